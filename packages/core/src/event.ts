@@ -1,0 +1,164 @@
+/**
+ * Events: the record of a run. Terminal, reports, traces and resume read nothing else.
+ *
+ * Owns:      the envelope, and the kinds that every graph of actions has; other packages add kinds of their own by
+ *            giving them a prefix (`flow.…`, `change.…`).
+ * Invariant: `seq` counts from 1 without gaps; each node has exactly one `node.settled`; a run has exactly one
+ *            `run.finished`, the last of its events.
+ */
+import type { Digest } from "./digest.ts";
+import type { RunId } from "./ids.ts";
+import type { CacheMissReason } from "./ports/action-cache.ts";
+import type { Problem } from "./problem.ts";
+
+/** What every record carries besides its kind. */
+export interface EventEnvelope {
+  readonly run: RunId;
+  readonly seq: number;
+  /** Wall time, milliseconds since the epoch. */
+  readonly atMs: number;
+}
+
+/** How a node ended. `failed` = the command said no; `errored` = we could not run it. */
+export type NodeEnd = "succeeded" | "failed" | "errored" | "skipped" | "cancelled";
+
+/** Where a succeeded node's result came from. */
+export type ResultSource = "executed" | "cached";
+
+/** How a run ended. */
+export type RunStatus = "succeeded" | "failed" | "cancelled" | "errored";
+
+/** One changed part of a key, or the reason why there was nothing to compare with. */
+export interface MissReason {
+  readonly code:
+    | "first-run"
+    | "not-cacheable"
+    | "forced"
+    | "input-changed"
+    | "input-added"
+    | "input-removed"
+    | "command-changed"
+    | "env-changed"
+    | "env-list-changed"
+    | "arguments-changed"
+    | "dependency-changed"
+    | "external-changed"
+    | "tool-changed"
+    | "outputs-changed"
+    | "platform-changed"
+    | "entry-missing"
+    | "entry-corrupt"
+    | "blob-missing"
+    | "blob-corrupt"
+    | "schema-changed";
+  /** The path, variable, dependency, package or tool meant. */
+  readonly name?: string;
+  /** For example `1.2.0 → 1.3.0`; never a secret's value. */
+  readonly detail?: string;
+}
+
+/** Numbers of a run's nodes by how they ended. */
+export interface RunCounts {
+  readonly executed: number;
+  readonly cached: number;
+  readonly failed: number;
+  readonly errored: number;
+  readonly skipped: number;
+  readonly cancelled: number;
+}
+
+/** The kinds of a graph run, without envelope. */
+export type RunEventBody =
+  | {
+      readonly kind: "run.started";
+      readonly version: string;
+      readonly argv: readonly string[];
+      readonly workspace: string;
+      readonly concurrency: number;
+      readonly pid: number;
+    }
+  /** The graph, or a part that was added while it ran. `requires` and `after` hold node ids. */
+  | { readonly kind: "run.planned"; readonly nodes: readonly PlannedNodeRecord[]; readonly estimateMs?: number }
+  /** The run waits for the holder of the workspace. */
+  | { readonly kind: "run.waiting"; readonly holder: string }
+  /** A cache look-up found nothing usable; the first reason is the one to show in one line. */
+  | {
+      readonly kind: "node.missed";
+      readonly node: number;
+      readonly action?: Digest;
+      /** Why there was no record, where a look-up took place. */
+      readonly cache?: CacheMissReason;
+      readonly reasons: readonly MissReason[];
+      /** The key's parts, for later comparison: a blob of the durable value store. */
+      readonly keyRecord?: Digest;
+    }
+  | { readonly kind: "node.started"; readonly node: number; readonly attempt: number; readonly pid?: number }
+  /** A persistent task answered its readiness probe. */
+  | { readonly kind: "node.ready"; readonly node: number; readonly afterMs: number }
+  | { readonly kind: "node.retried"; readonly node: number; readonly attempt: number; readonly problem: Problem }
+  /** Something about one node that is not its end: a result that is not cached, an output that is missing. */
+  | { readonly kind: "node.warned"; readonly node: number; readonly problem: Problem }
+  | {
+      readonly kind: "node.settled";
+      readonly node: number;
+      readonly end: NodeEnd;
+      readonly source?: ResultSource;
+      readonly action?: Digest;
+      /** Digest of the outputs and of all that they rest on; what dependents put in their keys. */
+      readonly closure?: Digest;
+      readonly exitCode?: number;
+      /** Wall time of the command; for a cached node that of the run that made it. */
+      readonly durationMs?: number;
+      readonly attempts?: number;
+      /** Of a hit: how many files had to be written. */
+      readonly restoredFiles?: number;
+      /** Of skipped and cancelled nodes: the node whose failure is the root cause. */
+      readonly cause?: number;
+      readonly problem?: Problem;
+      /** True when the result went into the cache. */
+      readonly stored?: boolean;
+    }
+  | { readonly kind: "run.warned"; readonly problem: Problem }
+  | { readonly kind: "run.cancelling"; readonly how: "term" | "kill"; readonly by: string }
+  | {
+      readonly kind: "run.finished";
+      readonly status: RunStatus;
+      readonly counts: RunCounts;
+      readonly durationMs: number;
+      /** Sum of the recorded durations of the nodes that did not have to run. */
+      readonly savedMs: number;
+      readonly problem?: Problem;
+    };
+
+/** A node as the journal names it once; other events use its number. */
+export interface PlannedNodeRecord {
+  readonly node: number;
+  readonly label: string;
+  readonly requires: readonly number[];
+  readonly after?: readonly number[];
+  readonly validates?: readonly number[];
+  /** Duration of the last executed run of this label, where known. */
+  readonly estimateMs?: number;
+  readonly persistent?: boolean;
+}
+
+/** One record of a run's journal. */
+export type RunEvent = EventEnvelope & RunEventBody;
+
+/** Output of a running node, as it comes or replayed. Not journalled: the bytes are in the result. */
+export interface OutputEvent {
+  readonly kind: "node.output";
+  readonly node: number;
+  readonly stream: "stdout" | "stderr";
+  readonly bytes: Uint8Array;
+  /** True when the bytes come from the cache. */
+  readonly replayed: boolean;
+}
+
+/** Whoever follows a run: terminal, JSON printer, recorder. Must not throw and must not block. */
+export interface RunObserver {
+  /** Called for each event after it is journalled, in order. */
+  event(event: RunEvent): void;
+  /** Called with output, in the order of each stream. */
+  output(event: OutputEvent): void;
+}

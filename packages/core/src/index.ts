@@ -1,0 +1,102 @@
+/** Values, ports and pure algorithms: the vocabulary of every other package. */
+export type { ConfigSection } from "./config-section.ts";
+export type { Digest, DigestFunction, Hasher, NativeDigestFunction } from "./digest.ts";
+export {
+  digestFunction,
+  digestHash,
+  digestOf,
+  digestSizeBytes,
+  HEX_LENGTH,
+  isDigestFunction,
+  makeDigest,
+  nativeHasher,
+  parseDigest,
+} from "./digest.ts";
+export type {
+  EventEnvelope,
+  MissReason,
+  NodeEnd,
+  OutputEvent,
+  PlannedNodeRecord,
+  ResultSource,
+  RunCounts,
+  RunEvent,
+  RunEventBody,
+  RunObserver,
+  RunStatus,
+} from "./event.ts";
+export type { RunId, TaskId } from "./ids.ts";
+export { newRunId, parseRunId, runIdTimeMs, splitTaskId, taskId } from "./ids.ts";
+export type { Json } from "./json.ts";
+export { canonicalJson } from "./json.ts";
+export type { ActionCache, CacheLookup, CacheMissReason } from "./ports/action-cache.ts";
+export type {
+  ActionExecutor,
+  ExecuteObserver,
+  ExecuteOutcome,
+  ExecuteRequest,
+  Execution,
+} from "./ports/action-executor.ts";
+export type {
+  ActionProvider,
+  InputEntry,
+  KeyParts,
+  LocalExecution,
+  OutputSpec,
+  PlannedNode,
+  ReadyProbe,
+  ResolvedAction,
+} from "./ports/action-provider.ts";
+export type {
+  BlobStore,
+  IngestRequest,
+  MaterializeOutcome,
+  MaterializeRequest,
+  StoreProblem,
+} from "./ports/blob-store.ts";
+export type { Clock, Timer } from "./ports/clock.ts";
+export { sleep } from "./ports/clock.ts";
+export type { FileStates, KnownFile } from "./ports/file-states.ts";
+export type {
+  CopyRequest,
+  DirectoryEntry,
+  FileHandle,
+  FileStat,
+  FileSystem,
+  HashOutcome,
+} from "./ports/file-system.ts";
+export { FileSystemError } from "./ports/file-system.ts";
+export type { Git } from "./ports/git.ts";
+export type {
+  Durability,
+  Journal,
+  JournalProblem,
+  JournalRecord,
+  JournalStore,
+  TornTail,
+} from "./ports/journal-store.ts";
+export type { OutputSink, ProcessExit, ProcessRunner, ProcessSpec, RunningProcess } from "./ports/process-runner.ts";
+export type { Random } from "./ports/random.ts";
+export { randomBelow, randomHex } from "./ports/random.ts";
+export type { TaskRunner, TaskRunOutcome } from "./ports/task-runner.ts";
+export type { Problem, ProblemDetail, SourcePlace } from "./problem.ts";
+export { ProblemError, problem, warning } from "./problem.ts";
+export type {
+  Action,
+  ActionResult,
+  Command,
+  Directory,
+  DirectoryNode,
+  ExecutedActionMetadata,
+  FileNode,
+  OutputDirectory,
+  OutputFile,
+  OutputSymlink,
+  Property,
+  SymlinkNode,
+  Tree,
+} from "./reapi/messages.ts";
+export type { MutexClaim, ResourceClaim, ResourceLimits } from "./resources.ts";
+export { ONE_SLOT } from "./resources.ts";
+export type { Result } from "./result.ts";
+export { err, InvariantError, invariant, ok, unreachable } from "./result.ts";

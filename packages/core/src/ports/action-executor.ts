@@ -1,0 +1,50 @@
+/** Port: runs one action and answers with its result. Implementations: `exec` (here), `remote` (any REAPI server). */
+import type { Digest } from "../digest.ts";
+import type { Problem } from "../problem.ts";
+import type { ActionResult } from "../reapi/messages.ts";
+import type { ResolvedAction } from "./action-provider.ts";
+
+/** One execution asked for. */
+export interface ExecuteRequest {
+  /** The action's digest; `undefined` for one that is never cached and so was never keyed. */
+  readonly action: Digest | undefined;
+  readonly resolved: ResolvedAction;
+  readonly attempt: number;
+}
+
+/** What happens while it runs. */
+export interface ExecuteObserver {
+  started(pid: number | undefined): void;
+  output(stream: "stdout" | "stderr", bytes: Uint8Array): void;
+  /** A persistent action answered its readiness probe. */
+  ready(): void;
+}
+
+/** How an execution ended. Never rejects: trouble is `errored`. */
+export type ExecuteOutcome =
+  | {
+      /** The command ended by itself; `result.exitCode` tells how. Blobs named by the result are in the store. */
+      readonly kind: "completed";
+      readonly result: ActionResult;
+      /** Set when the result may be used in this run but must not be cached. */
+      readonly unpublishable?: Problem;
+      /** Digest over all outputs; equal outputs, equal digest. */
+      readonly outputs: Digest;
+      readonly durationMs: number;
+    }
+  | { readonly kind: "timed-out"; readonly problem: Problem; readonly durationMs: number }
+  | { readonly kind: "cancelled" }
+  /** It could not be run, or its outputs could not be taken in. */
+  | { readonly kind: "errored"; readonly problem: Problem };
+
+/** A running action. */
+export interface Execution {
+  readonly outcome: Promise<ExecuteOutcome>;
+  /** Ends it: `term` allows the grace, `kill` does not. May be repeated; the outcome still comes. */
+  cancel(how: "term" | "kill"): void;
+}
+
+/** Runs actions. */
+export interface ActionExecutor {
+  execute(request: ExecuteRequest, observer: ExecuteObserver): Execution;
+}

@@ -1,0 +1,116 @@
+/**
+ * Port: files. Coarse and synchronous: the hot paths of a task runner touch tens of thousands of files, and one
+ * promise per file costs six to eight times the CPU of a plain call.
+ *
+ * Paths are absolute, with `/`. A missing file is an answer (`undefined`), not an error; everything else that the
+ * operating system refuses throws `FileSystemError`, which a package turns into a problem at its own border.
+ */
+import type { Digest, NativeDigestFunction } from "../digest.ts";
+
+/** What `lstat` tells. Times are milliseconds with a fraction; the fraction is exact to about 0.25 µs. */
+export interface FileStat {
+  readonly kind: "file" | "directory" | "symlink" | "other";
+  readonly sizeBytes: number;
+  /** Permission bits only (`0o7777`). */
+  readonly mode: number;
+  readonly mtimeMs: number;
+  readonly ctimeMs: number;
+  readonly dev: number;
+  readonly ino: number;
+  readonly nlink: number;
+}
+
+/** One name in a directory. */
+export interface DirectoryEntry {
+  readonly name: string;
+  readonly kind: FileStat["kind"];
+}
+
+/** The operating system's refusal. `code` is its errno name. */
+export class FileSystemError extends Error {
+  override readonly name = "FileSystemError";
+  readonly code: string;
+  readonly operation: string;
+  readonly path: string;
+  constructor(code: string, operation: string, path: string, options?: ErrorOptions) {
+    super(`${code}: ${operation} ${path}`, options);
+    this.code = code;
+    this.operation = operation;
+    this.path = path;
+  }
+}
+
+/** The outcome of hashing one path: its digest and the stat it belongs to, or why there is none. */
+export type HashOutcome =
+  | { readonly kind: "file"; readonly digest: Digest; readonly stat: FileStat }
+  | { readonly kind: "symlink"; readonly target: string; readonly stat: FileStat }
+  | { readonly kind: "absent" }
+  /** A directory, socket, device or pipe. */
+  | { readonly kind: "not-a-file"; readonly stat: FileStat }
+  /** It changed under each of several readings. */
+  | { readonly kind: "unstable" }
+  | { readonly kind: "unreadable"; readonly code: string };
+
+/** One file to be made from another. */
+export interface CopyRequest {
+  readonly from: string;
+  readonly to: string;
+  /** Permission bits of the new file. Left out for a link, which shares its source's. */
+  readonly mode: number;
+}
+
+/** A file open for appending and positioned writes. */
+export interface FileHandle {
+  /** Appends all bytes at the end; returns the new size. */
+  append(bytes: Uint8Array): number;
+  /** Cuts the file to `sizeBytes`. */
+  truncate(sizeBytes: number): void;
+  /** Flushes data to the device (`fdatasync`), off the calling thread. */
+  sync(): Promise<void>;
+  sizeBytes(): number;
+  close(): void;
+}
+
+/** The file system. Implementations: `system` (Node), `testing` (memory, with seeded faults). */
+export interface FileSystem {
+  lstat(path: string): FileStat | undefined;
+  /** `lstat` for many paths, in order. Unreachable paths (ENOENT, ENOTDIR) are `undefined`. */
+  statMany(paths: readonly string[]): (FileStat | undefined)[];
+  /** Digests many files: lstat, read, fstat, repeated when they differ. Symlinks are read, never followed. */
+  hashMany(paths: readonly string[], fn?: NativeDigestFunction): HashOutcome[];
+  /** Unsorted; `undefined` when there is no such directory. */
+  readDirectory(path: string): DirectoryEntry[] | undefined;
+  /** Whole contents; `undefined` when there is no such file. Follows symlinks. */
+  readFile(path: string): Uint8Array | undefined;
+  /** At most `lengthBytes` from `offset`; `undefined` when there is no such file. */
+  readRange(path: string, offset: number, lengthBytes: number): Uint8Array | undefined;
+  /** Creates or replaces. `exclusive` refuses an existing file with EEXIST. Not atomic: see `writeFileAtomic`. */
+  writeFile(path: string, bytes: Uint8Array | string, options?: { mode?: number; exclusive?: boolean }): void;
+  /** Opens for appending; creates the file when absent. */
+  openAppend(path: string): FileHandle;
+  readLink(path: string): string | undefined;
+  realPath(path: string): string | undefined;
+  /** Creates a directory and its parents; no effect when it exists. */
+  makeDirectory(path: string): void;
+  rename(from: string, to: string): void;
+  /** Hard link; EEXIST when `to` exists, EXDEV or EMLINK when it cannot be. */
+  link(from: string, to: string): void;
+  /** `link` for many; stops at the first refusal by throwing. */
+  linkMany(requests: readonly Omit<CopyRequest, "mode">[]): void;
+  symlink(target: string, path: string): void;
+  /** Copies by reflink where the file system can, else byte by byte. Replaces `to`. */
+  copyFile(request: CopyRequest): void;
+  /** `copyFile` for many; stops at the first refusal by throwing. */
+  copyMany(requests: readonly CopyRequest[]): void;
+  chmod(path: string, mode: number): void;
+  /** Sets access and modification time, in milliseconds. */
+  setTimes(path: string, atimeMs: number, mtimeMs: number): void;
+  /** Removes a file, link or empty directory; `false` when there was none. */
+  remove(path: string): boolean;
+  /** Removes a whole tree; no effect when there is none. Never follows symlinks. */
+  removeTree(path: string): void;
+  /** Flushes everything written so far on the file system that holds `path`. */
+  syncAll(path: string): Promise<void>;
+  /** Bytes that an unprivileged writer may still take. */
+  freeBytes(path: string): number;
+}

@@ -1,0 +1,13 @@
+/** Test runner configuration: threads without isolation (tests share no globals), source resolved directly. */
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["packages/*/src/**/*.test.ts", "tools/**/*.test.{ts,mjs}", "test/**/*.test.ts"],
+    pool: "threads",
+    isolate: false,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    watch: false,
+  },
+});
