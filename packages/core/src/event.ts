@@ -50,7 +50,9 @@ export interface MissReason {
     | "entry-corrupt"
     | "blob-missing"
     | "blob-corrupt"
-    | "schema-changed";
+    | "schema-changed"
+    /** The same key ran before, but its result was not kept. */
+    | "not-stored";
   /** The path, variable, dependency, package or tool meant. */
   readonly name?: string;
   /** For example `1.2.0 → 1.3.0`; never a secret's value. */
@@ -89,8 +91,6 @@ export type RunEventBody =
       /** Why there was no record, where a look-up took place. */
       readonly cache?: CacheMissReason;
       readonly reasons: readonly MissReason[];
-      /** The key's parts, for later comparison: a blob of the durable value store. */
-      readonly keyRecord?: Digest;
     }
   | { readonly kind: "node.started"; readonly node: number; readonly attempt: number; readonly pid?: number }
   /** A persistent task answered its readiness probe. */
@@ -117,6 +117,11 @@ export type RunEventBody =
       readonly problem?: Problem;
       /** True when the result went into the cache. */
       readonly stored?: boolean;
+      /** The parts of its key and the paths of its outputs: a value of the durable store. */
+      readonly record?: Digest;
+      /** What a command that did not succeed printed: values of the durable store. */
+      readonly stdout?: Digest;
+      readonly stderr?: Digest;
     }
   | { readonly kind: "run.warned"; readonly problem: Problem }
   | { readonly kind: "run.cancelling"; readonly how: "term" | "kill"; readonly by: string }
