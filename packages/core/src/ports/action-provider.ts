@@ -27,10 +27,12 @@ export interface PlannedNode {
   readonly lifetime: "task" | "service" | "pinned";
 }
 
-/** One input at a workspace-relative path. */
+/** One entry of a tree, at a path relative to its root. Directories are named only when empty. */
 export type InputEntry =
   | { readonly kind: "file"; readonly path: string; readonly digest: Digest; readonly executable: boolean }
-  | { readonly kind: "symlink"; readonly path: string; readonly target: string };
+  | { readonly kind: "symlink"; readonly path: string; readonly target: string }
+  /** An empty directory: as an input it is rare, as an output it has to come back. */
+  | { readonly kind: "directory"; readonly path: string };
 
 /** What else the result depends on besides command and input files; goes into the salt of a declared action. */
 export interface KeyParts {
