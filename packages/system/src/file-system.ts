@@ -1,0 +1,158 @@
+/**
+ * The `FileSystem` port on Node's synchronous calls.
+ *
+ * Owns:      the choice of calls, and the mapping of refusals to `FileSystemError`.
+ * Never:     follows a symlink when it removes, hashes or copies over something; writes through an existing inode
+ *            when it copies (the old file may be a hard link into the store).
+ * Invariant: a name that is not valid UTF-8 is reported as Node decodes it, and is then absent for every call.
+ */
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  copyFileSync,
+  type Dirent,
+  fchmodSync,
+  linkSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmdirSync,
+  statfsSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+import type { CopyRequest, DirectoryEntry, FileStat, FileSystem } from "@kahn/core";
+import { openAppendHandle } from "./internal/append-handle.ts";
+import { FileHasher, readRetrying } from "./internal/file-hasher.ts";
+import { lstatOrAbsent } from "./internal/file-stat.ts";
+import { flushFileSystem } from "./internal/flush.ts";
+import { errnoOf, guarded, guardedOrAbsent, isAbsent, refusal } from "./internal/refusal.ts";
+import { removeTree } from "./internal/remove-tree.ts";
+
+/** The real file system. Instances share nothing but the disk; each has its own read buffer, made at first use. */
+export function nodeFileSystem(): FileSystem {
+  const hasher = new FileHasher();
+  return {
+    lstat: lstatOrAbsent,
+    statMany: (paths) => paths.map(lstatOrAbsent),
+    hashMany: (paths, fn = "sha256") => paths.map((path) => hasher.hash(path, fn)),
+    readDirectory: (path) =>
+      guardedOrAbsent("readdir", path, () => readdirSync(path, { withFileTypes: true }).map(toDirectoryEntry)),
+    readFile: (path) => guardedOrAbsent("read", path, () => readFileSync(path)),
+    readRange,
+    writeFile,
+    openAppend: openAppendHandle,
+    readLink: (path) => guardedOrAbsent("readlink", path, () => readlinkSync(path)),
+    realPath: (path) => guardedOrAbsent("realpath", path, () => realpathSync.native(path)),
+    makeDirectory: (path) => void guarded("mkdir", path, () => mkdirSync(path, { recursive: true })),
+    rename: (from, to) => guarded("rename", `${from} -> ${to}`, () => renameSync(from, to)),
+    link,
+    linkMany: (requests) => {
+      for (const request of requests) link(request.from, request.to);
+    },
+    symlink: (target, path) => guarded("symlink", path, () => symlinkSync(target, path)),
+    copyFile,
+    copyMany: (requests) => {
+      for (const request of requests) copyFile(request);
+    },
+    chmod: (path, mode) => guarded("chmod", path, () => chmodSync(path, mode)),
+    setTimes: (path, atimeMs, mtimeMs) =>
+      guarded("utimes", path, () => lutimesSync(path, atimeMs / 1000, mtimeMs / 1000)),
+    remove,
+    removeTree,
+    syncAll: flushFileSystem,
+    freeBytes: (path) =>
+      guarded("statfs", path, () => {
+        const stats = statfsSync(path);
+        return stats.bavail * stats.bsize;
+      }),
+  };
+}
+
+function toDirectoryEntry(entry: Dirent): DirectoryEntry {
+  return { name: entry.name, kind: direntKind(entry) };
+}
+
+function direntKind(entry: Dirent): FileStat["kind"] {
+  if (entry.isFile()) return "file";
+  if (entry.isDirectory()) return "directory";
+  return entry.isSymbolicLink() ? "symlink" : "other";
+}
+
+function readRange(path: string, offset: number, lengthBytes: number): Uint8Array | undefined {
+  return guardedOrAbsent("read", path, () => {
+    const fd = openSync(path, "r");
+    try {
+      const bytes = Buffer.allocUnsafe(lengthBytes);
+      let filled = 0;
+      while (filled < lengthBytes) {
+        const got = readRetrying(fd, bytes, filled, lengthBytes - filled, offset + filled);
+        if (got === 0) break;
+        filled += got;
+      }
+      return bytes.subarray(0, filled);
+    } finally {
+      closeSync(fd);
+    }
+  });
+}
+
+function writeFile(
+  path: string,
+  bytes: Uint8Array | string,
+  options: { readonly mode?: number; readonly exclusive?: boolean } = {},
+): void {
+  guarded("write", path, () => {
+    const fd = openSync(path, options.exclusive === true ? "wx" : "w", options.mode ?? 0o666);
+    try {
+      writeFileSync(fd, bytes);
+      // The mode given to open is cut by the umask and ignored for a file that exists.
+      if (options.mode !== undefined) fchmodSync(fd, options.mode);
+    } finally {
+      closeSync(fd);
+    }
+  });
+}
+
+function link(from: string, to: string): void {
+  guarded("link", `${from} -> ${to}`, () => linkSync(from, to));
+}
+
+const COPY_FLAGS = constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE;
+
+function copyFile(request: CopyRequest): void {
+  const { from, to, mode } = request;
+  guarded("copy", `${from} -> ${to}`, () => {
+    try {
+      copyFileSync(from, to, COPY_FLAGS);
+    } catch (error) {
+      if (errnoOf(error) !== "EEXIST") throw error;
+      // Never written through: what is there may share its inode with the store, or be a link to elsewhere.
+      unlinkSync(to);
+      copyFileSync(from, to, COPY_FLAGS);
+    }
+    chmodSync(to, mode);
+  });
+}
+
+function remove(path: string): boolean {
+  try {
+    unlinkSync(path);
+    return true;
+  } catch (error) {
+    if (isAbsent(error)) return false;
+    const code = errnoOf(error);
+    // A directory: EISDIR on Linux, EPERM by POSIX and on macOS.
+    const isDirectory = code === "EISDIR" || (code === "EPERM" && lstatOrAbsent(path)?.kind === "directory");
+    if (!isDirectory) throw refusal(error, "remove", path);
+  }
+  guarded("remove", path, () => rmdirSync(path));
+  return true;
+}

@@ -1,0 +1,76 @@
+/** A file open for appending. */
+import { closeSync, fdatasync, fstatSync, ftruncateSync, openSync, writeSync } from "node:fs";
+import { type FileHandle, InvariantError } from "@kahn/core";
+import { guarded, refusal } from "./refusal.ts";
+
+/** Opens for appending; creates the file when absent. */
+export function openAppendHandle(path: string): FileHandle {
+  // "a" is O_APPEND: two writers never overwrite each other, whatever each believes the size to be.
+  return new AppendHandle(
+    path,
+    guarded("open", path, () => openSync(path, "a", 0o666)),
+  );
+}
+
+class AppendHandle implements FileHandle {
+  readonly #path: string;
+  readonly #fd: number;
+  #syncsPending = 0;
+  #closed = false;
+
+  constructor(path: string, fd: number) {
+    this.#path = path;
+    this.#fd = fd;
+  }
+
+  append(bytes: Uint8Array): number {
+    return this.#call("append", () => {
+      for (let written = 0; written < bytes.byteLength; ) {
+        written += writeSync(this.#fd, bytes, written, bytes.byteLength - written, null);
+      }
+      // Asked, not counted: a foreign writer or a short write before a refusal must show.
+      return fstatSync(this.#fd).size;
+    });
+  }
+
+  truncate(sizeBytes: number): void {
+    this.#call("truncate", () => ftruncateSync(this.#fd, sizeBytes));
+  }
+
+  sync(): Promise<void> {
+    this.#assertOpen();
+    this.#syncsPending++;
+    return new Promise((resolve, reject) => {
+      fdatasync(this.#fd, (error) => {
+        this.#syncsPending--;
+        if (this.#closed) this.#release();
+        if (error === null) resolve();
+        else reject(refusal(error, "fdatasync", this.#path));
+      });
+    });
+  }
+
+  sizeBytes(): number {
+    return this.#call("fstat", () => fstatSync(this.#fd).size);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#release();
+  }
+
+  /** Gives the descriptor back once no flush uses it: a reused number would be flushed instead. */
+  #release(): void {
+    if (this.#syncsPending === 0) guarded("close", this.#path, () => closeSync(this.#fd));
+  }
+
+  #call<T>(operation: string, call: () => T): T {
+    this.#assertOpen();
+    return guarded(operation, this.#path, call);
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new InvariantError(`used after close: ${this.#path}`);
+  }
+}
