@@ -1,0 +1,56 @@
+/**
+ * Bundles the sources of all packages with esbuild.
+ *
+ * The command line and the library are bundled apart: shared chunks would cut the command line into many small files,
+ * and each file that a start loads costs about half a millisecond.
+ */
+import { join } from "node:path";
+import { build } from "esbuild";
+import { KAHN, ROOT, readManifest } from "../repository.mjs";
+
+/** @typedef {import("esbuild").Metafile} Metafile */
+/** @typedef {import("./entries.mjs").Entry} Entry */
+
+const manifest = readManifest(KAHN);
+
+/** @satisfies {import("esbuild").BuildOptions} */
+const OPTIONS = {
+  absWorkingDir: ROOT,
+  bundle: true,
+  splitting: true,
+  metafile: true,
+  format: "esm",
+  platform: "node",
+  target: "node20.12",
+  outExtension: { ".js": ".mjs" },
+  // Names are kept: they are what a stack trace in a bug report says.
+  minifySyntax: true,
+  minifyWhitespace: true,
+  legalComments: "external",
+  // What the published package declares stays outside: native modules, and tools that the user brings.
+  external: [...Object.keys(manifest.optionalDependencies ?? {}), ...Object.keys(manifest.peerDependencies ?? {})],
+  // CommonJS packages inside the bundle call require() for Node's own modules.
+  banner: { js: 'import{createRequire as $require}from"node:module";const require=$require(import.meta.url);' },
+  logLevel: "warning",
+};
+
+/**
+ * @param {string} directory absolute path of the folder that becomes dist
+ * @returns {Promise<Metafile>} what went into it
+ */
+export async function bundleCommandLine(directory) {
+  const entryPoints = { kahn: join(KAHN, "src/main.ts") };
+  const result = await build({ ...OPTIONS, entryPoints, outdir: directory, chunkNames: "cli/[name]-[hash]" });
+  return result.metafile;
+}
+
+/**
+ * @param {string} directory absolute path of the folder that becomes dist
+ * @param {readonly Entry[]} entries
+ * @returns {Promise<Metafile>} what went into it
+ */
+export async function bundleLibrary(directory, entries) {
+  const entryPoints = Object.fromEntries(entries.map((entry) => [entry.output, entry.source]));
+  const result = await build({ ...OPTIONS, entryPoints, outdir: directory, chunkNames: "lib/[name]-[hash]" });
+  return result.metafile;
+}
