@@ -9,8 +9,6 @@
 import {
   chmodSync,
   closeSync,
-  constants,
-  copyFileSync,
   type Dirent,
   fchmodSync,
   linkSync,
@@ -28,17 +26,20 @@ import {
   unlinkSync,
   writeFileSync,
 } from "node:fs";
-import type { CopyRequest, DirectoryEntry, FileStat, FileSystem } from "@kahn/core";
+import type { DirectoryEntry, FileStat, FileSystem } from "@kahn/core";
 import { openAppendHandle } from "./internal/append-handle.ts";
-import { FileHasher, readRetrying } from "./internal/file-hasher.ts";
+import { FileCopier } from "./internal/file-copier.ts";
+import { FileHasher } from "./internal/file-hasher.ts";
 import { lstatOrAbsent } from "./internal/file-stat.ts";
 import { flushFileSystem } from "./internal/flush.ts";
+import { fill } from "./internal/read.ts";
 import { errnoOf, guarded, guardedOrAbsent, isAbsent, refusal } from "./internal/refusal.ts";
 import { removeTree } from "./internal/remove-tree.ts";
 
 /** The real file system. Instances share nothing but the disk; each has its own read buffer, made at first use. */
 export function nodeFileSystem(): FileSystem {
   const hasher = new FileHasher();
+  const copier = new FileCopier();
   return {
     lstat: lstatOrAbsent,
     statMany: (paths) => paths.map(lstatOrAbsent),
@@ -58,9 +59,9 @@ export function nodeFileSystem(): FileSystem {
       for (const request of requests) link(request.from, request.to);
     },
     symlink: (target, path) => guarded("symlink", path, () => symlinkSync(target, path)),
-    copyFile,
+    copyFile: (request) => copier.copy(request),
     copyMany: (requests) => {
-      for (const request of requests) copyFile(request);
+      for (const request of requests) copier.copy(request);
     },
     chmod: (path, mode) => guarded("chmod", path, () => chmodSync(path, mode)),
     setTimes: (path, atimeMs, mtimeMs) =>
@@ -91,13 +92,7 @@ function readRange(path: string, offset: number, lengthBytes: number): Uint8Arra
     const fd = openSync(path, "r");
     try {
       const bytes = Buffer.allocUnsafe(lengthBytes);
-      let filled = 0;
-      while (filled < lengthBytes) {
-        const got = readRetrying(fd, bytes, filled, lengthBytes - filled, offset + filled);
-        if (got === 0) break;
-        filled += got;
-      }
-      return bytes.subarray(0, filled);
+      return bytes.subarray(0, fill(fd, bytes, lengthBytes, offset));
     } finally {
       closeSync(fd);
     }
@@ -123,23 +118,6 @@ function writeFile(
 
 function link(from: string, to: string): void {
   guarded("link", `${from} -> ${to}`, () => linkSync(from, to));
-}
-
-const COPY_FLAGS = constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE;
-
-function copyFile(request: CopyRequest): void {
-  const { from, to, mode } = request;
-  guarded("copy", `${from} -> ${to}`, () => {
-    try {
-      copyFileSync(from, to, COPY_FLAGS);
-    } catch (error) {
-      if (errnoOf(error) !== "EEXIST") throw error;
-      // Never written through: what is there may share its inode with the store, or be a link to elsewhere.
-      unlinkSync(to);
-      copyFileSync(from, to, COPY_FLAGS);
-    }
-    chmodSync(to, mode);
-  });
 }
 
 function remove(path: string): boolean {

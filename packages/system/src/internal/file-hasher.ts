@@ -6,7 +6,7 @@
  *            `unstable`, never a digest of a mixture.
  */
 import { hash } from "node:crypto";
-import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readlinkSync } from "node:fs";
 import {
   type Digest,
   type FileStat,
@@ -17,6 +17,7 @@ import {
   nativeHasher,
 } from "@kahn/core";
 import { isSameVersion, lstatOrAbsent, toFileStat } from "./file-stat.ts";
+import { fill } from "./read.ts";
 import { errnoOf } from "./refusal.ts";
 
 const ATTEMPTS_MAX = 3;
@@ -88,34 +89,6 @@ export class FileHasher {
       done += filled;
     }
     return makeDigest(fn, hasher.hex(), sizeBytes);
-  }
-}
-
-/** Reads up to `lengthBytes` from the current position; fewer only at the end of the file. */
-function fill(fd: number, into: Buffer, lengthBytes: number): number {
-  let filled = 0;
-  while (filled < lengthBytes) {
-    const got = readRetrying(fd, into, filled, lengthBytes - filled);
-    if (got === 0) break;
-    filled += got;
-  }
-  return filled;
-}
-
-/** `read`, repeated when a signal interrupts it: libuv repeats every other call but this one. */
-export function readRetrying(
-  fd: number,
-  into: Uint8Array,
-  offset: number,
-  lengthBytes: number,
-  position: number | null = null,
-): number {
-  for (;;) {
-    try {
-      return readSync(fd, into, offset, lengthBytes, position);
-    } catch (error) {
-      if (errnoOf(error) !== "EINTR") throw error;
-    }
   }
 }
 
