@@ -8,7 +8,7 @@
  * Source:     REAPI v2, `message Digest` and `DigestFunction`; the message has no function field, so the function
  *             is carried beside it.
  */
-import { createHash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import type { Problem } from "./problem.ts";
 import { problem } from "./problem.ts";
 import type { Result } from "./result.ts";
@@ -36,7 +36,8 @@ export function isDigestFunction(name: string): name is DigestFunction {
  * @throws InvariantError when the hash is not lower-case hex of the function's length, or the size is not a whole number.
  */
 export function makeDigest(fn: DigestFunction, hash: string, sizeBytes: number): Digest {
-  if (hash.length !== HEX_LENGTH[fn] || !Number.isSafeInteger(sizeBytes) || sizeBytes < 0) {
+  const isHash = hash.length === HEX_LENGTH[fn] && /^[0-9a-f]+$/.test(hash);
+  if (!isHash || !Number.isSafeInteger(sizeBytes) || sizeBytes < 0) {
     throw new InvariantError(`not a digest: ${fn}:${hash}/${sizeBytes}`);
   }
   return `${fn}:${hash}/${sizeBytes}` as Digest;
@@ -80,10 +81,15 @@ export function digestSizeBytes(digest: Digest): number {
 /** The functions that Node's own crypto computes; `blake3` needs an engine that `cas` loads. */
 export type NativeDigestFunction = Exclude<DigestFunction, "blake3">;
 
+/** True for a function that `digestOf` and `nativeHasher` take. */
+export function isNativeDigestFunction(fn: DigestFunction): fn is NativeDigestFunction {
+  return fn !== "blake3";
+}
+
 /** Digest of bytes in memory (default SHA-256); text is taken as UTF-8. */
 export function digestOf(bytes: Uint8Array | string, fn: NativeDigestFunction = "sha256"): Digest {
   const sizeBytes = typeof bytes === "string" ? Buffer.byteLength(bytes) : bytes.byteLength;
-  return makeDigest(fn, createHash(fn).update(bytes).digest("hex"), sizeBytes);
+  return `${fn}:${hash(fn, bytes, "hex")}/${sizeBytes}` as Digest;
 }
 
 /** A hash under construction. One use: `update` any number of times, then `hex` once. */

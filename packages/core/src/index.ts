@@ -8,6 +8,7 @@ export {
   digestSizeBytes,
   HEX_LENGTH,
   isDigestFunction,
+  isNativeDigestFunction,
   makeDigest,
   nativeHasher,
   parseDigest,
@@ -81,6 +82,27 @@ export { randomBelow, randomHex } from "./ports/random.ts";
 export type { TaskRunner, TaskRunOutcome } from "./ports/task-runner.ts";
 export type { Problem, ProblemDetail, SourcePlace } from "./problem.ts";
 export { ProblemError, problem, warning } from "./problem.ts";
+export type { MalformedProblem } from "./reapi/decode.ts";
+export {
+  decodeAction,
+  decodeActionResult,
+  decodeCommand,
+  decodeDigest,
+  decodeDirectory,
+  decodePlatform,
+  decodeTree,
+} from "./reapi/decode.ts";
+export {
+  encodeAction,
+  encodeActionResult,
+  encodeCommand,
+  encodeDigest,
+  encodeDirectory,
+  encodePlatform,
+  encodeTree,
+} from "./reapi/encode.ts";
+export type { FlatTree, FlattenOptions, TreeProblem } from "./reapi/flatten.ts";
+export { flattenTree } from "./reapi/flatten.ts";
 export type {
   Action,
   ActionResult,
@@ -96,7 +118,10 @@ export type {
   SymlinkNode,
   Tree,
 } from "./reapi/messages.ts";
+export type { EncodedTree, InputRoot, TreeEntry, TreeOptions } from "./reapi/tree.ts";
+export { buildInputRoot, treeOf } from "./reapi/tree.ts";
 export type { MutexClaim, ResourceClaim, ResourceLimits } from "./resources.ts";
 export { ONE_SLOT } from "./resources.ts";
 export type { Result } from "./result.ts";
 export { err, InvariantError, invariant, ok, unreachable } from "./result.ts";
+export { compareUtf8, sortedBy } from "./text-order.ts";
