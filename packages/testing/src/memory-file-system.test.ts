@@ -1,13 +1,8 @@
 import assert from "node:assert/strict";
-import { FileSystemError } from "@kahn/core";
 import { test } from "vitest";
-import type { MemoryFileSystemOptions } from "./memory-file-system.ts";
 import { memoryFileSystem } from "./memory-file-system.ts";
-import { seededRandom } from "./seeded-random.ts";
-import { virtualClock } from "./virtual-clock.ts";
 
 const text = (bytes: Uint8Array | undefined) => bytes && Buffer.from(bytes).toString();
-const refused = (code: string) => (error: unknown) => error instanceof FileSystemError && error.code === code;
 
 test("a crash without a sync leaves nothing of what was written", () => {
   const fs = memoryFileSystem({ files: { "/w/old": "old" } });

@@ -7,7 +7,6 @@
  *            from inode numbers and times.
  */
 import type {
-  Clock,
   CopyRequest,
   DirectoryEntry,
   FileHandle,
@@ -16,83 +15,43 @@ import type {
   HashOutcome,
   NativeDigestFunction,
 } from "@kahn/core";
-import { digestOf, FileSystemError, InvariantError, sleep } from "@kahn/core";
-import type { FileTree } from "./file-tree.ts";
+import { digestOf, FileSystemError, sleep } from "@kahn/core";
 import { readTree, writeTree } from "./file-tree.ts";
 import { Content } from "./internal/content.ts";
 import type { Birth, DirectoryInode, FileInode, Inode } from "./internal/inode.ts";
 import { newDirectory, newFile, newOther, newSymlink, statOf } from "./internal/inode.ts";
 import { InodeTree } from "./internal/inode-tree.ts";
-import type { Place } from "./internal/path-walk.ts";
-import { walk } from "./internal/path-walk.ts";
+import { PathAccess } from "./internal/path-access.ts";
+import type { MemoryFileSystemOptions, MemoryFileSystemSettings } from "./memory-file-system-options.ts";
+import { settingsOf } from "./memory-file-system-options.ts";
 import type { SeededRandom } from "./seeded-random.ts";
-import { virtualClock } from "./virtual-clock.ts";
 
-/** How a memory file system behaves. Every member may be left out. */
-export interface MemoryFileSystemOptions {
-  /** Where times come from; default: a virtual clock of its own. */
-  readonly clock?: Clock;
-  /** Files to start with, by absolute path, in the format of `writeTree`; all of them are on the device. */
-  readonly files?: FileTree;
-  /** Times are cut to a multiple of this: 1 (default), 4 like a kernel's tick, 1000 or 2000 like an old file system. */
-  readonly granularityMs?: number;
-  /** Like root: permission bits refuse nothing. Default false: the caller owns every file and is bound by them. */
-  readonly privileged?: boolean;
-  /** Space for file contents; default: without limit. */
-  readonly capacityBytes?: number;
-  /** Directories that are file systems of their own, with their device numbers (the root's is 1). */
-  readonly mounts?: Readonly<Record<string, number>>;
-  /** Names an inode may have; default 65000. */
-  readonly linksMax?: number;
-  /** How long a flush takes in the clock's time; default 0: at once. */
-  readonly syncMs?: number;
-  /**
-   * What `sync` of a file makes durable: its data alone (all that POSIX promises), or also every change of names so
-   * far (default; what ext4, XFS, Btrfs and APFS do).
-   */
-  readonly syncScope?: "file" | "file-and-names";
-}
-
-type Settings = Required<Omit<MemoryFileSystemOptions, "files">>;
-
-const READ = 0o400;
-const WRITE = 0o200;
-const SEARCH = 0o100;
 /** What the operating system takes from the modes of new files. */
 const UMASK = 0o022;
 
 /** Makes a memory file system. */
 export function memoryFileSystem(options: MemoryFileSystemOptions = {}): MemoryFileSystem {
-  const { files = {}, ...given } = options;
-  const settings: Settings = {
-    clock: virtualClock(),
-    granularityMs: 1,
-    privileged: false,
-    capacityBytes: Number.POSITIVE_INFINITY,
-    mounts: {},
-    linksMax: 65_000,
-    syncMs: 0,
-    syncScope: "file-and-names",
-    ...given,
-  };
+  const settings = settingsOf(options);
   const fs = new MemoryFileSystem(settings, InodeTree.empty(settings.clock.nowMs()));
   for (const path of Object.keys(settings.mounts)) fs.makeDirectory(path);
-  writeTree(fs, "/", files);
+  writeTree(fs, "/", options.files ?? {});
   fs.settle();
   return fs;
 }
 
 /** A `FileSystem` in memory, with what tests ask beyond the port. Made by `memoryFileSystem`. */
 export class MemoryFileSystem implements FileSystem {
-  readonly #settings: Settings;
+  readonly #settings: MemoryFileSystemSettings;
   readonly #tree: InodeTree;
+  readonly #access: PathAccess;
   #granularityMs: number;
   #capacityBytes: number;
 
   /** @param settings complete. @param tree the inodes; the file system becomes their only owner. */
-  constructor(settings: Settings, tree: InodeTree) {
+  constructor(settings: MemoryFileSystemSettings, tree: InodeTree) {
     this.#settings = settings;
     this.#tree = tree;
+    this.#access = new PathAccess(tree.root, settings.privileged);
     this.#granularityMs = settings.granularityMs;
     this.#capacityBytes = settings.capacityBytes;
   }
@@ -116,7 +75,7 @@ export class MemoryFileSystem implements FileSystem {
 
   /** Puts something there that is neither file, directory nor link, as a socket would be. */
   makeOther(path: string): void {
-    const { parent, name } = this.#vacant("mknod", path);
+    const { parent, name } = this.#access.vacant("mknod", path);
     this.#name(parent, name, newOther(this.#birth(parent)));
   }
 
@@ -150,7 +109,7 @@ export class MemoryFileSystem implements FileSystem {
   // ——— reading ———
 
   lstat(path: string): FileStat | undefined {
-    const node = this.#find("lstat", path, false)?.node;
+    const node = this.#access.find("lstat", path, false)?.node;
     return node && statOf(node);
   }
 
@@ -160,7 +119,7 @@ export class MemoryFileSystem implements FileSystem {
 
   hashMany(paths: readonly string[], fn: NativeDigestFunction = "sha256"): HashOutcome[] {
     return paths.map((path) => {
-      const place = this.#walk(path, false);
+      const place = this.#access.walk(path, false);
       if (typeof place === "string" && place !== "ENOENT" && place !== "ENOTDIR")
         return { kind: "unreadable", code: place };
       const node = typeof place === "string" ? undefined : place.node;
@@ -168,46 +127,46 @@ export class MemoryFileSystem implements FileSystem {
       const stat = statOf(node);
       if (node.kind === "symlink") return { kind: "symlink", target: node.target, stat };
       if (node.kind !== "file") return { kind: "not-a-file", stat };
-      if (!this.#may(node, READ)) return { kind: "unreadable", code: "EACCES" };
+      if (!this.#access.mayRead(node)) return { kind: "unreadable", code: "EACCES" };
       return { kind: "file", digest: digestOf(node.content.view(), fn), stat };
     });
   }
 
   readDirectory(path: string): DirectoryEntry[] | undefined {
-    const node = this.#find("scandir", path, true)?.node;
+    const node = this.#access.find("scandir", path, true)?.node;
     if (node?.kind !== "directory") return undefined;
-    if (!this.#may(node, READ)) throw new FileSystemError("EACCES", "scandir", path);
+    this.#access.needRead("scandir", path, node);
     return Array.from(node.entries, ([name, { kind }]) => ({ name, kind }));
   }
 
   readFile(path: string): Uint8Array | undefined {
-    return this.#readable("open", path)?.content.read();
+    return this.#access.readableFile("open", path)?.content.read();
   }
 
   readRange(path: string, offset: number, lengthBytes: number): Uint8Array | undefined {
-    return this.#readable("open", path)?.content.read(offset, lengthBytes);
+    return this.#access.readableFile("open", path)?.content.read(offset, lengthBytes);
   }
 
   readLink(path: string): string | undefined {
-    const node = this.#find("readlink", path, false)?.node;
+    const node = this.#access.find("readlink", path, false)?.node;
     if (node !== undefined && node.kind !== "symlink") throw new FileSystemError("EINVAL", "readlink", path);
     return node?.target;
   }
 
   realPath(path: string): string | undefined {
-    const place = this.#find("realpath", path, true);
+    const place = this.#access.find("realpath", path, true);
     return place?.node && place.realPath;
   }
 
   freeBytes(path: string): number {
-    this.#existing("statfs", path, true);
+    this.#access.existing("statfs", path, true);
     return Math.max(0, this.#capacityBytes - this.#tree.usedBytes);
   }
 
   // ——— writing ———
 
   writeFile(path: string, bytes: Uint8Array | string, options: { mode?: number; exclusive?: boolean } = {}): void {
-    if (options.exclusive === true) this.#vacant("open", path);
+    if (options.exclusive === true) this.#access.vacant("open", path);
     const file = this.#openForWriting(path, (options.mode ?? 0o666) & ~UMASK);
     this.#put(file, Content.empty);
     this.#append(file, typeof bytes === "string" ? Buffer.from(bytes) : bytes, { operation: "write", path });
@@ -237,7 +196,7 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   makeDirectory(path: string): void {
-    const place = this.#walk(path, false);
+    const place = this.#access.walk(path, false);
     if (place === "ENOENT") {
       this.makeDirectory(parentOf(path));
       this.makeDirectory(path);
@@ -245,18 +204,18 @@ export class MemoryFileSystem implements FileSystem {
     }
     if (typeof place === "string") throw new FileSystemError(place, "mkdir", path);
     if (place.node === undefined) {
-      this.#needWritable(place.parent, "mkdir", path);
+      this.#access.needEntries("mkdir", path, place.parent);
       const dev = this.#settings.mounts[place.realPath] ?? place.parent.dev;
       const { ino, nowMs } = this.#birth(place.parent);
       this.#name(place.parent, place.name, newDirectory({ ino, dev, nowMs }, 0o777 & ~UMASK));
-    } else if (this.#find("mkdir", path, true)?.node?.kind !== "directory") {
+    } else if (this.#access.find("mkdir", path, true)?.node?.kind !== "directory") {
       throw new FileSystemError("EEXIST", "mkdir", path);
     }
   }
 
   rename(from: string, to: string): void {
-    const source = this.#existing("rename", from, false);
-    const target = this.#place("rename", to, false);
+    const source = this.#access.existing("rename", from, false);
+    const target = this.#access.place("rename", to, false);
     const refuse = (code: string) => {
       throw new FileSystemError(code, "rename", `${from} -> ${to}`);
     };
@@ -265,8 +224,8 @@ export class MemoryFileSystem implements FileSystem {
     if (source.node === target.node) return;
     if (target.realPath.startsWith(`${source.realPath}/`)) refuse("EINVAL");
     if (source.realPath.startsWith(`${target.realPath}/`)) refuse("ENOTEMPTY");
-    this.#needWritable(source.parent, "rename", from);
-    this.#needWritable(target.parent, "rename", to);
+    this.#access.needEntries("rename", from, source.parent);
+    this.#access.needEntries("rename", to, target.parent);
     if (target.node?.kind === "directory") {
       if (source.node.kind !== "directory") refuse("EISDIR");
       if (target.node.entries.size > 0) refuse("ENOTEMPTY");
@@ -281,8 +240,8 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   link(from: string, to: string): void {
-    const { node } = this.#existing("link", from, false);
-    const { parent, name } = this.#vacant("link", to);
+    const { node } = this.#access.existing("link", from, false);
+    const { parent, name } = this.#access.vacant("link", to);
     if (node.dev !== parent.dev) throw new FileSystemError("EXDEV", "link", to);
     if (node.kind === "directory") throw new FileSystemError("EPERM", "link", from);
     if (node.nlink >= this.#settings.linksMax) throw new FileSystemError("EMLINK", "link", from);
@@ -294,16 +253,16 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   symlink(target: string, path: string): void {
-    const { parent, name } = this.#vacant("symlink", path);
+    const { parent, name } = this.#access.vacant("symlink", path);
     this.#name(parent, name, newSymlink(this.#birth(parent), target));
   }
 
   copyFile({ from, to, mode }: CopyRequest): void {
-    const bytes = this.#readable("copyfile", from)?.content.view();
+    const bytes = this.#access.readableFile("copyfile", from)?.content.view();
     if (bytes === undefined) throw new FileSystemError("ENOENT", "copyfile", from);
-    const place = this.#place("copyfile", to, false);
+    const place = this.#access.place("copyfile", to, false);
     if (place.node?.kind === "directory") throw new FileSystemError("EISDIR", "copyfile", to);
-    this.#needWritable(place.parent, "copyfile", to);
+    this.#access.needEntries("copyfile", to, place.parent);
     const file = newFile(this.#birth(place.parent), mode);
     this.#name(place.parent, place.name, file);
     this.#append(file, bytes, { operation: "copyfile", path: to });
@@ -314,30 +273,29 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   chmod(path: string, mode: number): void {
-    const { node } = this.#existing("chmod", path, true);
+    const { node } = this.#access.existing("chmod", path, true);
     node.mode = mode & 0o7777;
     node.ctimeMs = this.#nowMs();
   }
 
   setTimes(path: string, _atimeMs: number, mtimeMs: number): void {
-    const { node } = this.#existing("utimes", path, true);
+    const { node } = this.#access.existing("utimes", path, true);
     node.mtimeMs = mtimeMs;
     node.ctimeMs = this.#nowMs();
   }
 
   remove(path: string): boolean {
-    const place = this.#find("unlink", path, false);
+    const place = this.#access.find("unlink", path, false);
     if (place?.node === undefined) return false;
     this.#unlink(place.parent, place.name, path);
     return true;
   }
 
   removeTree(path: string): void {
-    const place = this.#find("rm", path, false);
+    const place = this.#access.find("rm", path, false);
     if (place?.node === undefined) return;
     const removeBelow = (directory: DirectoryInode, below: string) => {
-      if (directory.entries.size > 0 && !this.#may(directory, READ))
-        throw new FileSystemError("EACCES", "scandir", below);
+      if (directory.entries.size > 0) this.#access.needRead("scandir", below, directory);
       for (const [name, node] of [...directory.entries]) {
         if (node.kind === "directory") removeBelow(node, `${below}/${name}`);
         this.#unlink(directory, name, `${below}/${name}`);
@@ -348,7 +306,7 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   async syncAll(path: string): Promise<void> {
-    this.#existing("syncfs", path, true);
+    this.#access.existing("syncfs", path, true);
     await this.#sync(this.#tree.dirtyFiles(), true);
   }
 
@@ -370,71 +328,12 @@ export class MemoryFileSystem implements FileSystem {
     return this.#tree.birth(parent.dev, this.#nowMs());
   }
 
-  #may(node: Inode, bit: number): boolean {
-    return this.#settings.privileged || (node.mode & bit) !== 0;
-  }
-
-  #needWritable(directory: DirectoryInode, operation: string, path: string): void {
-    if (!this.#may(directory, WRITE) || !this.#may(directory, SEARCH))
-      throw new FileSystemError("EACCES", operation, path);
-  }
-
-  #walk(path: string, follow: boolean): Place | string {
-    if (!path.startsWith("/")) throw new InvariantError(`a path must be absolute: "${path}"`);
-    return walk({ root: this.#tree.root, path, follow, maySearch: (directory) => this.#may(directory, SEARCH) });
-  }
-
-  /** The place a path leads to; throws whatever stops the walk. */
-  #place(operation: string, path: string, follow: boolean): Place {
-    const place = this.#walk(path, follow);
-    if (typeof place === "string") throw new FileSystemError(place, operation, path);
-    return place;
-  }
-
-  /** The same, but `undefined` when the path leads nowhere. */
-  #find(operation: string, path: string, follow: boolean): Place | undefined {
-    const place = this.#walk(path, follow);
-    if (place === "ENOENT" || place === "ENOTDIR") return undefined;
-    if (typeof place === "string") throw new FileSystemError(place, operation, path);
-    return place;
-  }
-
-  #existing(operation: string, path: string, follow: boolean): Place & { readonly node: Inode } {
-    const place = this.#place(operation, path, follow);
-    if (place.node === undefined) throw new FileSystemError("ENOENT", operation, path);
-    return { ...place, node: place.node };
-  }
-
-  /** A place for a new name. */
-  #vacant(operation: string, path: string): Place {
-    const place = this.#place(operation, path, false);
-    if (place.node !== undefined) throw new FileSystemError("EEXIST", operation, path);
-    this.#needWritable(place.parent, operation, path);
-    return place;
-  }
-
-  #readable(operation: string, path: string): FileInode | undefined {
-    const node = this.#find(operation, path, true)?.node;
-    if (node === undefined) return undefined;
-    if (node.kind !== "file")
-      throw new FileSystemError(node.kind === "directory" ? "EISDIR" : "ENXIO", operation, path);
-    if (!this.#may(node, READ)) throw new FileSystemError("EACCES", operation, path);
-    return node;
-  }
-
   #openForWriting(path: string, mode: number): FileInode {
-    const place = this.#place("open", path, true);
-    if (place.node === undefined) {
-      this.#needWritable(place.parent, "open", path);
-      const file = newFile(this.#birth(place.parent), mode);
-      this.#name(place.parent, place.name, file);
-      return file;
-    }
-    if (place.node.kind !== "file") {
-      throw new FileSystemError(place.node.kind === "directory" ? "EISDIR" : "ENXIO", "open", path);
-    }
-    if (!this.#may(place.node, WRITE)) throw new FileSystemError("EACCES", "open", path);
-    return place.node;
+    const found = this.#access.writableFile("open", path);
+    if ("kind" in found) return found;
+    const file = newFile(this.#birth(found.parent), mode);
+    this.#name(found.parent, found.name, file);
+    return file;
   }
 
   #name(directory: DirectoryInode, name: string, node: Inode): void {
@@ -444,7 +343,7 @@ export class MemoryFileSystem implements FileSystem {
   #unlink(directory: DirectoryInode, name: string, path: string): void {
     const node = directory.entries.get(name);
     if (name === "") throw new FileSystemError("EBUSY", "unlink", path);
-    this.#needWritable(directory, "unlink", path);
+    this.#access.needEntries("unlink", path, directory);
     if (node?.kind === "directory" && node.entries.size > 0) throw new FileSystemError("ENOTEMPTY", "rmdir", path);
     this.#tree.setEntries([{ directory, name, node: undefined }], this.#nowMs());
   }
