@@ -26,6 +26,16 @@ export type {
   RunObserver,
   RunStatus,
 } from "./event.ts";
+export type { Graph, LabelGraph } from "./graph.ts";
+export {
+  criticalPaths,
+  findCycles,
+  graphFromLists,
+  labelGraph,
+  reachableFrom,
+  reverseGraph,
+  topologicalOrder,
+} from "./graph.ts";
 export type { RunId, TaskId } from "./ids.ts";
 export { newRunId, parseRunId, runIdTimeMs, splitTaskId, taskId } from "./ids.ts";
 export type { Json } from "./json.ts";
