@@ -84,7 +84,10 @@ export interface FileSystem {
   readFile(path: string): Uint8Array | undefined;
   /** At most `lengthBytes` from `offset`; `undefined` when there is no such file. */
   readRange(path: string, offset: number, lengthBytes: number): Uint8Array | undefined;
-  /** Creates or replaces. `exclusive` refuses an existing file with EEXIST. Not atomic: see `writeFileAtomic`. */
+  /**
+   * Creates or replaces the contents, through symlinks. `exclusive` refuses an existing name with EEXIST. `mode` holds
+   * exactly, whatever the umask, for a file that exists too. Not atomic: see `writeFileAtomic`.
+   */
   writeFile(path: string, bytes: Uint8Array | string, options?: { mode?: number; exclusive?: boolean }): void;
   /** Opens for appending; creates the file when absent. */
   openAppend(path: string): FileHandle;
@@ -92,18 +95,22 @@ export interface FileSystem {
   realPath(path: string): string | undefined;
   /** Creates a directory and its parents; no effect when it exists. */
   makeDirectory(path: string): void;
+  /** Replaces a file or an empty directory at `to`, atomically. */
   rename(from: string, to: string): void;
   /** Hard link; EEXIST when `to` exists, EXDEV or EMLINK when it cannot be. */
   link(from: string, to: string): void;
   /** `link` for many; stops at the first refusal by throwing. */
   linkMany(requests: readonly Omit<CopyRequest, "mode">[]): void;
   symlink(target: string, path: string): void;
-  /** Copies by reflink where the file system can, else byte by byte. Replaces `to`. */
+  /**
+   * Copies by reflink where the file system can, else byte by byte. Replaces the name `to` by a new inode with exactly
+   * that mode: other names of the old one, and the target of a symlink, stay as they are.
+   */
   copyFile(request: CopyRequest): void;
   /** `copyFile` for many; stops at the first refusal by throwing. */
   copyMany(requests: readonly CopyRequest[]): void;
   chmod(path: string, mode: number): void;
-  /** Sets access and modification time, in milliseconds. */
+  /** Sets access and modification time, in milliseconds. Never follows symlinks. */
   setTimes(path: string, atimeMs: number, mtimeMs: number): void;
   /** Removes a file, link or empty directory; `false` when there was none. */
   remove(path: string): boolean;
