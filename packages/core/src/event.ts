@@ -102,6 +102,7 @@ export type RunEventBody =
       readonly kind: "node.settled";
       readonly node: number;
       readonly end: NodeEnd;
+      /** Left out for a node without a command. */
       readonly source?: ResultSource;
       readonly action?: Digest;
       /** Digest of the outputs and of all that they rest on; what dependents put in their keys. */

@@ -1,1 +1,12 @@
-export {};
+/** Runs graphs of actions: resolve → lookup → restore | execute → collect → store. */
+export { type ActionKey, type ActionMessages, actionKey, actionMessages } from "./action-key.ts";
+export { closureOf, type FinishedNode } from "./closure.ts";
+export { EventLog, type EventLogOptions } from "./event-log.ts";
+export { compareKeyRecords, KEY_SCHEMA, type KeyRecord, keyRecordOf, looksSecret, shownValue } from "./key-record.ts";
+export { type LocalExecutorOptions, localExecutor } from "./local-executor.ts";
+export { lastTaskRecord, type MissQuestion, missReasons } from "./miss-reasons.ts";
+export { collectOutputs, flattenResult, type OutputEntry, outputsDigest } from "./output-tree.ts";
+export { runGraph } from "./run-graph.ts";
+export { type HistoryEntry, openRunHistory, type PastResult, type RunHistory } from "./run-history.ts";
+export type { GraphRun, RunGraphOptions, RunOutcome } from "./run-options.ts";
+export { getTaskRecord, putTaskRecord, type RecordStore, type TaskRecord } from "./task-record.ts";

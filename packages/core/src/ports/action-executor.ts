@@ -30,9 +30,18 @@ export type ExecuteOutcome =
       readonly unpublishable?: Problem;
       /** Digest over all outputs; equal outputs, equal digest. */
       readonly outputs: Digest;
+      /** Workspace-relative paths of all outputs, sorted. */
+      readonly outputPaths: readonly string[];
+      /** Output roots that the command did not make. */
+      readonly missingRoots: readonly string[];
       readonly durationMs: number;
     }
-  | { readonly kind: "timed-out"; readonly problem: Problem; readonly durationMs: number }
+  | {
+      readonly kind: "timed-out";
+      readonly problem: Problem;
+      readonly durationMs: number;
+      readonly streams: Pick<ActionResult, "stdoutRaw" | "stderrRaw">;
+    }
   | { readonly kind: "cancelled" }
   /** It could not be run, or its outputs could not be taken in. */
   | { readonly kind: "errored"; readonly problem: Problem };

@@ -1,0 +1,41 @@
+/**
+ * Miss reasons: why a node has to run, found by comparing its key with those of its last successes.
+ *
+ * Owns:      the choice of the record to compare with, and the order of the reasons: the first is the one shown.
+ */
+import type { Digest, MissReason } from "@kahn/core";
+import { compareKeyRecords, type KeyRecord } from "./key-record.ts";
+import type { HistoryEntry } from "./run-history.ts";
+import { getTaskRecord, type RecordStore, type TaskRecord } from "./task-record.ts";
+
+/** The newest past result of a node that can still be read. */
+export function lastTaskRecord(records: RecordStore, entry: HistoryEntry | undefined): TaskRecord | undefined {
+  for (const past of entry?.recent ?? []) {
+    const record = getTaskRecord(records, past.record);
+    if (record !== undefined) return record;
+  }
+  return undefined;
+}
+
+/** What a miss is explained from. */
+export interface MissQuestion {
+  readonly records: RecordStore;
+  readonly entry: HistoryEntry | undefined;
+  readonly action: Digest;
+  readonly key: KeyRecord;
+  /** What the cache said. */
+  readonly cache: "no-entry" | "incomplete" | "corrupt-entry";
+}
+
+/** At least one reason. */
+export function missReasons({ records, entry, action, key, cache }: MissQuestion): readonly MissReason[] {
+  const known = entry?.recent.some((past) => past.action === action) === true;
+  if (cache === "corrupt-entry") return [{ code: "entry-corrupt" }];
+  if (cache === "incomplete") return [{ code: "blob-missing" }];
+  if (known) return [{ code: "entry-missing" }];
+  const last = lastTaskRecord(records, entry);
+  if (last === undefined) return [{ code: "first-run" }];
+  const differences = compareKeyRecords(last.key, key);
+  // Equal parts under another digest: a hidden value whose short digest is the same. Say the least that is true.
+  return differences.length === 0 ? [{ code: "entry-missing" }] : differences;
+}

@@ -1,0 +1,36 @@
+/** What a run knows of one node while it is under way. */
+import type { ActionResult, Digest, Execution, MissReason, PlannedNode, Problem, ResolvedAction } from "@kahn/core";
+import type { KeyRecord } from "./key-record.ts";
+import type { TaskRecord } from "./task-record.ts";
+
+/** A node with what its effects have found out so far; each field is set by the effect that learns it. */
+export interface NodeRuntime {
+  readonly node: number;
+  readonly planned: PlannedNode;
+  /** Numbers of the nodes it requires. */
+  readonly requires: readonly number[];
+  resolved?: ResolvedAction;
+  key?: KeyRecord;
+  action?: Digest;
+  /** The last success before this run, read on demand. */
+  previous?: TaskRecord | undefined;
+  missed?: readonly MissReason[];
+  result?: ActionResult;
+  outputPaths?: readonly string[];
+  closure?: Digest;
+  unpublishable?: Problem;
+  execution?: Execution;
+  attempts: number;
+  durationMs?: number;
+  restoredFiles?: number;
+  stored?: boolean;
+  record?: Digest;
+  stdout?: Digest;
+  stderr?: Digest;
+  problem?: Problem;
+}
+
+/** True for a node without a command: it only groups others. */
+export function isGroup(resolved: ResolvedAction): boolean {
+  return resolved.run.argv.length === 0;
+}

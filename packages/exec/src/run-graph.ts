@@ -1,0 +1,329 @@
+/**
+ * `runGraph`: the one loop that drives the kernel for actions.
+ *
+ * Owns:      the interpreter. It feeds events to `step`, journals what came of them, performs the effects, and turns
+ *            each effect's end into exactly one completion.
+ * Never:     decides order, limits, skips or cancels: the kernel does. No lock is held across an effect.
+ * Invariant: what a step decided is in the journal before any of its effects is performed.
+ */
+import {
+  type Digest,
+  err,
+  InvariantError,
+  invariant,
+  ok,
+  type PlannedNode,
+  type Problem,
+  problem,
+  type Result,
+  type RunCounts,
+  type RunEventBody,
+  type RunStatus,
+} from "@kahn/core";
+import {
+  createKernel,
+  type KernelEffect,
+  type KernelEvent,
+  type KernelState,
+  type NodeSpec,
+  step,
+} from "@kahn/scheduler";
+import { EventLog } from "./event-log.ts";
+import { type EffectContext, executeNode, lookupNode, restoreNode, storeNode } from "./node-effects.ts";
+import { isGroup, type NodeRuntime } from "./node-runtime.ts";
+import { OutputClaims } from "./output-claims.ts";
+import type { GraphRun, RunGraphOptions, RunOutcome } from "./run-options.ts";
+
+/** Starts a run. Its outcome settles once everything it started has ended. */
+export function runGraph(options: RunGraphOptions): GraphRun {
+  const runner = new GraphRunner(options);
+  return { outcome: runner.run(), cancel: (how, by) => runner.cancel(how, by) };
+}
+
+/** Weight of a node that never ran: between a lint and a build, so that unknown work neither leads nor trails. */
+const UNKNOWN_WEIGHT_MS = 1000;
+
+class GraphRunner {
+  readonly #options: RunGraphOptions;
+  readonly #log: EventLog;
+  readonly #nodes: NodeRuntime[] = [];
+  readonly #context: EffectContext;
+  #kernel: KernelState;
+  #arrived: KernelEvent[] = [];
+  /** Events of effects, waiting for the next append. */
+  #noted: RunEventBody[] = [];
+  #wake: (() => void) | undefined;
+  #cancelling = false;
+  #broken: Problem | undefined;
+  #bug: unknown;
+  #status: RunStatus | undefined;
+  readonly #counts = { executed: 0, cached: 0, failed: 0, errored: 0, skipped: 0, cancelled: 0 };
+  #savedMs = 0;
+
+  constructor(options: RunGraphOptions) {
+    this.#options = options;
+    this.#log = new EventLog(options);
+    this.#kernel = createKernel({ limits: options.limits, failure: options.failure });
+    this.#context = {
+      options,
+      claims: new OutputClaims(),
+      labelOf: (node) => this.#nodes[node]!.planned.label,
+      closuresOf: (nodes) => nodes.map((node) => this.#closureOf(node)),
+      note: (event) => this.#note(event),
+      output: (node, stream, bytes, replayed) =>
+        this.#log.output({ kind: "node.output", node, stream, bytes, replayed }),
+      becameReady: (node) => this.#deliver({ kind: "became-ready", node }),
+      cancelling: () => this.#cancelling,
+    };
+  }
+
+  cancel(how: "term" | "kill", by: string): void {
+    this.#cancelling = true;
+    this.#note({ kind: "run.cancelling", how, by });
+    this.#deliver({ kind: "cancel", how });
+  }
+
+  async run(): Promise<Result<RunOutcome, readonly Problem[]>> {
+    const { clock, provider, header, limits, warnings } = this.#options;
+    const startedMs = clock.monotonicMs();
+    const planned = await provider.plan();
+    if (!planned.ok) return planned;
+    const specs = this.#number(planned.value);
+    this.#noted.unshift(
+      { kind: "run.started", ...header, concurrency: limits.slots },
+      ...warnings.map((each): RunEventBody => ({ kind: "run.warned", problem: each })),
+      { kind: "run.planned", nodes: this.#nodes.map((node) => this.#planRecord(node)) },
+    );
+    this.#arrived.unshift({ kind: "admit", nodes: specs }, { kind: "seal" });
+    const refused = await this.#loop();
+    if (refused !== undefined) return err(refused);
+    const durationMs = Math.round(clock.monotonicMs() - startedMs);
+    const status = this.#broken === undefined ? this.#status! : "errored";
+    const counts: RunCounts = { ...this.#counts };
+    await this.#log.append([
+      {
+        kind: "run.finished",
+        status,
+        counts,
+        durationMs,
+        savedMs: this.#savedMs,
+        ...(this.#broken === undefined ? {} : { problem: this.#broken }),
+      },
+    ]);
+    return ok({ status, counts, durationMs });
+  }
+
+  #number(planned: readonly PlannedNode[]): NodeSpec[] {
+    const numbers = new Map(planned.map((node, index) => [node.label, index]));
+    const resolve = (labels: readonly string[], from: string) =>
+      labels.map((label) => {
+        const number = numbers.get(label);
+        invariant(number !== undefined, `${from} has an edge to ${label}, which is not in the plan`);
+        return number;
+      });
+    return planned.map((node, index) => {
+      const requires = resolve(node.requires, node.label);
+      this.#nodes.push({ node: index, planned: node, requires, attempts: 0 });
+      return {
+        requires,
+        after: resolve(node.after, node.label),
+        validates: resolve(node.validates, node.label),
+        claim: node.claim,
+        priorityClass: node.priorityClass,
+        weightMs: this.#options.history.entry(node.label)?.durationMs ?? UNKNOWN_WEIGHT_MS,
+        lifetime: node.lifetime,
+      };
+    });
+  }
+
+  #planRecord({ node, planned, requires }: NodeRuntime) {
+    const estimateMs = this.#options.history.entry(planned.label)?.durationMs;
+    return {
+      node,
+      label: planned.label,
+      requires,
+      ...(estimateMs === undefined ? {} : { estimateMs }),
+      ...(planned.lifetime === "task" ? {} : { persistent: true }),
+    };
+  }
+
+  /** Runs until the kernel is finished. @returns the reasons when the graph was refused. */
+  async #loop(): Promise<readonly Problem[] | undefined> {
+    while (this.#status === undefined) {
+      if (this.#bug !== undefined) throw this.#bug;
+      if (this.#arrived.length === 0 && this.#noted.length === 0) await this.#arrival();
+      const effects = this.#stepAll();
+      const rejected = effects.find((effect) => effect.kind === "rejected");
+      if (rejected !== undefined) return rejected.reasons.map((reason) => this.#rejection(reason));
+      const events = this.#noted;
+      this.#noted = [];
+      for (const effect of effects) this.#describe(effect, events);
+      const refused = await this.#log.append(events);
+      if (refused !== undefined && this.#broken === undefined) this.#stopFor(refused);
+      for (const effect of effects) this.#perform(effect);
+    }
+    return undefined;
+  }
+
+  #arrival(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  #stepAll(): KernelEffect[] {
+    const effects: KernelEffect[] = [];
+    // Events may be delivered by a step's own consequences; take them all before anything is written.
+    while (this.#arrived.length > 0) {
+      const events = this.#arrived;
+      this.#arrived = [];
+      for (const event of events) {
+        const next = step(this.#kernel, event);
+        this.#kernel = next.state;
+        for (const effect of next.effects) effects.push(effect);
+      }
+    }
+    return effects;
+  }
+
+  #deliver(event: KernelEvent): void {
+    this.#arrived.push(event);
+    this.#wakeUp();
+  }
+
+  #note(event: RunEventBody): void {
+    this.#noted.push(event);
+    this.#wakeUp();
+  }
+
+  #wakeUp(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+  }
+
+  /** The journal refused: without a record nothing may start. */
+  #stopFor(refused: Problem): void {
+    this.#broken = refused;
+    this.#cancelling = true;
+    this.#deliver({ kind: "cancel", how: "term" });
+  }
+
+  #describe(effect: KernelEffect, events: RunEventBody[]): void {
+    if (effect.kind === "execute") {
+      events.push({ kind: "node.started", node: effect.node, attempt: 1 });
+    } else if (effect.kind === "settled") {
+      events.push(this.#settle(effect));
+    }
+  }
+
+  #settle(effect: Extract<KernelEffect, { kind: "settled" }>): RunEventBody {
+    const node = this.#nodes[effect.node]!;
+    const group = node.resolved !== undefined && isGroup(node.resolved);
+    const succeeded = effect.end === "succeeded";
+    if (!succeeded) this.#counts[effect.end]++;
+    else if (!group) this.#counts[effect.source === "cached" ? "cached" : "executed"]++;
+    if (succeeded && effect.source === "cached") this.#savedMs += node.durationMs ?? 0;
+    const { action, closure, durationMs, restoredFiles, stored, record, stdout, stderr, problem: why } = node;
+    const optional = { action, closure, durationMs, restoredFiles, stored, record, stdout, stderr };
+    return {
+      kind: "node.settled",
+      node: effect.node,
+      end: effect.end,
+      ...(group || effect.source === undefined ? {} : { source: effect.source }),
+      ...(present(optional) as Partial<typeof optional>),
+      ...(node.result === undefined || effect.end === "cancelled" ? {} : { exitCode: node.result.exitCode }),
+      ...(node.attempts > 1 ? { attempts: node.attempts } : {}),
+      ...(effect.cause === undefined ? {} : { cause: effect.cause }),
+      ...(why === undefined ? {} : { problem: why }),
+    } as RunEventBody;
+  }
+
+  #perform(effect: KernelEffect): void {
+    const context = this.#context;
+    switch (effect.kind) {
+      case "lookup":
+        this.#answer(lookupNode(context, this.#nodes[effect.node]!), (outcome) => {
+          return { kind: "looked-up", id: effect.id, outcome };
+        });
+        break;
+      case "restore":
+        this.#answer(restoreNode(context, this.#nodes[effect.node]!), (outcome) => {
+          return { kind: "restored", id: effect.id, outcome };
+        });
+        break;
+      case "execute":
+        this.#answer(executeNode(context, this.#nodes[effect.node]!), (outcome) => {
+          return { kind: "executed", id: effect.id, outcome };
+        });
+        break;
+      case "store":
+        this.#answer(storeNode(context, this.#nodes[effect.node]!), () => ({ kind: "stored", id: effect.id }));
+        break;
+      case "terminate":
+        this.#nodes[effect.node]!.execution?.cancel(effect.how);
+        break;
+      case "finished":
+        this.#status = effect.status;
+        break;
+      case "stalled":
+        throw new InvariantError(`the run stalled: ${this.#stallText(effect)}`);
+      case "settled":
+      case "rejected":
+        break;
+    }
+  }
+
+  #answer<T>(outcome: Promise<T>, completion: (outcome: T) => KernelEvent): void {
+    outcome.then(
+      (value) => this.#deliver(completion(value)),
+      // Not swallowed: the loop throws it, and `main` reports a bug.
+      (bug: unknown) => {
+        this.#bug = bug;
+        this.#wakeUp();
+      },
+    );
+  }
+
+  #closureOf(node: number): Digest {
+    const closure = this.#nodes[node]!.closure ?? this.#nodes[node]!.action;
+    invariant(closure !== undefined, `${this.#nodes[node]!.planned.label} has no closure yet`);
+    return closure;
+  }
+
+  #stallText(effect: Extract<KernelEffect, { kind: "stalled" }>): string {
+    return effect.waiting
+      .map(({ node, reasons }) => `${this.#nodes[node]!.planned.label} waits for ${JSON.stringify(reasons)}`)
+      .join("; ");
+  }
+
+  #rejection(reason: Extract<KernelEffect, { kind: "rejected" }>["reasons"][number]): Problem {
+    const label = (node: number) => this.#nodes[node]!.planned.label;
+    switch (reason.code) {
+      case "cycle":
+        return problem(
+          "task-cycle",
+          `these tasks wait for each other: ${[...reason.nodes, reason.nodes[0]!].map(label).join(" → ")}`,
+        );
+      case "unknown-pool":
+        return problem("pool-unknown", `${label(reason.node)} wants pool "${reason.pool}", which is not declared`, {
+          next: `Declare it: "pools": { "${reason.pool}": 1 }.`,
+        });
+      case "claim-exceeds-limit":
+        return problem(
+          "claim-exceeds-limit",
+          `${label(reason.node)} asks for ${reason.asked} of ${reason.resource}, and there are only ${reason.limit}`,
+        );
+      case "self-edge":
+        return problem("task-cycle", `${label(reason.node)} depends on itself`);
+      case "unknown-node":
+      case "sealed":
+        throw new InvariantError(`the kernel refused the plan: ${JSON.stringify(reason)}`);
+    }
+  }
+}
+
+/** The members that are set. */
+function present(members: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
+}

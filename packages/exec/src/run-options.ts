@@ -1,0 +1,64 @@
+/** What a run of a graph is given, and what it answers. */
+import type {
+  ActionCache,
+  ActionExecutor,
+  ActionProvider,
+  BlobStore,
+  Clock,
+  Durability,
+  FileStates,
+  FileSystem,
+  Journal,
+  Problem,
+  ResourceLimits,
+  Result,
+  RunCounts,
+  RunEventBody,
+  RunId,
+  RunObserver,
+  RunStatus,
+} from "@kahn/core";
+import type { FailurePolicy } from "@kahn/scheduler";
+import type { RunHistory } from "./run-history.ts";
+import type { RecordStore } from "./task-record.ts";
+
+/** Everything a run stands on. Ports come from `kahn`; nothing is taken from the environment. */
+export interface RunGraphOptions {
+  readonly run: RunId;
+  readonly provider: ActionProvider;
+  readonly executor: ActionExecutor;
+  readonly blobs: BlobStore;
+  readonly actions: ActionCache;
+  readonly records: RecordStore;
+  readonly history: RunHistory;
+  readonly states: FileStates;
+  readonly fs: FileSystem;
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly durability: Durability;
+  readonly observers: readonly RunObserver[];
+  readonly limits: ResourceLimits;
+  readonly failure: FailurePolicy;
+  readonly cache: { readonly read: boolean; readonly write: boolean };
+  /** What observers want to be given of results that did not stream live. Failures are always given. */
+  readonly replay: { readonly executed: boolean; readonly cached: boolean };
+  /** The facts of `run.started`. */
+  readonly header: Omit<Extract<RunEventBody, { kind: "run.started" }>, "kind" | "concurrency">;
+  /** Warnings known before the run, to be recorded with it. */
+  readonly warnings: readonly Problem[];
+}
+
+/** What became of a run. */
+export interface RunOutcome {
+  readonly status: RunStatus;
+  readonly counts: RunCounts;
+  readonly durationMs: number;
+}
+
+/** A run under way. */
+export interface GraphRun {
+  /** Settles after `run.finished` was recorded. Problems are those that kept the run from starting. */
+  readonly outcome: Promise<Result<RunOutcome, readonly Problem[]>>;
+  /** Asks it to end: nothing new starts. `kill` skips the grace. `by` is shown, for example `SIGINT`. */
+  cancel(how: "term" | "kill", by: string): void;
+}
