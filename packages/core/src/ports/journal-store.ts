@@ -19,6 +19,7 @@ export interface JournalRecord {
 
 /** What can go wrong with a journal. */
 export type JournalProblem = Problem<
+  | "journal-id-invalid"
   | "journal-missing"
   | "journal-exists"
   | "journal-corrupt"
