@@ -167,7 +167,9 @@ export class MemoryFileSystem implements FileSystem {
 
   writeFile(path: string, bytes: Uint8Array | string, options: { mode?: number; exclusive?: boolean } = {}): void {
     if (options.exclusive === true) this.#access.vacant("open", path);
-    const file = this.#openForWriting(path, (options.mode ?? 0o666) & ~UMASK);
+    const file = this.#openForWriting(path, 0o666 & ~UMASK);
+    // As the port says: exactly, for a file that exists too.
+    if (options.mode !== undefined) file.mode = options.mode & 0o7777;
     this.#put(file, Content.empty);
     this.#append(file, typeof bytes === "string" ? Buffer.from(bytes) : bytes, { operation: "write", path });
   }
@@ -279,7 +281,7 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   setTimes(path: string, _atimeMs: number, mtimeMs: number): void {
-    const { node } = this.#access.existing("utimes", path, true);
+    const { node } = this.#access.existing("utimes", path, false);
     node.mtimeMs = mtimeMs;
     node.ctimeMs = this.#nowMs();
   }
