@@ -1,0 +1,165 @@
+/**
+ * Starts processes from this very process: for the command line, whose memory is small.
+ *
+ * (`spawn` blocks in proportion to the parent's memory, 2 ms at 40 MB and 54 ms at 600 MB: what may grow starts its
+ * processes through `spawnerRunner`.)
+ *
+ * Owns:      the life of each process from the opening of its log files to the quiet of its group.
+ * Never:     inherits anything that the specification does not name; reads PATH or any other variable of its own.
+ * Invariant: `ended` settles only when no process of the group lives; from then on its number is never used again.
+ *
+ * A process gets a session of its own, and so no controlling terminal; an *interactive* one must have it, so it stays
+ * in Kahn's own group in the foreground of the terminal (Ctrl-C reaches it directly). A signal to that group would
+ * hit Kahn too, so it is ended by its number, together, on Linux, with those of its descendants that bear its token
+ * and have stayed in the group.
+ */
+import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
+import { statSync } from "node:fs";
+import type { Clock, ProcessExit, ProcessRunner, ProcessSpec, RunningProcess } from "@kahn/core";
+import { InvariantError } from "@kahn/core";
+import type { Announcement, Guardian } from "./guardian.ts";
+import { TOKEN_VARIABLE } from "./internal/guardian-script.ts";
+import { type OpenSinks, openSinks } from "./internal/output-sinks.ts";
+import { type OutputTail, OutputTails } from "./internal/output-tail.ts";
+import { ProcessEnding } from "./internal/process-ending.ts";
+import { processGroup, processKin } from "./internal/process-set.ts";
+import { errnoOf } from "./internal/refusal.ts";
+
+/** What a direct runner stands on. */
+export interface DirectRunnerOptions {
+  readonly clock: Clock;
+  /** Belongs to the runner from now on: `close` lets it go. */
+  readonly guardian: Guardian;
+}
+
+/** A runner that starts processes itself. */
+export function directRunner(options: DirectRunnerOptions): ProcessRunner {
+  return new DirectRunner(options);
+}
+
+class DirectRunner implements ProcessRunner {
+  readonly #clock: Clock;
+  readonly #guardian: Guardian;
+  readonly #tails: OutputTails;
+  readonly #running = new Set<RunningProcess>();
+  #closed = false;
+
+  constructor(options: DirectRunnerOptions) {
+    this.#clock = options.clock;
+    this.#guardian = options.guardian;
+    this.#tails = new OutputTails(options.clock);
+  }
+
+  start(spec: ProcessSpec): RunningProcess {
+    if (this.#closed) throw new InvariantError(`started after close: ${spec.label}`);
+    let sinks: OpenSinks;
+    try {
+      sinks = openSinks(spec);
+    } catch (error) {
+      return neverRan(notStarted(spec, error));
+    }
+    const announced = this.#guardian.announce();
+    if (announced === undefined) {
+      sinks.abandon();
+      return neverRan({
+        kind: "not-started",
+        code: "EAGAIN",
+        message: `${spec.label}: the guardian cannot be started`,
+      });
+    }
+    let child: ChildProcess;
+    try {
+      child = spawnChild(spec, sinks, announced);
+    } catch (error) {
+      sinks.abandon();
+      this.#guardian.notStarted(announced.number);
+      return neverRan(notStarted(spec, error));
+    }
+    const tails = sinks.handOver(this.#tails);
+    if (child.pid === undefined) {
+      this.#guardian.notStarted(announced.number);
+      for (const tail of tails) tail.finish();
+      return { pid: 0, ended: spawnRefusal(spec, child), end: () => {} };
+    }
+    this.#guardian.started(announced.number, child.pid, spec.interactive !== true);
+    return this.#watch({ spec, child, pid: child.pid, tails, announced });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const running = [...this.#running];
+    for (const each of running) each.end("term");
+    await Promise.all(running.map((each) => each.ended));
+    await this.#guardian.close();
+  }
+
+  #watch(started: {
+    readonly spec: ProcessSpec;
+    readonly child: ChildProcess;
+    readonly pid: number;
+    readonly tails: readonly OutputTail[];
+    readonly announced: Announcement;
+  }): RunningProcess {
+    const { spec, child, pid, tails, announced } = started;
+    const isGone = () => child.exitCode !== null || child.signalCode !== null;
+    const set = spec.interactive === true ? processKin(pid, announced.token, isGone) : processGroup(pid);
+    const ending = new ProcessEnding(set, this.#clock, spec.graceMs);
+    const finish = async (): Promise<ProcessExit> => {
+      const exit = await leaderExit(child);
+      await ending.settle();
+      this.#guardian.ended(announced.number);
+      this.#running.delete(running);
+      for (const tail of tails) tail.finish();
+      return exit;
+    };
+    const running: RunningProcess = { pid, ended: finish(), end: (how) => ending.end(how) };
+    this.#running.add(running);
+    return running;
+  }
+}
+
+function spawnChild(spec: ProcessSpec, sinks: OpenSinks, announced: Announcement): ChildProcess {
+  const [program, ...args] = spec.argv;
+  const isInteractive = spec.interactive === true;
+  const options: SpawnOptions = {
+    cwd: spec.cwd,
+    env: { ...spec.env, [TOKEN_VARIABLE]: announced.token },
+    // /dev/null and not a closed or connected socket, for which bash would take itself to be a remote shell.
+    stdio: [isInteractive ? "inherit" : "ignore", sinks.stdout, sinks.stderr],
+    detached: !isInteractive,
+  };
+  return spawn(program ?? "", args, options);
+}
+
+/** How the leader ended. Its streams are files, so there is nothing else to wait for. */
+function leaderExit(child: ChildProcess): Promise<ProcessExit> {
+  return new Promise((resolve) => {
+    child.on("exit", (exitCode, signal) => {
+      resolve(exitCode !== null ? { kind: "exited", exitCode } : { kind: "signalled", signal: signal ?? "SIGKILL" });
+    });
+  });
+}
+
+/** Why a child without a pid was not started: Node tells it a moment later. */
+function spawnRefusal(spec: ProcessSpec, child: ChildProcess): Promise<ProcessExit> {
+  return new Promise((resolve) => child.on("error", (error) => resolve(notStarted(spec, error))));
+}
+
+function neverRan(exit: ProcessExit): RunningProcess {
+  return { pid: 0, ended: Promise.resolve(exit), end: () => {} };
+}
+
+function notStarted(spec: ProcessSpec, error: unknown): ProcessExit {
+  const program = spec.argv[0] ?? "";
+  // Node's own refusals are of arguments that no system call would take, such as a NUL within a name.
+  const code = errnoOf(error) ?? "EINVAL";
+  const path = (error as NodeJS.ErrnoException).path;
+  const isSink = [spec.stdout, spec.stderr].some((sink) => sink.kind !== "inherit" && sink.path === path);
+  if (isSink)
+    return { kind: "not-started", code, message: `${spec.label}: its log ${path} cannot be written (${code})` };
+  if (statSync(spec.cwd, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    return { kind: "not-started", code, message: `${spec.label}: the working directory ${spec.cwd} does not exist` };
+  }
+  const why = code === "ENOENT" ? "was not found" : `cannot be started (${code})`;
+  return { kind: "not-started", code, message: `${spec.label}: the program "${program}" ${why}` };
+}
