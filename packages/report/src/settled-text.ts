@@ -1,0 +1,38 @@
+/** One line for each way a node can end: a table of renderers, so that a new end does not compile until it has one. */
+import type { NodeEnd } from "@kahn/core";
+import { missLine } from "./miss-text.ts";
+import type { Paint } from "./paint.ts";
+import { labelOf, type RunView, type SettledNode } from "./run-view.ts";
+import { durationText } from "./units.ts";
+
+type Renderer = (view: RunView, event: SettledNode, paint: Paint) => string;
+
+const RENDERERS: Record<NodeEnd, Renderer> = {
+  succeeded: (view, event, paint) => {
+    const label = labelOf(view, event.node);
+    if (event.source === undefined) return `${paint("✔", "green")} ${label}`;
+    if (event.source === "cached") {
+      const restored = event.restoredFiles ? `, ${event.restoredFiles} files restored` : "";
+      return `${paint("=", "cyan")} ${label} ${paint(`cached${restored}`, "dim")}`;
+    }
+    const why = missLine(view.missed.get(event.node) ?? []);
+    const tries = event.attempts === undefined ? "" : `, attempt ${event.attempts}`;
+    const took = `${durationText(event.durationMs ?? 0)}${tries}`;
+    return `${paint("✔", "green")} ${label} ${took}${why === "" ? "" : paint(` · ${why}`, "dim")}`;
+  },
+  failed: (view, event, paint) => {
+    const how = event.problem?.code === "task-timed-out" ? "timed out" : `exit ${event.exitCode ?? "?"}`;
+    return `${paint("✖", "red")} ${labelOf(view, event.node)} failed, ${how}, ${durationText(event.durationMs ?? 0)}`;
+  },
+  errored: (view, event, paint) => `${paint("✖", "red")} ${labelOf(view, event.node)} could not be run`,
+  skipped: (view, event, paint) => {
+    const because = event.cause === undefined ? "" : `: ${labelOf(view, event.cause)} failed`;
+    return `${paint("○", "yellow")} ${labelOf(view, event.node)} skipped${because}`;
+  },
+  cancelled: (view, event, paint) => `${paint("○", "yellow")} ${labelOf(view, event.node)} cancelled`,
+};
+
+/** The line for a node that has settled, without a newline. */
+export function settledText(view: RunView, event: SettledNode, paint: Paint): string {
+  return RENDERERS[event.end](view, event, paint);
+}
