@@ -16,7 +16,7 @@ export interface Project {
   readonly name: string;
   /** Workspace-relative folder with `/`; empty for the root. */
   readonly directory: string;
-  /** `version` and other scalar manifest fields that npm exports as `npm_package_*`, already flattened. */
+  /** The `npm_package_*` variables that npm exports of the manifest, by their whole names. */
   readonly manifestEnv: Readonly<Record<string, string>>;
   readonly scripts: Readonly<Record<string, string>>;
   /** Names of workspace projects it depends on: dependencies, dev, optional and peer ones; sorted. */
@@ -47,7 +47,10 @@ export type TaskCommand =
   | { readonly kind: "shell"; readonly script: string }
   /** `"command": ["tsc", "-b"]`: no shell. */
   | { readonly kind: "argv"; readonly argv: readonly string[] }
-  /** A task without a command: it groups its dependencies. */
+  /**
+   * A task without a command: it groups its dependencies. Also stands in for a declared task in a project that has no
+   * such script, where something reaches further through it; its inputs are then what the project contributes.
+   */
   | { readonly kind: "none" };
 
 /** A task of one project with everything decided but its inputs' contents. */
@@ -55,13 +58,14 @@ export interface TaskDefinition {
   readonly id: TaskId;
   readonly project: string;
   readonly task: string;
+  readonly description: string | undefined;
   readonly command: TaskCommand;
   readonly dependsOn: readonly TaskReference[];
   readonly after: readonly TaskReference[];
   readonly validates: readonly TaskReference[];
   /**
    * Globs relative to the project (`/x` to the workspace, `!` excludes, `$default` the default set); `undefined` means
-   * `["$default"]`.
+   * `["$default"]`. Normal: no `.` or `..` segments, no `/` at the end.
    */
   readonly inputs: readonly string[] | undefined;
   /** Globs relative to the project (`/x` to the workspace, `!` excludes); `undefined`: none declared. */
@@ -104,6 +108,8 @@ export interface WorkspaceSettings {
   readonly globalPassEnv: readonly string[];
   /** Globs relative to the root whose files enter every task's key. */
   readonly globalInputs: readonly string[];
+  /** Values of the sections that other packages own, by their keys, as their schemas gave them. */
+  readonly sections: Readonly<Record<string, unknown>>;
 }
 
 /** Everything that the files of a workspace say. */
