@@ -6,7 +6,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { ROOT } from "./repository.mjs";
 
 /** Oldest Node that the development tools run on; the published package runs on older ones. */
@@ -33,7 +33,7 @@ export function install(directory) {
   const installed = join(directory, "node_modules/.package-lock.json");
   const lock = join(directory, "package-lock.json");
   if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return;
-  console.log(`setup: installing the dependencies of ${directory === ROOT ? "the repository" : directory}`);
+  console.log(`setup: installing the dependencies of ${relative(dirname(ROOT), directory)}`);
   run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"], directory);
 }
 
