@@ -119,8 +119,8 @@ function executedLabels(events) {
     if (event.kind === "run.planned") for (const { node, label } of event.nodes) labels.set(node, label);
   }
   return events
-    .filter((event) => event.kind === "node.settled" && event.source === "executed")
-    .map((event) => labels.get(event.node) ?? String(event.node))
+    .flatMap((event) => (event.kind === "node.settled" && event.source === "executed" ? [event.node] : []))
+    .map((node) => labels.get(node) ?? String(node))
     .sort();
 }
 

@@ -10,14 +10,13 @@ import { ROOT, readManifest } from "../repository.mjs";
  * @returns {string} one section per package, by name; throws if a package carries no licence at all
  */
 export function thirdPartyText(metafiles) {
+  const inputs = metafiles.flatMap(({ outputs }) =>
+    Object.values(outputs).flatMap((each) => Object.entries(each.inputs)),
+  );
   const folders = new Set();
-  for (const metafile of metafiles) {
-    for (const output of Object.values(metafile.outputs)) {
-      for (const [input, { bytesInOutput }] of Object.entries(output.inputs)) {
-        const folder = /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0];
-        if (folder !== undefined && bytesInOutput > 0) folders.add(folder);
-      }
-    }
+  for (const [path, { bytesInOutput }] of inputs) {
+    const folder = /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0];
+    if (folder !== undefined && bytesInOutput > 0) folders.add(folder);
   }
   const sections = [...folders].sort().map((folder) => section(join(ROOT, folder)));
   return ["Kahn contains code of these packages.\n", ...sections].join(`\n${"-".repeat(80)}\n\n`);

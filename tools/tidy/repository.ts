@@ -61,7 +61,9 @@ export function repositoryOf(texts: Readonly<Record<string, string>>): Repositor
 function kindOf(path: string): FileKind {
   if (/(^|\/)fixtures\//.test(path)) return "other";
   if (path.endsWith(".md")) return "document";
-  if (/(^|\/)package\.json$/.test(path) && !path.startsWith("examples/")) return "manifest";
+  // An example is a project of its own, with rules of its own.
+  if (path.startsWith("examples/")) return "other";
+  if (/(^|\/)package\.json$/.test(path)) return "manifest";
   if (!/\.(ts|mts|mjs)$/.test(path)) return "other";
   if (/\.(test|fixture)\.(ts|mjs)$/.test(path) || path.startsWith("test/")) return "test";
   if (/^packages\/[^/]+\/src\/(.*\/)?contract(\.ts|\/)/.test(path)) return "test";
