@@ -1,0 +1,140 @@
+/**
+ * Checks a configuration's shape and says everything that is wrong with it at once.
+ *
+ * Owns:      the sentences about wrong types, unknown keys and repeated keys.
+ * Invariant: when there are no problems, the value has the schema's type.
+ */
+import type { ConfigSection, Problem, Result } from "@kahn/core";
+import { err, ok, problem } from "@kahn/core";
+import * as v from "valibot";
+import {
+  CACHE_ENTRIES,
+  PROJECT_ENTRIES,
+  projectSchema,
+  READY_KEYS,
+  ROOT_ENTRIES,
+  TASK_ENTRIES,
+} from "./config-schema.ts";
+import type { ConfigText, ValuePath } from "./config-text.ts";
+import { pathText } from "./config-text.ts";
+import type { KahnConfig, ProjectConfig } from "./config-types.ts";
+import { suggest } from "./suggestion.ts";
+
+/** The root's configuration with the sections of other packages, as their schemas gave them. */
+export interface CheckedRoot {
+  readonly config: KahnConfig;
+  readonly sections: Readonly<Record<string, unknown>>;
+}
+
+/** Checks the root's configuration; `sections` are top-level keys that other packages own. */
+export function checkRootConfig(
+  text: ConfigText,
+  sections: readonly ConfigSection<unknown>[],
+): Result<CheckedRoot, readonly Problem[]> {
+  const own = Object.fromEntries(sections.map((section) => [section.key, v.optional(section.schema)]));
+  const entries: v.ObjectEntries = { ...ROOT_ENTRIES, ...own };
+  const problems = [
+    ...unknownKeys(text, [], Object.keys(entries)),
+    ...(Object.hasOwn(own, "cache") ? [] : unknownKeys(text, ["cache"], Object.keys(CACHE_ENTRIES))),
+    ...unknownTaskKeys(text),
+  ];
+  const parsed = v.safeParse(v.strictObject(entries, "an object"), text.value);
+  problems.push(...wrongValues(text, parsed.issues ?? []));
+  if (problems.length > 0) return err(problems);
+  const output = parsed.output as Record<string, unknown>;
+  const values = Object.fromEntries(sections.map((section) => [section.key, output[section.key]]));
+  return ok({ config: text.value as KahnConfig, sections: values });
+}
+
+/** Checks a project's own configuration. */
+export function checkProjectConfig(text: ConfigText): Result<ProjectConfig, readonly Problem[]> {
+  const parsed = v.safeParse(projectSchema, text.value);
+  const problems = [
+    ...unknownKeys(text, [], Object.keys(PROJECT_ENTRIES), rootOnlyHint),
+    ...unknownTaskKeys(text),
+    ...wrongValues(text, parsed.issues ?? []),
+  ];
+  return problems.length > 0 ? err(problems) : ok(text.value as ProjectConfig);
+}
+
+function rootOnlyHint(key: string): string | undefined {
+  return Object.hasOwn(ROOT_ENTRIES, key) ? "Move it to the configuration at the root of the workspace." : undefined;
+}
+
+/** True for an object that is neither a list nor `null`. */
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function at(value: unknown, path: ValuePath): unknown {
+  return path.reduce<unknown>((inner, key) => (isRecord(inner) ? inner[key] : undefined), value);
+}
+
+function unknownTaskKeys(text: ConfigText): Problem[] {
+  const tasks = at(text.value, ["tasks"]);
+  if (!isRecord(tasks)) return Array.isArray(tasks) ? [wrongValue(text, ["tasks"], "an object", tasks)] : [];
+  const problems: Problem[] = [];
+  for (const [name, task] of Object.entries(tasks)) {
+    if (Array.isArray(task)) problems.push(wrongValue(text, ["tasks", name], "an object", task));
+    problems.push(...unknownKeys(text, ["tasks", name], Object.keys(TASK_ENTRIES)));
+    problems.push(...unknownKeys(text, ["tasks", name, "ready"], READY_KEYS));
+  }
+  return problems;
+}
+
+function unknownKeys(
+  text: ConfigText,
+  path: ValuePath,
+  known: readonly string[],
+  hint: (key: string) => string | undefined = () => undefined,
+): Problem[] {
+  const value = at(text.value, path);
+  if (!isRecord(value)) return [];
+  return Object.keys(value)
+    .filter((key) => !known.includes(key))
+    .map((key) =>
+      problem("config-unknown-key", `"${pathText([...path, key])}" is not a key of the configuration`, {
+        where: text.keyPlace([...path, key]),
+        facts: [["known here", known.filter((each) => each !== "$schema").join(", ")]],
+        next: hint(key) ?? suggestKey(key, known),
+      }),
+    );
+}
+
+/** The list of known keys is among the facts already. */
+function suggestKey(key: string, known: readonly string[]): string {
+  const sentence = suggest(key, known, "keys");
+  return sentence.startsWith("Did") ? sentence : "Remove it, or write one of the known keys.";
+}
+
+function wrongValues(text: ConfigText, issues: readonly v.BaseIssue<unknown>[]): Problem[] {
+  return issues.flatMap((issue) => {
+    // Unknown keys are all found by `unknownKeys`; the schema stops at the first.
+    if (issue.type === "strict_object" && issue.expected === "never") return [];
+    const path = (issue.path ?? []).map((item) => item.key as string | number);
+    return [wrongValue(text, path, issue.message, issue.input)];
+  });
+}
+
+function wrongValue(text: ConfigText, path: ValuePath, expected: string, received: unknown): Problem {
+  const subject = path.length === 0 ? `The configuration ${text.file}` : `"${pathText(path)}"`;
+  return problem("config-wrong-value", `${subject} must be ${expected}`, {
+    where: text.valuePlace(path),
+    facts: [
+      ["expected", expected],
+      ["received", shown(received)],
+    ],
+    next: path.length === 0 ? "Write an object with the key tasks." : `Change the value of ${pathText(path)}.`,
+  });
+}
+
+/** What was received: its kind, with the value when it is short. */
+function shown(value: unknown): string {
+  if (value === null) return "null";
+  if (value === undefined) return "nothing";
+  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
+  if (typeof value === "object") return "an object";
+  if (typeof value === "function") return "a function";
+  const json = JSON.stringify(value) ?? String(value);
+  return `${typeof value === "string" ? "the text" : `the ${typeof value}`} ${json.length > 60 ? `${json.slice(0, 57)}…` : json}`;
+}

@@ -1,0 +1,60 @@
+/**
+ * From a folder to the workspace it belongs to.
+ *
+ * Owns:      the way in: find the root, answer from the model cache, else read everything.
+ * Invariant: loads nothing heavy when the model cache answers: reading is imported only when it is needed.
+ */
+import type { ConfigSection, FileSystem, Problem, Result } from "@kahn/core";
+import { err, problem } from "@kahn/core";
+import type { ImportModule } from "../config/read-config.ts";
+import type { Project, WorkspaceModel } from "../model.ts";
+import { SourceReader } from "../source-reader.ts";
+import { locateRoot } from "./locate-root.ts";
+
+/** What a workspace is loaded with. */
+export interface LoadOptions {
+  readonly fs: FileSystem;
+  /** Absolute path of the folder that Kahn was started in; symlinks resolved. */
+  readonly startDirectory: string;
+  /** What the concurrency `"auto"` means. */
+  readonly processorCount: number;
+  /** Evaluates `kahn.config.ts`; see `createModuleImporter`. */
+  readonly importModule: ImportModule;
+  /** Sections of the configuration that other packages own. */
+  readonly sections?: readonly ConfigSection<unknown>[];
+}
+
+/** Finds and reads the workspace that holds `startDirectory`; all problems at once. */
+export async function loadWorkspace(options: LoadOptions): Promise<Result<WorkspaceModel, readonly Problem[]>> {
+  const location = locateRoot(new SourceReader(options.fs), options.startDirectory);
+  if (location === undefined) {
+    return err([
+      problem("workspace-not-found", `There is no package.json in ${options.startDirectory} or above it`, {
+        next: "Go to a project's folder, or make one with `npm init`.",
+      }),
+    ]);
+  }
+  const outer = await loadAt(location.root, options);
+  if (location.nearest === location.root || !outer.ok) return outer;
+  const isMember = projectAt(outer.value, location.nearest)?.name !== "//";
+  return isMember ? outer : loadAt(location.nearest, options);
+}
+
+async function loadAt(root: string, options: LoadOptions): Promise<Result<WorkspaceModel, readonly Problem[]>> {
+  const { readWorkspace } = await import("./read-workspace.ts");
+  const { processorCount, importModule, sections = [] } = options;
+  return readWorkspace({ reader: new SourceReader(options.fs), root, processorCount, importModule, sections });
+}
+
+/** The innermost project that holds an absolute folder; `undefined` outside the workspace. */
+export function projectAt(model: WorkspaceModel, directory: string): Project | undefined {
+  if (directory !== model.root && !directory.startsWith(`${model.root}/`)) return undefined;
+  const relative = directory.slice(model.root.length + 1);
+  let best: Project | undefined;
+  for (const project of model.projects) {
+    const holds =
+      project.directory === "" || relative === project.directory || relative.startsWith(`${project.directory}/`);
+    if (holds && (best === undefined || project.directory.length > best.directory.length)) best = project;
+  }
+  return best;
+}
