@@ -282,7 +282,7 @@ const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
     {
       bad: {
         "package.json": manifest({ scripts: { build: "x" } }),
-        "packages/kahn/src/cli/commands/run.ts": "",
+        "packages/kahn/src/cli/command-table.ts": '    name: "run",\n',
         "README.md": [
           "```ts\nconst = 1;\n```",
           "```jsonc\n{ a: }\n```",
@@ -292,7 +292,7 @@ const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
       findings: ["ts does not parse", "jsonc does not parse", "`kahn fly`", "`npm run deploy`", "`npm run test`"],
       good: {
         "package.json": manifest({ scripts: { build: "x", test: "y" } }),
-        "packages/kahn/src/cli/commands/run.ts": "",
+        "packages/kahn/src/cli/command-table.ts": '    name: "run",\n',
         "README.md": [
           "```ts\nimport { x } from 'kahn';\nawait x();\n```",
           '```jsonc\n{ "a": 1, // one\n}\n```',

@@ -38,12 +38,11 @@ function syntaxError(language: string, text: string): string | undefined {
   return undefined;
 }
 
-/** Commands of the command line: the folder of files, one for each; unknown while there is none. */
+/** Commands of the command line, from the table that it dispatches by; unknown while there is none. */
 function commandsOf(repository: Repository): ReadonlySet<string> | undefined {
-  const found = repository.files.flatMap(
-    (file) => /^packages\/kahn\/src\/cli\/commands\/([a-z]+)(-command)?\.ts$/.exec(file.path)?.[1] ?? [],
-  );
-  return found.length === 0 ? undefined : new Set([...found, "help"]);
+  const table = repository.file("packages/kahn/src/cli/command-table.ts");
+  if (table === undefined) return undefined;
+  return new Set(["help", ...[...table.text.matchAll(/^ +name: "([a-z]+)",$/gm)].map((match) => match[1]!)]);
 }
 
 function unknownCommands(
