@@ -1,7 +1,7 @@
 /** A file system that remembers what it was asked, for assertions such as "one lstat per input and no read". */
 import type { FileSystem } from "@kahn/core";
-import type { FileSystemCall, FileSystemOperation } from "./internal/intercepted-file-system.ts";
-import { interceptFileSystem } from "./internal/intercepted-file-system.ts";
+import type { FileSystemCall, FileSystemOperation } from "./intercepted-file-system.ts";
+import { interceptFileSystem } from "./intercepted-file-system.ts";
 
 /** A file system with a memory of calls. */
 export interface CountingFileSystem extends FileSystem {

@@ -7,8 +7,8 @@
  */
 import type { FileSystem } from "@kahn/core";
 import { FileSystemError } from "@kahn/core";
-import type { FileSystemCall, Perform } from "./internal/intercepted-file-system.ts";
-import { interceptFileSystem } from "./internal/intercepted-file-system.ts";
+import type { FileSystemCall, Perform } from "./intercepted-file-system.ts";
+import { interceptFileSystem } from "./intercepted-file-system.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 
 /** The simulated death of the program. Only the test catches it. */
