@@ -1,9 +1,21 @@
 import { describe, test } from "vitest";
 import type { ContractCase } from "./contract.ts";
-import { clockContract, fileSystemContract, randomContract } from "./contract.ts";
+import {
+  clockContract,
+  contractRepository,
+  fileSystemContract,
+  gitContract,
+  journalStoreContract,
+  processContractScripts,
+  processRunnerContract,
+  randomContract,
+} from "./contract.ts";
+import { fakeGit } from "./fake-git.ts";
+import { fakeProcessRunner } from "./fake-process-runner.ts";
 import { memoryFileSystem } from "./memory-file-system.ts";
+import { memoryJournalStore } from "./memory-journal-store.ts";
 import { seededRandom } from "./seeded-random.ts";
-import { virtualClock } from "./virtual-clock.ts";
+import { settled, virtualClock } from "./virtual-clock.ts";
 
 // Goal: the fakes keep the contracts that the real implementations keep, so that a test passed with a fake means
 // something. Method: each contract suite against the implementation of this package.
@@ -43,3 +55,41 @@ for (const privileged of [false, true]) {
     }),
   );
 }
+
+contract(
+  "a fake process runner",
+  processRunnerContract(() => {
+    const clock = virtualClock();
+    const fs = memoryFileSystem({ clock, files: { "/w/": "" } });
+    const runner = fakeProcessRunner({ clock, fs, scripts: processContractScripts() });
+    return {
+      runner,
+      fs,
+      root: "/w",
+      path: "/bin",
+      pass: async (ms) => {
+        await settled();
+        clock.advance(ms);
+      },
+      isQuiet: (pid) => runner.started.every((process) => process.pid !== pid || process.isQuiet),
+    };
+  }),
+);
+
+contract(
+  "a fake git",
+  gitContract(() => ({ git: fakeGit(contractRepository("/w")), root: "/w", outside: "/elsewhere" })),
+);
+
+contract(
+  "a memory journal store",
+  journalStoreContract(() => {
+    const store = memoryJournalStore();
+    return {
+      store,
+      afterKill: () => store.killProcess(),
+      afterPowerLoss: () => store.crash(),
+      tearTail: (id) => store.tear(id, 5),
+    };
+  }),
+);
