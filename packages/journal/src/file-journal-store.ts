@@ -10,12 +10,12 @@
 import type { FileSystem, Journal, JournalProblem, JournalRecord, JournalStore, Result } from "@kahn/core";
 import { err, FileSystemError, ok, problem } from "@kahn/core";
 import { FileJournal, mend } from "./file-journal.ts";
-import { decodeSegmentHeader, encodeSegmentHeader, SEGMENT_HEADER_BYTES } from "./internal/frame.ts";
+import { encodeSegmentHeader, SEGMENT_HEADER_BYTES } from "./internal/frame.ts";
 import { readLog } from "./internal/log-reader.ts";
 import { corrupt, formatNewer, guarded, missing } from "./internal/problems.ts";
 import { recover, segmentNumbers } from "./internal/recovery.ts";
 import type { Segment } from "./internal/segment.ts";
-import { segmentPath } from "./internal/segment.ts";
+import { readSegmentHeader, segmentPath } from "./internal/segment.ts";
 import { removeSnapshotsAfter } from "./internal/snapshots.ts";
 
 /** Where journals are kept. */
@@ -55,7 +55,8 @@ class FileJournalStore implements JournalStore {
       } catch (error) {
         if (!(error instanceof FileSystemError)) throw error;
         if (error.code === "EEXIST") return err(exists(id, this.#directory));
-        this.#fs.remove(path);
+        // A refused write may have left part of a header. More than that was there before and is not ours to remove.
+        if ((this.#fs.lstat(path)?.sizeBytes ?? 0) < SEGMENT_HEADER_BYTES) this.#fs.remove(path);
         throw error;
       }
       return this.open(id);
@@ -89,7 +90,7 @@ class FileJournalStore implements JournalStore {
       const segments: Segment[] = [];
       for (const number of segmentNumbers(fs, folder)) {
         const path = segmentPath(folder, number);
-        const header = decodeSegmentHeader(fs.readRange(path, 0, SEGMENT_HEADER_BYTES) ?? Buffer.alloc(0));
+        const header = readSegmentHeader(fs, path);
         if (header.kind === "newer") return err(formatNewer(path, `format ${header.format}`));
         if (header.kind === "corrupt") return err(corrupt(path, 0, "its header is not that of a journal"));
         if (header.kind === "torn") break;

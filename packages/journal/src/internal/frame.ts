@@ -51,6 +51,8 @@ export const SEGMENT_HEADER_BYTES = 24;
 export const FRAME_HEADER_BYTES = 12;
 /** Largest body of a frame. A longer one is refused when written and taken for damage when read. */
 export const BODY_BYTES_MAX = 64 * 1024 * 1024;
+/** The unit that a loss of power loses; larger pages are multiples of it. */
+export const PAGE_BYTES = 4096;
 /** Most records of one frame. */
 export const RECORDS_MAX = 0xffffff;
 
@@ -61,7 +63,7 @@ const SKIPPABLE = 0x40;
 const SETTLED = 0x80;
 const NEWLINE = 0x0a;
 
-/** What a segment's header tells. `torn`: too short or blank, as a crash leaves it. */
+/** What a segment's header tells. `torn`: cut off or continued by zeros, as a crash can leave it. */
 export type SegmentHeader =
   | { readonly kind: "whole"; readonly firstSeq: number }
   | { readonly kind: "torn" }
@@ -78,18 +80,26 @@ export function encodeSegmentHeader(firstSeq: number): Uint8Array {
   return bytes;
 }
 
-/** Reads a segment's first bytes; more than a header's may be given. */
+/** Reads a segment's header. @param start the file's first `PAGE_BYTES`, or all of it if it is shorter. */
 export function decodeSegmentHeader(start: Uint8Array): SegmentHeader {
-  const bytes = view(start.subarray(0, SEGMENT_HEADER_BYTES));
-  if (bytes.every((byte) => byte === 0)) return { kind: "torn" };
-  if (!bytes.subarray(0, MAGIC.length).equals(MAGIC.subarray(0, bytes.length))) return { kind: "corrupt" };
-  if (bytes.length >= 12) {
-    const format = bytes.readUInt32LE(8);
-    if (format > FORMAT) return { kind: "newer", format };
-  }
+  const bytes = view(start);
+  const written = lengthWithoutZeros(bytes);
+  const magicBytes = Math.min(written, MAGIC.length);
+  if (!bytes.subarray(0, magicBytes).equals(MAGIC.subarray(0, magicBytes))) return { kind: "corrupt" };
+  if (bytes.length >= 12 && bytes.readUInt32LE(8) > FORMAT) return { kind: "newer", format: bytes.readUInt32LE(8) };
   if (bytes.length < SEGMENT_HEADER_BYTES) return { kind: "torn" };
-  if (bytes.readUInt32LE(20) !== crc32(bytes.subarray(0, 20))) return { kind: "corrupt" };
-  return { kind: "whole", firstSeq: Number(bytes.readBigUInt64LE(12)) };
+  if (bytes.readUInt32LE(20) === crc32(bytes.subarray(0, 20))) {
+    const format = bytes.readUInt32LE(8);
+    if (format < FORMAT_OLDEST) return { kind: "corrupt" };
+    return { kind: "whole", firstSeq: Number(bytes.readBigUInt64LE(12)) };
+  }
+  return { kind: written < SEGMENT_HEADER_BYTES ? "torn" : "corrupt" };
+}
+
+function lengthWithoutZeros(bytes: Buffer): number {
+  let length = bytes.length;
+  while (length > 0 && bytes[length - 1] === 0) length--;
+  return length;
 }
 
 /**

@@ -5,10 +5,10 @@
  */
 import type { FileSystem, JournalProblem, JournalRecord, Json } from "@kahn/core";
 import { ProblemError } from "@kahn/core";
-import { decodeRecords, decodeSegmentHeader, SEGMENT_HEADER_BYTES } from "./frame.ts";
+import { decodeRecords, SEGMENT_HEADER_BYTES } from "./frame.ts";
 import { corrupt, formatNewer } from "./problems.ts";
 import type { Segment } from "./segment.ts";
-import { readFrames, segmentPath } from "./segment.ts";
+import { readFrames, readSegmentHeader, segmentPath } from "./segment.ts";
 
 /** What to read. */
 export interface LogSpan {
@@ -74,11 +74,10 @@ function nextSegment(span: LogSpan, segment: Segment): Segment | undefined {
   if (known !== undefined) return known;
   const number = segment.number + 1;
   const path = segmentPath(span.folder, number);
-  const start = span.fs.readRange(path, 0, SEGMENT_HEADER_BYTES);
-  const header = start === undefined ? undefined : decodeSegmentHeader(start);
-  if (header?.kind === "newer") fail(formatNewer(path, `format ${header.format}`));
-  if (header?.kind === "corrupt") fail(corrupt(path, 0, "its header is not that of a journal"));
-  return header?.kind === "whole" ? { number, path, firstSeq: header.firstSeq } : undefined;
+  const header = readSegmentHeader(span.fs, path);
+  if (header.kind === "newer") fail(formatNewer(path, `format ${header.format}`));
+  if (header.kind === "corrupt") fail(corrupt(path, 0, "its header is not that of a journal"));
+  return header.kind === "whole" ? { number, path, firstSeq: header.firstSeq } : undefined;
 }
 
 function failShort(path: string, offset: number): never {

@@ -11,10 +11,10 @@
  */
 import type { FileSystem, JournalProblem, Result, TornTail } from "@kahn/core";
 import { err, ok } from "@kahn/core";
-import { decodeSegmentHeader, FRAME_HEADER_BYTES, findFrame, frameAt, SEGMENT_HEADER_BYTES, view } from "./frame.ts";
+import { FRAME_HEADER_BYTES, findFrame, frameAt, PAGE_BYTES, SEGMENT_HEADER_BYTES, view } from "./frame.ts";
 import { corrupt, formatNewer, missing } from "./problems.ts";
 import type { Segment } from "./segment.ts";
-import { readFrames, segmentNumber, segmentPath } from "./segment.ts";
+import { readFrames, readSegmentHeader, segmentNumber, segmentPath } from "./segment.ts";
 
 /** Four bytes of the log that tell one history from another: the CRC of the last frame (or header), and its place. */
 export interface LogMark {
@@ -38,8 +38,6 @@ export interface Recovered {
   readonly needsHeader: boolean;
 }
 
-const PAGE_BYTES = 4096;
-
 /** Finds the segments and where the log ends. Reads the last segment whole and of the others only the headers. */
 export function recover(
   fs: FileSystem,
@@ -52,9 +50,10 @@ export function recover(
   for (const [index, number] of numbers.entries()) {
     const path = segmentPath(at.folder, number);
     if (number !== index + 1) return err(corrupt(path, 0, `segment ${index + 1}, which comes before it, is missing`));
-    const header = decodeSegmentHeader(fs.readRange(path, 0, SEGMENT_HEADER_BYTES) ?? Buffer.alloc(0));
+    const header = readSegmentHeader(fs, path);
     if (header.kind === "newer") return err(formatNewer(path, `format ${header.format}`));
-    if (header.kind === "torn" && index === numbers.length - 1) blankPaths.push(path);
+    const canBeBlank = header.kind === "torn" && index === numbers.length - 1;
+    if (canBeBlank && isTornEnd(readRest(fs, path, 0), 0)) blankPaths.push(path);
     else if (header.kind !== "whole") return err(corrupt(path, 0, "its header is not that of a journal"));
     else if (header.firstSeq <= (segments.at(-1)?.firstSeq ?? 0))
       return err(corrupt(path, 12, "its first sequence number is not after that of the segment before it"));

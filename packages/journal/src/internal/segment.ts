@@ -5,8 +5,8 @@
  * Invariant: reading changes nothing and needs no lock: a frame that is being written looks incomplete.
  */
 import type { FileSystem } from "@kahn/core";
-import type { FrameAt } from "./frame.ts";
-import { frameAt, view } from "./frame.ts";
+import type { FrameAt, SegmentHeader } from "./frame.ts";
+import { decodeSegmentHeader, frameAt, PAGE_BYTES, view } from "./frame.ts";
 
 /** A segment of a journal. */
 export interface Segment {
@@ -38,6 +38,11 @@ export function segmentPath(folder: string, number: number): string {
 /** Number of a segment by its file's name; `undefined` for other files. */
 export function segmentNumber(name: string): number | undefined {
   return /^\d{6,}\.log$/.test(name) ? Number(name.slice(0, -4)) : undefined;
+}
+
+/** Reads the header of a segment; of a missing file it is `torn`. */
+export function readSegmentHeader(fs: FileSystem, path: string): SegmentHeader {
+  return decodeSegmentHeader(fs.readRange(path, 0, PAGE_BYTES) ?? Buffer.alloc(0));
 }
 
 /**

@@ -9,8 +9,9 @@
  *   0   8  "KAHNSNP\n"
  *   8   4  format version
  *  12   4  CRC-32 of everything after this field
- *  16  16  segment (4), offset (8) and CRC (4) of the last frame
- *  32   …  the state as JSON text
+ *  16   8  seq: a loss of power can leave an older snapshot's bytes under this one's name
+ *  24  16  segment (4), offset (8) and CRC (4) of the last frame
+ *  40   …  the state as JSON text
  */
 import type { FileSystem, Json } from "@kahn/core";
 import { crc32 } from "./crc32.ts";
@@ -25,7 +26,7 @@ export interface Snapshot {
 }
 
 const MAGIC = Buffer.from("KAHNSNP\n", "latin1");
-const HEADER_BYTES = 32;
+const HEADER_BYTES = 40;
 /** The newest may be torn by a loss of power, so the one before it is kept. */
 const KEPT = 2;
 
@@ -35,9 +36,10 @@ export function writeSnapshotFile(fs: FileSystem, folder: string, snapshot: Snap
   const bytes = Buffer.alloc(HEADER_BYTES + text.length);
   MAGIC.copy(bytes);
   bytes.writeUInt32LE(FORMAT, 8);
-  bytes.writeUInt32LE(snapshot.mark.segment, 16);
-  bytes.writeBigUInt64LE(BigInt(snapshot.mark.offset), 20);
-  bytes.writeUInt32LE(snapshot.mark.crc, 28);
+  bytes.writeBigUInt64LE(BigInt(snapshot.seq), 16);
+  bytes.writeUInt32LE(snapshot.mark.segment, 24);
+  bytes.writeBigUInt64LE(BigInt(snapshot.mark.offset), 28);
+  bytes.writeUInt32LE(snapshot.mark.crc, 36);
   text.copy(bytes, HEADER_BYTES);
   bytes.writeUInt32LE(crc32(bytes.subarray(16)), 12);
   // One name for all: what a crash left there is overwritten by the next snapshot.
@@ -68,9 +70,10 @@ function readState(fs: FileSystem, folder: string, seq: number): Json | undefine
   const format = bytes.readUInt32LE(8);
   if (!bytes.subarray(0, MAGIC.length).equals(MAGIC) || format < FORMAT_OLDEST || format > FORMAT) return undefined;
   if (bytes.readUInt32LE(12) !== crc32(bytes.subarray(16))) return undefined;
-  const log = segmentPath(folder, bytes.readUInt32LE(16));
-  const mark = fs.readRange(log, Number(bytes.readBigUInt64LE(20)), 4);
-  if (mark?.length !== 4 || view(mark).readUInt32LE(0) !== bytes.readUInt32LE(28)) return undefined;
+  if (Number(bytes.readBigUInt64LE(16)) !== seq) return undefined;
+  const log = segmentPath(folder, bytes.readUInt32LE(24));
+  const mark = fs.readRange(log, Number(bytes.readBigUInt64LE(28)), 4);
+  if (mark?.length !== 4 || view(mark).readUInt32LE(0) !== bytes.readUInt32LE(36)) return undefined;
   return JSON.parse(bytes.toString("utf8", HEADER_BYTES)) as Json;
 }
 
