@@ -2,6 +2,7 @@
 export { type ActionKey, type ActionMessages, actionKey, actionMessages } from "./action-key.ts";
 export { closureOf, type FinishedNode } from "./closure.ts";
 export { EventLog, type EventLogOptions } from "./event-log.ts";
+export { type ExplainOptions, explainGraph, type NodeForecast } from "./explain-graph.ts";
 export { compareKeyRecords, KEY_SCHEMA, type KeyRecord, keyRecordOf, looksSecret, shownValue } from "./key-record.ts";
 export { type LocalExecutorOptions, localExecutor } from "./local-executor.ts";
 export { lastTaskRecord, type MissQuestion, missReasons } from "./miss-reasons.ts";

@@ -98,7 +98,7 @@ class LocalExecution implements Pick<Execution, "cancel"> {
     const startedMonotonicMs = clock.monotonicMs();
     const exit = await this.#runProcess();
     const durationMs = Math.round(clock.monotonicMs() - startedMonotonicMs);
-    const endedBy: EndedBy = this.#endedBy;
+    const endedBy = this.#endedBy as EndedBy;
     if (endedBy === "timeout" || endedBy === "not-ready") {
       const why = endedBy === "timeout" ? timeoutProblem(resolved) : notReadyProblem(resolved);
       return { kind: "timed-out", problem: why, durationMs, streams: (await this.#captureStreams(false)).fields };

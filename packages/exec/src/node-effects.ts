@@ -340,8 +340,10 @@ function keepStreams(
 ): void {
   const { records } = context.options;
   const { stdoutRaw, stderrRaw } = streams;
-  if (stdoutRaw !== undefined) context.output(node.node, "stdout", stdoutRaw, true);
-  if (stderrRaw !== undefined) context.output(node.node, "stderr", stderrRaw, true);
+  if (context.options.replay.failed) {
+    if (stdoutRaw !== undefined) context.output(node.node, "stdout", stdoutRaw, false);
+    if (stderrRaw !== undefined) context.output(node.node, "stderr", stderrRaw, false);
+  }
   keep(node, () => {
     if (stdoutRaw !== undefined) node.stdout = records.put(stdoutRaw);
     if (stderrRaw !== undefined) node.stderr = records.put(stderrRaw);

@@ -55,7 +55,6 @@ class GraphRunner {
   #wake: (() => void) | undefined;
   #cancelling = false;
   #broken: Problem | undefined;
-  #bug: unknown;
   #status: RunStatus | undefined;
   readonly #counts = { executed: 0, cached: 0, failed: 0, errored: 0, skipped: 0, cancelled: 0 };
   #savedMs = 0;
@@ -150,7 +149,6 @@ class GraphRunner {
   /** Runs until the kernel is finished. @returns the reasons when the graph was refused. */
   async #loop(): Promise<readonly Problem[] | undefined> {
     while (this.#status === undefined) {
-      if (this.#bug !== undefined) throw this.#bug;
       if (this.#arrived.length === 0 && this.#noted.length === 0) await this.#arrival();
       const effects = this.#stepAll();
       const rejected = effects.find((effect) => effect.kind === "rejected");
@@ -243,22 +241,24 @@ class GraphRunner {
     const context = this.#context;
     switch (effect.kind) {
       case "lookup":
-        this.#answer(lookupNode(context, this.#nodes[effect.node]!), (outcome) => {
-          return { kind: "looked-up", id: effect.id, outcome };
-        });
+        this.#answer(effect, lookupNode, (outcome) => ({ kind: "looked-up", id: effect.id, outcome }));
         break;
       case "restore":
-        this.#answer(restoreNode(context, this.#nodes[effect.node]!), (outcome) => {
-          return { kind: "restored", id: effect.id, outcome };
-        });
+        this.#answer(effect, restoreNode, (outcome) => ({ kind: "restored", id: effect.id, outcome }));
         break;
       case "execute":
-        this.#answer(executeNode(context, this.#nodes[effect.node]!), (outcome) => {
-          return { kind: "executed", id: effect.id, outcome };
-        });
+        this.#answer(effect, executeNode, (outcome) => ({ kind: "executed", id: effect.id, outcome }));
         break;
       case "store":
-        this.#answer(storeNode(context, this.#nodes[effect.node]!), () => ({ kind: "stored", id: effect.id }));
+        // What the store says is a warning at most, so a crash in it must not undo a success either.
+        this.#answer(
+          effect,
+          (_, node) => storeNode(context, node).then(() => "errored"),
+          () => ({
+            kind: "stored",
+            id: effect.id,
+          }),
+        );
         break;
       case "terminate":
         this.#nodes[effect.node]!.execution?.cancel(effect.how);
@@ -274,15 +274,22 @@ class GraphRunner {
     }
   }
 
-  #answer<T>(outcome: Promise<T>, completion: (outcome: T) => KernelEvent): void {
-    outcome.then(
-      (value) => this.#deliver(completion(value)),
-      // Not swallowed: the loop throws it, and `main` reports a bug.
-      (bug: unknown) => {
-        this.#bug = bug;
-        this.#wakeUp();
-      },
-    );
+  /** Performs an effect and delivers its one completion, whatever happens; a crash is `errored`, with its own words. */
+  #answer<Outcome extends string>(
+    effect: { readonly node: number },
+    perform: (context: EffectContext, node: NodeRuntime) => Promise<Outcome | "errored">,
+    completion: (outcome: Outcome | "errored") => KernelEvent,
+  ): void {
+    const node = this.#nodes[effect.node]!;
+    const crashed = (bug: unknown): "errored" => {
+      node.problem = crashProblem(node, bug);
+      this.#note({ kind: "node.warned", node: node.node, problem: node.problem });
+      return "errored";
+    };
+    Promise.resolve()
+      .then(() => perform(this.#context, node))
+      .catch(crashed)
+      .then((outcome) => this.#deliver(completion(outcome)));
   }
 
   #closureOf(node: number): Digest {
@@ -321,6 +328,14 @@ class GraphRunner {
         throw new InvariantError(`the kernel refused the plan: ${JSON.stringify(reason)}`);
     }
   }
+}
+
+function crashProblem(node: NodeRuntime, bug: unknown): Problem {
+  const text = bug instanceof Error ? (bug.stack ?? bug.message) : String(bug);
+  return problem("effect-crashed", `Kahn itself failed while it worked on ${node.planned.label}`, {
+    facts: [["error", text]],
+    next: "This is a bug of Kahn: report it with the text above. The rest of the run is not affected.",
+  });
 }
 
 /** The members that are set. */

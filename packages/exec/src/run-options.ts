@@ -40,8 +40,8 @@ export interface RunGraphOptions {
   readonly limits: ResourceLimits;
   readonly failure: FailurePolicy;
   readonly cache: { readonly read: boolean; readonly write: boolean };
-  /** What observers want to be given of results that did not stream live. Failures are always given. */
-  readonly replay: { readonly executed: boolean; readonly cached: boolean };
+  /** Whose output observers want to be given once it is whole; nothing that the executor has streamed live. */
+  readonly replay: { readonly executed: boolean; readonly failed: boolean; readonly cached: boolean };
   /** The facts of `run.started`. */
   readonly header: Omit<Extract<RunEventBody, { kind: "run.started" }>, "kind" | "concurrency">;
   /** Warnings known before the run, to be recorded with it. */

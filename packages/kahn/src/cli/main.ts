@@ -1,7 +1,61 @@
-/** The command line: reads the arguments and runs the command. */
+/**
+ * The command line: finds the command, reads its arguments, runs it.
+ *
+ * Owns:      the exit code, and the last word on bugs: nothing else catches an `InvariantError`.
+ */
+import { ProblemError, problem } from "@kahn/core";
+import { VERSION } from "../version.ts";
+import { parseArguments } from "./arguments.ts";
+import { EXIT, refuse } from "./command.ts";
+import { COMMANDS } from "./command-table.ts";
+import { commandHelp, generalHelp } from "./help.ts";
+import { type Host, processHost } from "./host.ts";
+import { closest } from "./suggestion.ts";
 
-/** Runs one command line. Returns the exit code. */
-export async function main(argv: readonly string[]): Promise<number> {
-  process.stderr.write(`kahn: ${argv.join(" ")}: not built yet\n`);
-  return 2;
+/** Runs one command line. @returns the exit code. */
+export async function main(argv: readonly string[], host: Host = processHost()): Promise<number> {
+  try {
+    return await dispatch(argv, host);
+  } catch (cause) {
+    if (cause instanceof ProblemError) return refuse(host, cause.problems);
+    const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+    host.stderr.write(`kahn ${VERSION} met a bug of its own; nothing that was recorded is lost.\n${text}\n`);
+    return EXIT.internal;
+  }
+}
+
+async function dispatch(argv: readonly string[], host: Host): Promise<number> {
+  const [name, ...rest] = argv;
+  if (name === undefined || name === "--help" || name === "-h" || (name === "help" && rest.length === 0)) {
+    host.stdout.write(generalHelp());
+    return name === undefined ? EXIT.usage : EXIT.done;
+  }
+  if (name === "--version" || name === "-V") {
+    host.stdout.write(`${VERSION}\n`);
+    return EXIT.done;
+  }
+  const wanted = name === "help" ? rest[0]! : name;
+  const entry = COMMANDS.find((each) => each.name === wanted);
+  if (entry === undefined) return refuse(host, [unknownCommand(wanted)]);
+  const command = await entry.load();
+  const own = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
+  if (name === "help" || own.includes("--help") || own.includes("-h")) {
+    host.stdout.write(commandHelp(command));
+    return EXIT.done;
+  }
+  const given = parseArguments(command, rest);
+  return given.ok ? command.run(host, given.value) : refuse(host, [given.problem]);
+}
+
+function unknownCommand(name: string) {
+  const suggestion = closest(
+    name,
+    COMMANDS.map((each) => each.name),
+  );
+  return problem("command-unknown", `kahn has no command "${name}"`, {
+    next:
+      suggestion === undefined
+        ? `To run a task: kahn run ${name}. All commands: kahn --help.`
+        : `Did you mean kahn ${suggestion}?`,
+  });
 }

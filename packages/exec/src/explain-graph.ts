@@ -1,0 +1,123 @@
+/**
+ * What a run would do, found without running anything.
+ *
+ * Owns:      the walk in topological order: a node whose requirements all hit can be keyed and looked up; one above a
+ *            miss cannot be known, because its key needs what the miss will make.
+ * Never:     writes anything.
+ */
+import {
+  type ActionProvider,
+  type ActionResult,
+  type Digest,
+  err,
+  invariant,
+  labelGraph,
+  type MissReason,
+  ok,
+  type PlannedNode,
+  type Problem,
+  type ResolvedAction,
+  type Result,
+  topologicalOrder,
+} from "@kahn/core";
+import { actionKey } from "./action-key.ts";
+import { closureOf } from "./closure.ts";
+import { type KeyRecord, keyRecordOf } from "./key-record.ts";
+import { missReasons } from "./miss-reasons.ts";
+import { outputsDigest } from "./output-tree.ts";
+import type { RunGraphOptions } from "./run-options.ts";
+
+/** What would become of one node. */
+export type NodeForecast =
+  | {
+      readonly kind: "hit";
+      readonly planned: PlannedNode;
+      readonly action: Digest;
+      readonly key: KeyRecord;
+      readonly resolved: ResolvedAction;
+      readonly result: ActionResult;
+    }
+  /** It has no command of its own. */
+  | { readonly kind: "group"; readonly planned: PlannedNode }
+  | {
+      readonly kind: "run";
+      readonly planned: PlannedNode;
+      readonly reasons: readonly MissReason[];
+      readonly action: Digest;
+      readonly key: KeyRecord;
+      readonly resolved: ResolvedAction;
+    }
+  /** It depends on what these nodes, which would run, will make. */
+  | { readonly kind: "open"; readonly planned: PlannedNode; readonly below: readonly string[] }
+  | { readonly kind: "errored"; readonly planned: PlannedNode; readonly problem: Problem };
+
+/** What explaining needs of a run's options. */
+export type ExplainOptions = Pick<RunGraphOptions, "actions" | "records" | "history"> & {
+  readonly provider: ActionProvider;
+};
+
+/** Forecasts of every node the request needs, in an order in which each comes after what it requires. */
+export async function explainGraph(options: ExplainOptions): Promise<Result<NodeForecast[], readonly Problem[]>> {
+  const planned = await options.provider.plan();
+  if (!planned.ok) return err(planned.problem);
+  const forecasts = new Map<string, NodeForecast>();
+  const closures = new Map<string, Digest>();
+  for (const node of topological(planned.value)) {
+    forecasts.set(node.label, await forecast(options, node, { forecasts, closures }));
+  }
+  return ok([...forecasts.values()]);
+}
+
+interface Known {
+  readonly forecasts: ReadonlyMap<string, NodeForecast>;
+  readonly closures: Map<string, Digest>;
+}
+
+async function forecast(options: ExplainOptions, planned: PlannedNode, known: Known): Promise<NodeForecast> {
+  const below = planned.requires.filter((label) => !known.closures.has(label));
+  if (below.length > 0) return { kind: "open", planned, below: causes(below, known) };
+  const found = await options.provider.resolve(planned.label);
+  if (!found.ok) return { kind: "errored", planned, problem: found.problem };
+  const resolved = found.value;
+  const closures = planned.requires.map((label) => [label, known.closures.get(label)!] as const);
+  const closuresBelow = closures.map(([, closure]) => closure);
+  const { action } = actionKey(resolved, closuresBelow);
+  if (resolved.run.argv.length === 0) {
+    known.closures.set(planned.label, closureOf(resolved, { action, outputs: action }, closuresBelow));
+    return { kind: "group", planned };
+  }
+  const key = keyRecordOf(resolved, closures);
+  if (!resolved.cacheable) {
+    const detail = resolved.uncachedBecause === undefined ? {} : { detail: resolved.uncachedBecause };
+    return { kind: "run", planned, action, key, resolved, reasons: [{ code: "not-cacheable", ...detail }] };
+  }
+  const looked = await options.actions.lookup(action);
+  if (looked.ok && looked.value.kind === "hit" && looked.value.result.exitCode === 0) {
+    const { result } = looked.value;
+    known.closures.set(planned.label, closureOf(resolved, { action, outputs: outputsDigest(result) }, closuresBelow));
+    return { kind: "hit", planned, action, key, resolved, result };
+  }
+  const cache = looked.ok && looked.value.kind === "miss" ? looked.value.reason : "no-entry";
+  const { records, history } = options;
+  const reasons = missReasons({ records, entry: history.entry(planned.label), action, key, cache });
+  return { kind: "run", planned, action, key, resolved, reasons };
+}
+
+/** The nodes that would run, below those that are open. */
+function causes(labels: readonly string[], known: Known): string[] {
+  const found = new Set<string>();
+  for (const label of labels) {
+    const forecast = known.forecasts.get(label);
+    if (forecast?.kind === "open") for (const cause of forecast.below) found.add(cause);
+    else found.add(label);
+  }
+  return [...found];
+}
+
+function topological(nodes: readonly PlannedNode[]): PlannedNode[] {
+  const byLabel = new Map(nodes.map((node) => [node.label, node]));
+  const { graph, labels } = labelGraph(byLabel.keys(), (label) => byLabel.get(label)!.requires);
+  const order = topologicalOrder(graph);
+  invariant(order !== undefined, "a provider plans no cycle");
+  return Array.from(order, (number) => byLabel.get(labels[number]!)!);
+}

@@ -1,0 +1,319 @@
+// Goal: what a person sees of a run — what is executed, restored, skipped, cancelled, and what files are left — over
+// graphs that stand for haz's cross-project scenarios. Method: real loop, real kernel, real local executor, fake
+// processes in virtual time and a file system in memory; every recorded run is checked against the event invariants.
+import { checkRunEvents } from "@kahn/testing";
+import { expect, test } from "vitest";
+import { GraphRig } from "./fixtures/graph-rig.ts";
+
+/** lib#build → app#build → app#test, each reading its own source. */
+function chain(): GraphRig {
+  const rig = new GraphRig({
+    "lib#build": { inputs: ["lib/src.ts"], outputs: ["lib/dist"] },
+    "app#build": { requires: ["lib#build"], inputs: ["app/src.ts"], outputs: ["app/dist"] },
+    "app#test": { requires: ["app#build"], inputs: ["app/test.ts"] },
+  });
+  for (const path of ["lib/src.ts", "app/src.ts", "app/test.ts"]) rig.write(path, `${path}, first\n`);
+  script(rig);
+  return rig;
+}
+
+/** Each build copies its source into its dist; comments (after `//`) do not reach it. */
+function script(rig: GraphRig): void {
+  for (const name of ["lib", "app"]) {
+    rig.processes.script(`${name}#build`, () => ({
+      durationMs: 100,
+      stdout: `building ${name}\n`,
+      files: { [`${name}/dist/out.js`]: (rig.read(`${name}/src.ts`) ?? "").split("//")[0]! },
+    }));
+  }
+  rig.processes.script("app#test", { durationMs: 50, stdout: "1 test\n" });
+}
+
+test("fresh: every command runs once, after what it requires, and the log keeps its invariants", async () => {
+  const rig = chain();
+  const run = await rig.run();
+  expect(run.outcome).toMatchObject({ status: "succeeded", counts: { executed: 3, cached: 0 } });
+  expect(run.recorder.startedOrder()).toEqual(["lib#build", "app#build", "app#test"]);
+  expect(rig.read("lib/dist/out.js")).toBe("lib/src.ts, first\n");
+  expect(checkRunEvents(run.recorder.events)).toEqual([]);
+});
+
+test("hit: nothing runs again, removed outputs come back, and streams are replayed byte for byte", async () => {
+  const rig = chain();
+  const fresh = await rig.run();
+  rig.fs.removeTree("/w/lib/dist");
+  const again = await rig.run();
+  expect(again.outcome.counts).toMatchObject({ executed: 0, cached: 3 });
+  expect(rig.processes.started).toHaveLength(3);
+  expect(rig.read("lib/dist/out.js")).toBe("lib/src.ts, first\n");
+  expect(again.recorder.settledOf("lib#build")?.restoredFiles).toBe(1);
+  expect(again.recorder.settledOf("app#build")?.restoredFiles).toBe(0);
+  for (const label of ["lib#build", "app#build", "app#test"]) {
+    expect(again.recorder.outputOf(label)).toEqual(fresh.recorder.outputOf(label));
+  }
+  expect(checkRunEvents(again.recorder.events)).toEqual([]);
+});
+
+test("failure cascade: dependents are skipped with the root cause, independent work goes on", async () => {
+  const rig = chain();
+  rig.tasks = { ...rig.tasks, other: { inputs: ["lib/src.ts"] } };
+  rig.processes.script("lib#build", { exit: 3, stderr: "no\n", durationMs: 10 });
+  const run = await rig.run();
+  expect(run.outcome).toMatchObject({ status: "failed", counts: { failed: 1, skipped: 2, executed: 1 } });
+  expect(run.recorder.settledOf("lib#build")).toMatchObject({ exitCode: 3, problem: { code: "command-failed" } });
+  const cause = run.recorder.settledOf("app#test")?.cause;
+  expect(run.recorder.labelOf(cause!)).toBe("lib#build");
+  expect(run.recorder.outputOf("lib#build")).toBe("no\n");
+});
+
+test("a failed command is not cached: the next run starts it again", async () => {
+  const rig = chain();
+  rig.processes.script("app#test", { exit: 1 });
+  await rig.run();
+  const again = await rig.run();
+  expect(again.recorder.startedOrder()).toEqual(["app#test"]);
+});
+
+test("mutex: holders of one name never run together, whatever the slots", async () => {
+  const exclusive = { mutexes: [{ name: "db", mode: "exclusive" as const }] };
+  const rig = new GraphRig({ a: { claim: exclusive }, b: { claim: exclusive }, c: { claim: exclusive } });
+  rig.limits = { slots: 8, pools: {}, tagCaps: {}, io: 8 };
+  for (const name of ["a", "b", "c"]) rig.processes.script(name, { durationMs: 100 });
+  await rig.run();
+  expect(rig.processes.started).toHaveLength(3);
+  expect(rig.processes.aliveMax).toBe(1);
+});
+
+test("tag cap: no more than the cap's number of tagged tasks run together", async () => {
+  const tagged = { claim: { tags: ["heavy"] } };
+  const rig = new GraphRig({ a: tagged, b: tagged, c: tagged, d: tagged });
+  rig.limits = { slots: 8, pools: {}, tagCaps: { heavy: 2 }, io: 8 };
+  for (const name of ["a", "b", "c", "d"]) rig.processes.script(name, { durationMs: 100 });
+  await rig.run();
+  expect(rig.processes.aliveMax).toBe(2);
+});
+
+test("live cancel: what runs is ended, nothing new starts, and the run is recorded as cancelled", async () => {
+  const rig = chain();
+  rig.processes.script("lib#build", { hangs: true, onTerm: "ignores" });
+  const started = rig.start();
+  await rig.processes.nextStart("lib#build");
+  started.graphRun.cancel("term", "SIGINT");
+  const run = await rig.finish(started);
+  expect(run.outcome).toMatchObject({ status: "cancelled", counts: { cancelled: 3 } });
+  expect(rig.processes.alive).toEqual([]);
+  expect(run.recorder.startedOrder()).toEqual(["lib#build"]);
+  expect(checkRunEvents(run.recorder.events)).toEqual([]);
+});
+
+test("cycle: refused before anything starts, every node named in order", async () => {
+  const rig = new GraphRig({ a: { requires: ["b"] }, b: { requires: ["c"] }, c: { requires: ["a"] } });
+  const refused = await rig.start().graphRun.outcome;
+  expect(refused).toMatchObject({ ok: false, problem: [{ code: "task-cycle" }] });
+  expect(JSON.stringify(refused)).toContain("a → b → c → a");
+  expect(rig.processes.started).toEqual([]);
+});
+
+test("early cutoff: a change that does not reach the output re-runs only the task itself", async () => {
+  const rig = chain();
+  await rig.run();
+  rig.write("lib/src.ts", "lib/src.ts, first\n// a comment");
+  const again = await rig.run();
+  expect(again.recorder.startedOrder()).toEqual(["lib#build"]);
+  expect(again.recorder.misses()).toEqual({ "lib#build": "input-changed" });
+});
+
+test("early cutoff is sound: what C can reach through B re-runs C even when B's bytes are the same", async () => {
+  const rig = new GraphRig({
+    a: { inputs: ["a.src"], outputs: ["a/dist"] },
+    b: { requires: ["a"], inputs: ["b.src"], outputs: ["b/dist"] },
+    c: { requires: ["b"], inputs: ["c.src"] },
+  });
+  for (const name of ["a", "b", "c"]) rig.write(`${name}.src`, name);
+  rig.processes.script("a", () => ({ files: { "a/dist/out": rig.read("a.src")! } }));
+  rig.processes.script("b", { files: { "b/dist/out": "always the same" } });
+  await rig.run();
+  rig.write("a.src", "changed");
+  const again = await rig.run();
+  expect(again.recorder.startedOrder()).toEqual(["a", "b", "c"]);
+  expect(again.recorder.misses()).toEqual({ a: "input-changed", b: "dependency-changed", c: "dependency-changed" });
+});
+
+test("a task that inlines what it needs cuts its dependents off from what lies below it", async () => {
+  const rig = new GraphRig({
+    a: { inputs: ["a.src"], outputs: ["a/dist"] },
+    bundle: { requires: ["a"], outputs: ["bundle/dist"], reach: "own" },
+    c: { requires: ["bundle"] },
+  });
+  rig.write("a.src", "a");
+  rig.processes.script("a", () => ({ files: { "a/dist/out": rig.read("a.src")! } }));
+  rig.processes.script("bundle", { files: { "bundle/dist/out": "the same bundle" } });
+  await rig.run();
+  rig.write("a.src", "changed");
+  expect((await rig.run()).recorder.startedOrder()).toEqual(["a", "bundle"]);
+});
+
+test("P19: an input edited while its task runs makes the result count for this run only", async () => {
+  const rig = chain();
+  rig.processes.script("lib#build", {
+    durationMs: 100,
+    files: { "lib/dist/out.js": "built" },
+    steps: [{ afterMs: 50, run: () => rig.write("lib/src.ts", "edited meanwhile") }],
+  });
+  const run = await rig.run();
+  expect(run.outcome.status).toBe("succeeded");
+  expect(run.recorder.warnings()).toContain("input-changed-during-run");
+  expect(run.recorder.settledOf("lib#build")?.stored).toBeUndefined();
+  const again = await rig.run();
+  expect(again.recorder.startedOrder()).toContain("lib#build");
+});
+
+test("R14: a store that refuses after success is a warning, not a success that was silently kept", async () => {
+  const rig = chain();
+  rig.actions.failWith({ code: "store-full", severity: "error", message: "no space left" });
+  const run = await rig.run();
+  expect(run.outcome).toMatchObject({ status: "succeeded", counts: { executed: 3 } });
+  expect(run.recorder.warnings()).toContain("result-not-stored");
+  rig.actions.failWith(undefined);
+  expect((await rig.run()).outcome.counts.executed).toBe(3);
+});
+
+test.each(["evict", "corrupt"] as const)(
+  "R15, R16: a blob that is gone or corrupt makes a miss that says so (%s)",
+  async (how) => {
+    const rig = chain();
+    await rig.run();
+    const [outcome] = rig.fs.hashMany(["/w/lib/dist/out.js"]);
+    if (outcome?.kind !== "file") throw new Error("no output");
+    rig.blobs[how](outcome.digest);
+    rig.fs.removeTree("/w/lib/dist");
+    const again = await rig.run();
+    expect(again.recorder.startedOrder()).toEqual(["lib#build"]);
+    expect(again.recorder.misses()["lib#build"]).toMatch(/^blob-(missing|corrupt)$/);
+    expect(rig.read("lib/dist/out.js")).toBe("lib/src.ts, first\n");
+  },
+);
+
+test("R3: an effect that throws ends its node as errored and the rest of the run goes on", async () => {
+  const rig = chain();
+  rig.tasks = { ...rig.tasks, other: {} };
+  const processes = {
+    start: (spec: Parameters<typeof rig.processes.start>[0]) => {
+      if (spec.label === "lib#build") throw new Error("the runner broke");
+      return rig.processes.start(spec);
+    },
+    close: async () => {},
+  };
+  const run = await rig.run({ processes });
+  expect(run.recorder.ends()).toEqual({
+    "lib#build": "errored",
+    "app#build": "skipped",
+    "app#test": "skipped",
+    other: "succeeded",
+  });
+  expect(run.recorder.settledOf("lib#build")?.problem?.code).toBe("effect-crashed");
+  expect(checkRunEvents(run.recorder.events)).toEqual([]);
+});
+
+test("R19: warnings that a command printed are there again on a hit", async () => {
+  const rig = new GraphRig({ lint: {} });
+  rig.processes.script("lint", { stderr: "warning: unused\n" });
+  await rig.run();
+  expect((await rig.run()).recorder.outputOf("lint")).toBe("warning: unused\n");
+});
+
+test("retries: a failure is tried again as often as allowed, and the attempts are told", async () => {
+  const rig = new GraphRig({ flaky: { attemptsMax: 3 } });
+  rig.processes.script("flaky", (_, nth) => ({ exit: nth < 3 ? 1 : 0 }));
+  const run = await rig.run();
+  expect(run.outcome.status).toBe("succeeded");
+  expect(run.recorder.settledOf("flaky")?.attempts).toBe(3);
+  expect(run.recorder.ofKind("node.retried")).toHaveLength(2);
+});
+
+test("timeout: a command that hangs is ended and has failed, named as timed out", async () => {
+  const rig = new GraphRig({ slow: { timeoutMs: 5000 } });
+  rig.processes.script("slow", { hangs: true, onTerm: "ignores" });
+  const run = await rig.run();
+  expect(run.recorder.settledOf("slow")).toMatchObject({ end: "failed", problem: { code: "task-timed-out" } });
+  expect(rig.processes.alive).toEqual([]);
+});
+
+test("P17: two tasks that make one path fail the run, both named", async () => {
+  const rig = new GraphRig({ a: { outputs: ["dist"] }, b: { outputs: ["dist"], requires: ["a"] } });
+  for (const name of ["a", "b"]) rig.processes.script(name, { files: { "dist/x": name } });
+  const run = await rig.run();
+  expect(run.outcome.status).toBe("failed");
+  const problem = run.recorder.settledOf("b")?.problem;
+  expect(problem).toMatchObject({ code: "output-conflict" });
+  expect(problem?.message).toContain("a");
+});
+
+test("a source that is gone takes its old output with it before the command runs", async () => {
+  const rig = new GraphRig({ build: { inputs: ["a.ts", "b.ts"], outputs: ["dist"] } });
+  rig.write("a.ts", "a");
+  rig.write("b.ts", "b");
+  rig.processes.script("build", () => {
+    const names = ["a", "b"].filter((name) => rig.read(`${name}.ts`) !== undefined);
+    return { files: Object.fromEntries(names.map((name) => [`dist/${name}.js`, name])) };
+  });
+  await rig.run();
+  rig.fs.remove("/w/b.ts");
+  rig.tasks = { build: { inputs: ["a.ts"], outputs: ["dist"] } };
+  await rig.run();
+  expect(rig.read("dist/a.js")).toBe("a");
+  expect(rig.read("dist/b.js")).toBeUndefined();
+});
+
+test("going back to an older state restores its files and removes those of the newer one", async () => {
+  const rig = new GraphRig({ build: { inputs: ["src"], outputs: ["dist"] } });
+  rig.write("src", "one");
+  rig.processes.script("build", () => ({ files: { [`dist/${rig.read("src")}.js`]: "" } }));
+  await rig.run();
+  rig.write("src", "two");
+  await rig.run();
+  // The command itself does not clean up: both are there now, and the newer result holds both.
+  rig.write("src", "one");
+  const back = await rig.run();
+  expect(back.outcome.counts).toMatchObject({ cached: 1 });
+  expect(rig.fs.readDirectory("/w/dist")?.map((each) => each.name)).toEqual(["one.js"]);
+});
+
+test("fail-fast: after a failure nothing new starts", async () => {
+  const rig = new GraphRig({ a: {}, b: {}, c: {} });
+  rig.limits = { slots: 1, pools: {}, tagCaps: {}, io: 8 };
+  rig.processes.script("a", { exit: 1, durationMs: 10 });
+  const run = await rig.run({ options: { failure: "fail-fast" } });
+  expect(run.recorder.startedOrder()).toEqual(["a"]);
+  expect(run.outcome.status).toBe("failed");
+});
+
+test("an uncached task runs each time, and its dependents see what it was given", async () => {
+  const rig = new GraphRig({ gen: { cacheable: false, inputs: ["gen.src"] }, use: { requires: ["gen"] } });
+  rig.write("gen.src", "1");
+  await rig.run();
+  const again = await rig.run();
+  expect(again.recorder.startedOrder()).toEqual(["gen"]);
+  rig.write("gen.src", "2");
+  expect((await rig.run()).recorder.startedOrder()).toEqual(["gen", "use"]);
+});
+
+test("a journal that refuses stops the run: without a record nothing starts", async () => {
+  const rig = chain();
+  const started = rig.start({
+    options: {
+      journal: {
+        lastSeq: 0,
+        tornTail: undefined,
+        append: async () => ({ ok: false, problem: { code: "journal-full", severity: "error", message: "no space" } }),
+        read: () => [],
+        writeSnapshot: () => ({ ok: true, value: undefined }),
+        readSnapshot: () => undefined,
+        close: () => {},
+      },
+    },
+  });
+  const run = await rig.finish(started);
+  expect(run.outcome.status).toBe("errored");
+  expect(rig.processes.started).toEqual([]);
+});

@@ -1,0 +1,48 @@
+/** Every command with one line of help, and where it is loaded from when it is wanted. */
+import type { Command } from "./command.ts";
+
+/** A command that is not loaded yet. */
+export interface CommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  load(): Promise<Command>;
+}
+
+/** The commands, in the order of the help. */
+export const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: "run",
+    summary: "Run tasks, and everything they need, as far as nothing cached serves",
+    load: async () => (await import("../commands/run.ts")).run,
+  },
+  {
+    name: "why",
+    summary: "Say why a task would run, or what its cached result rests on",
+    load: async () => (await import("../commands/why.ts")).why,
+  },
+  {
+    name: "ls",
+    summary: "List projects and their tasks",
+    load: async () => (await import("../commands/ls.ts")).ls,
+  },
+  {
+    name: "init",
+    summary: "Write a kahn.jsonc that fits this workspace",
+    load: async () => (await import("../commands/init.ts")).init,
+  },
+  {
+    name: "doctor",
+    summary: "Check this machine and this workspace",
+    load: async () => (await import("../commands/doctor.ts")).doctor,
+  },
+  {
+    name: "runs",
+    summary: "List, show and prune past runs; print a task's output again",
+    load: async () => (await import("../commands/runs.ts")).runs,
+  },
+  {
+    name: "cache",
+    summary: "Show, check, trim and clear the cache",
+    load: async () => (await import("../commands/cache.ts")).cache,
+  },
+];

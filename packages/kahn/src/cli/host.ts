@@ -1,0 +1,67 @@
+/**
+ * The host: everything that Kahn takes from the process it runs in.
+ *
+ * Owns:      the only reading of `process.argv`, `process.env` and the terminal; all other code is given a `Host`.
+ */
+import { availableParallelism } from "node:os";
+import type { TextSink } from "@kahn/report";
+
+/** What a command may know of its surroundings. */
+export interface Host {
+  readonly env: Readonly<Record<string, string>>;
+  /** Absolute, with `/`. */
+  readonly directory: string;
+  readonly stdout: TextSink;
+  readonly stderr: TextSink;
+  readonly pid: number;
+  /** `linux-x64` and the like. */
+  readonly platform: string;
+  readonly nodePath: string;
+  readonly processorCount: number;
+  /** Calls `signalled` for each INT, TERM and HUP; the answer stops that. */
+  onSignal(signalled: (name: string) => void): () => void;
+}
+
+/** The host that this process runs on. */
+export function processHost(): Host {
+  const env: Record<string, string> = {};
+  for (const [name, value] of Object.entries(process.env)) if (value !== undefined) env[name] = value;
+  return {
+    env,
+    directory: process.cwd(),
+    stdout: streamSink(process.stdout, env),
+    stderr: streamSink(process.stderr, env),
+    pid: process.pid,
+    platform: `${process.platform}-${process.arch}`,
+    nodePath: process.execPath,
+    processorCount: availableParallelism(),
+    onSignal(signalled) {
+      const names = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+      for (const name of names) process.on(name, signalled);
+      return () => {
+        for (const name of names) process.off(name, signalled);
+      };
+    },
+  };
+}
+
+function streamSink(stream: NodeJS.WriteStream, env: Readonly<Record<string, string>>): TextSink {
+  const isTerminal = stream.isTTY === true && env.TERM !== "dumb";
+  // A reader that went away (`kahn ls | head`) is no error of ours.
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+  return {
+    write: (text) => void stream.write(text),
+    isTerminal,
+    colour: wantsColour(isTerminal, env),
+    columns: () => stream.columns ?? 80,
+  };
+}
+
+/** `NO_COLOR` wins, then `FORCE_COLOR`, then whether it is a terminal. Source: no-color.org. */
+function wantsColour(isTerminal: boolean, env: Readonly<Record<string, string>>): boolean {
+  if (env.NO_COLOR !== undefined && env.NO_COLOR !== "") return false;
+  if (env.FORCE_COLOR !== undefined) return env.FORCE_COLOR !== "0" && env.FORCE_COLOR !== "false";
+  return isTerminal;
+}
