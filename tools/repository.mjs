@@ -49,3 +49,20 @@ export function filesBelow(directory) {
       return entry.isDirectory() ? filesBelow(path) : [path];
     });
 }
+
+/**
+ * The sources behind the names by which packages import each other.
+ *
+ * @returns {Map<string, string>} for example `@kahn/testing/contract` → absolute path of its TypeScript source
+ */
+export function workspaceSources() {
+  const sources = new Map();
+  for (const folder of readdirSync(join(ROOT, "packages"))) {
+    const { name, exports = {} } = readManifest(join(ROOT, "packages", folder));
+    for (const [subpath, source] of Object.entries(exports)) {
+      if (typeof source !== "string" || !source.endsWith(".ts")) continue;
+      sources.set(join(name, subpath), join(ROOT, "packages", folder, source));
+    }
+  }
+  return sources;
+}
