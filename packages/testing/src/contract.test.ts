@@ -1,6 +1,8 @@
 import { describe, test } from "vitest";
 import type { ContractCase } from "./contract.ts";
 import {
+  actionCacheContract,
+  blobStoreContract,
   clockContract,
   contractRepository,
   fileSystemContract,
@@ -12,6 +14,8 @@ import {
 } from "./contract.ts";
 import { fakeGit } from "./fake-git.ts";
 import { fakeProcessRunner } from "./fake-process-runner.ts";
+import { memoryActionCache } from "./memory-action-cache.ts";
+import { memoryBlobStore } from "./memory-blob-store.ts";
 import { memoryFileSystem } from "./memory-file-system.ts";
 import { memoryJournalStore } from "./memory-journal-store.ts";
 import { seededRandom } from "./seeded-random.ts";
@@ -91,5 +95,22 @@ contract(
       afterPowerLoss: () => store.crash(),
       tearTail: (id) => store.tear(id, 5),
     };
+  }),
+);
+
+contract(
+  "a memory blob store",
+  blobStoreContract(() => {
+    const fs = memoryFileSystem({ files: { "/w/": "" } });
+    const store = memoryBlobStore(fs);
+    return { store, fs, root: "/w", lose: (digest) => store.evict(digest), damage: (digest) => store.corrupt(digest) };
+  }),
+);
+
+contract(
+  "a memory action cache",
+  actionCacheContract(() => {
+    const blobs = memoryBlobStore(memoryFileSystem());
+    return { cache: memoryActionCache(blobs), blobs, lose: (digest) => blobs.evict(digest) };
   }),
 );

@@ -57,7 +57,8 @@ export class MemoryBlobStore implements BlobStore {
     if (this.#trouble) return err(this.#trouble);
     const actual = digestOf(bytes, digestFunction(digest) as "sha256");
     if (actual !== digest) return err(problem("blob-mismatch", `${digest} was promised and ${actual} was given`));
-    this.#blobs.set(digest, bytes.slice());
+    // Not `slice`: of a Buffer it shares the memory.
+    this.#blobs.set(digest, new Uint8Array(bytes));
     return ok(undefined);
   }
 
@@ -70,7 +71,7 @@ export class MemoryBlobStore implements BlobStore {
         return bytes;
       });
       const digests = contents.map((bytes) => digestOf(bytes));
-      for (const [index, digest] of digests.entries()) this.#blobs.set(digest, contents[index]!);
+      for (const [index, digest] of digests.entries()) this.#blobs.set(digest, new Uint8Array(contents[index]!));
       for (const { path, adopt, executable } of requests) {
         if (adopt === true) this.#fs.chmod(path, executable ? 0o555 : 0o444);
       }

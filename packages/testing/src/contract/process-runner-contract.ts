@@ -19,7 +19,7 @@ export interface ProcessRunnerSubject extends ContractSubject {
   readonly path: string;
   /** Lets so much of the runner's time pass; nothing to do where time passes by itself. */
   pass(ms: number): Promise<void>;
-  /** True when nothing of the group of this process is left. */
+  /** True when nothing of the group of this process lives; what is dead and waits to be reaped does not count. */
   isQuiet(pid: number): boolean;
 }
 

@@ -21,7 +21,7 @@ export class Content {
   static of(bytes: Uint8Array): Content {
     return bytes.byteLength === 0
       ? Content.empty
-      : new Content({ bytes: bytes.slice(), usedBytes: bytes.byteLength }, bytes.byteLength);
+      : new Content({ bytes: new Uint8Array(bytes), usedBytes: bytes.byteLength }, bytes.byteLength);
   }
 
   /** A copy of the bytes from `offset`, at most `lengthBytes` of them. */
