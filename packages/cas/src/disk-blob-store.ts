@@ -1,0 +1,105 @@
+/**
+ * Blobs as files of a directory that any number of processes share without a lock.
+ *
+ * Invariant: under a blob's final name there are whole bytes of that digest, or somebody damaged them later; damage is
+ *            found when the stat shows it (`internal/stamp.ts`), when an unclean epoch casts doubt, and by `verifyStore`.
+ * Never:     rewrites a blob that is there, or gives out one that it has reason to doubt without hashing it.
+ * Cost:      see `README.md` for numbers; a restored file costs one `lstat` of the blob and one copy.
+ */
+import type {
+  BlobStore,
+  Digest,
+  FileStat,
+  IngestRequest,
+  MaterializeOutcome,
+  MaterializeRequest,
+  Result,
+  StoreProblem,
+} from "@kahn/core";
+import { digestFunction, digestSizeBytes, problem } from "@kahn/core";
+import type { HashEngine } from "./hasher.ts";
+import { Ingestion } from "./internal/ingestion.ts";
+import { Materialization } from "./internal/materialization.ts";
+import type { StoreContext } from "./internal/store-context.ts";
+import { StoreFailure, storeResult } from "./internal/store-problem.ts";
+
+/** The blobs of an open disk store. Made by `openDiskStore`. */
+export class DiskBlobStore implements BlobStore {
+  readonly #context: StoreContext;
+
+  constructor(context: StoreContext) {
+    this.#context = context;
+  }
+
+  findMissing(digests: readonly Digest[]): Promise<Result<Digest[], StoreProblem>> {
+    return storeResult(async () => {
+      const engines = await this.#context.engines.forDigests(digests);
+      const stats = this.#context.fs.statMany(digests.map((digest) => this.#context.layout.blob(digest)));
+      return digests.filter((digest, index) => !this.#isPresent(digest, stats[index], engines(digest)));
+    });
+  }
+
+  read(digest: Digest): Promise<Result<Uint8Array | undefined, StoreProblem>> {
+    return storeResult(async () => {
+      if (digestSizeBytes(digest) === 0) return new Uint8Array();
+      const engine = (await this.#context.engines.forDigests([digest]))(digest);
+      const { fs, layout, check } = this.#context;
+      for (const path of [layout.blob(digest), layout.blob(digest, true)]) {
+        const bytes = fs.readFile(path);
+        if (bytes === undefined) continue;
+        if (engine.digest(bytes) === digest) return bytes;
+        check.recheck(digest, path, engine);
+      }
+      return undefined;
+    });
+  }
+
+  write(digest: Digest, bytes: Uint8Array): Promise<Result<void, StoreProblem>> {
+    return storeResult(async () => {
+      const engine = (await this.#context.engines.forDigests([digest]))(digest);
+      const found = engine.digest(bytes);
+      if (found !== digest) throw new StoreFailure(mismatch(digest, found));
+      const path = this.#context.layout.blob(digest);
+      if (!this.#isPresent(digest, this.#context.fs.lstat(path), engine)) this.#context.writeBlob(path, bytes);
+    });
+  }
+
+  ingest(requests: readonly IngestRequest[]): Promise<Result<Digest[], StoreProblem>> {
+    return storeResult(async () => {
+      const fns = requests.map(({ expected }) =>
+        expected === undefined ? this.#context.digestFunction : digestFunction(expected),
+      );
+      const engines = await this.#context.engines.forFunctions(fns);
+      const ingestion = new Ingestion(this.#context);
+      return requests.map((request, index) => ingestion.take(request, engines(fns[index]!)));
+    });
+  }
+
+  materialize(requests: readonly MaterializeRequest[]): Promise<Result<MaterializeOutcome[], StoreProblem>> {
+    return storeResult(async () => {
+      const engines = await this.#context.engines.forDigests(requests.map(({ digest }) => digest));
+      return new Materialization(this.#context, engines).make(requests);
+    });
+  }
+
+  #isPresent(digest: Digest, stat: FileStat | undefined, engine: HashEngine): boolean {
+    if (digestSizeBytes(digest) === 0) return true;
+    const { fs, layout, check } = this.#context;
+    const plain = layout.blob(digest);
+    if (check.verdict(digest, plain, { stat, engine }) === "usable") {
+      if (stat !== undefined) check.noteUse(plain, stat);
+      return true;
+    }
+    const executable = layout.blob(digest, true);
+    const variant = fs.lstat(executable);
+    if (check.verdict(digest, executable, { stat: variant, engine }) !== "usable") return false;
+    if (variant !== undefined) check.noteUse(executable, variant);
+    return true;
+  }
+}
+
+function mismatch(digest: Digest, found: Digest): StoreProblem {
+  return problem("blob-mismatch", `bytes that were sent as ${digest} are ${found}`, {
+    next: "Send them again; if it happens again, the sender's memory, disk or connection is at fault.",
+  });
+}

@@ -1,0 +1,147 @@
+/**
+ * Opens a store on disk: blobs, action results, uses and epochs in one directory.
+ *
+ * Owns:      the format version, and the wiring of the parts.
+ * Invariant: a store of a newer format is not touched at all.
+ */
+import type {
+  ActionCache,
+  BlobStore,
+  Clock,
+  DigestFunction,
+  FileSystem,
+  Random,
+  Result,
+  StoreProblem,
+} from "@kahn/core";
+import { err, FileSystemError, ok, problem } from "@kahn/core";
+import { DiskActionCache } from "./disk-action-cache.ts";
+import { DiskBlobStore } from "./disk-blob-store.ts";
+import { BlobCheck } from "./internal/blob-check.ts";
+import { Engines } from "./internal/engines.ts";
+import { Publisher } from "./internal/publish.ts";
+import { StoreContext } from "./internal/store-context.ts";
+import { StoreLayout } from "./internal/store-layout.ts";
+import { storeProblem, storeResult } from "./internal/store-problem.ts";
+import type { Liveness, ProcessOwner } from "./process-owner.ts";
+import { UseLog } from "./use-log.ts";
+
+/** The layout that this version reads and writes. */
+export const STORE_FORMAT = 1;
+
+/** How a store is opened. */
+export interface DiskStoreOptions {
+  readonly fs: FileSystem;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Absolute path of the store's directory; made when absent. */
+  readonly root: string;
+  /** This process; `system`'s `ownIdentity()`. */
+  readonly owner: ProcessOwner;
+  /** Whether the owner of a segment or lock still lives; `system`'s `livenessOf`. */
+  readonly livenessOf: Liveness;
+  /** Function of blobs that are ingested without an expected digest. Default: `sha256`. */
+  readonly digestFunction?: DigestFunction;
+}
+
+/** An open store. Any number of processes may have it open; none ever waits for another. */
+export interface DiskStore {
+  readonly root: string;
+  readonly blobs: BlobStore;
+  readonly actions: ActionCache;
+  /** Flushes what was written to the device, and begins a new epoch with the next write. */
+  closeEpoch(): Promise<Result<void, StoreProblem>>;
+  /**
+   * Writes down uses and ends the epoch. The store may be used again afterwards; that begins a new epoch.
+   *
+   * @param options `sync: false` leaves flushing to the system (or to a later `closeEpoch` of any process): cheaper,
+   *   and after a power loss the blobs of this epoch are hashed before they are used. Nothing is flushed either way
+   *   when nothing was written.
+   */
+  close(options?: { readonly sync?: boolean }): Promise<Result<void, StoreProblem>>;
+}
+
+const contexts = new WeakMap<DiskStore, StoreContext>();
+
+/** The inside of a store that `openDiskStore` gave. */
+export function contextOf(store: DiskStore): StoreContext {
+  const context = contexts.get(store);
+  if (context === undefined) throw new TypeError("not a store that openDiskStore opened");
+  return context;
+}
+
+/**
+ * Opens a store, making it when there is none.
+ *
+ * @returns `store-format-newer` when a newer Kahn made it, `store-denied`, `store-full` or `store-io` when its
+ *   directory cannot be made or read.
+ */
+export function openDiskStore(options: DiskStoreOptions): Result<DiskStore, StoreProblem> {
+  const { fs, clock, random, owner, livenessOf } = options;
+  const layout = new StoreLayout(options.root, random);
+  try {
+    const publisher = new Publisher(fs, layout);
+    const format = checkFormat(fs, layout, publisher);
+    if (!format.ok) return format;
+    const uses = new UseLog({ fs, clock, random, layout, owner });
+    const check = new BlobCheck({ fs, clock, layout, doubtful: uses.doubtfulSpans() });
+    const context = new StoreContext({
+      fs,
+      clock,
+      layout,
+      publisher,
+      check,
+      engines: new Engines(),
+      uses,
+      digestFunction: options.digestFunction ?? "sha256",
+      owner,
+      livenessOf,
+    });
+    return ok(storeOf(context));
+  } catch (error) {
+    if (error instanceof FileSystemError) return err(storeProblem(error));
+    throw error;
+  }
+}
+
+function storeOf(context: StoreContext): DiskStore {
+  const store: DiskStore = {
+    root: context.layout.root,
+    blobs: new DiskBlobStore(context),
+    actions: new DiskActionCache(context),
+    closeEpoch: () => storeResult(() => context.uses.endEpoch(true)),
+    close: (options) => storeResult(() => context.uses.endEpoch(options?.sync ?? true)),
+  };
+  contexts.set(store, context);
+  return store;
+}
+
+function checkFormat(fs: FileSystem, layout: StoreLayout, publisher: Publisher): Result<void, StoreProblem> {
+  const bytes = fs.readFile(layout.format);
+  const text = bytes === undefined ? "" : Buffer.from(bytes).toString("latin1").trim();
+  if (text === "") {
+    // Absent, or torn by a power loss before anything else was flushed: of this version either way.
+    publisher.write(`kahn-cas ${STORE_FORMAT}\n`, { path: layout.format, mode: 0o644 });
+    return ok(undefined);
+  }
+  const version = /^kahn-cas (\d+)$/.exec(text)?.[1];
+  if (version === undefined) {
+    return err(
+      problem("store-io", `${layout.format} does not name the format of a store`, {
+        next: "Check that this directory is a cache of Kahn; if it is, remove it.",
+      }),
+    );
+  }
+  if (Number(version) > STORE_FORMAT) {
+    return err(
+      problem(
+        "store-format-newer",
+        `${layout.root} was made by a newer Kahn (format ${version}; this one knows ${STORE_FORMAT})`,
+        {
+          next: "Update Kahn, or choose another directory with cache.dir or KAHN_CACHE_DIR.",
+        },
+      ),
+    );
+  }
+  return ok(undefined);
+}
