@@ -56,6 +56,12 @@ export class SourceReader {
     return entries;
   }
 
+  /** `folderNames` of a folder that was listed; `undefined` when it was not. */
+  listedFolders(path: string): string[] | undefined {
+    const entries = this.#listings.get(path);
+    return entries === undefined ? undefined : folderNames(entries);
+  }
+
   #look(path: string): "present" | "absent" {
     if (!this.#seen.has(path)) {
       const stat = this.#fs.lstat(path);
@@ -71,4 +77,17 @@ export class SourceReader {
     const bytes = this.#fs.readFile(path);
     return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
   }
+}
+
+/**
+ * The folders of a listing that may lead to projects, sorted: neither `node_modules` nor hidden ones. A link, which may
+ * lead to a folder, ends in `@`.
+ */
+export function folderNames(entries: readonly DirectoryEntry[]): string[] {
+  return entries
+    .filter(
+      ({ name, kind }) => (kind === "directory" || kind === "symlink") && name !== "node_modules" && name[0] !== ".",
+    )
+    .map(({ name, kind }) => (kind === "symlink" ? `${name}@` : name))
+    .sort();
 }

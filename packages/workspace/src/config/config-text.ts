@@ -6,6 +6,8 @@
  */
 import type { Problem, Result, SourcePlace } from "@kahn/core";
 import { err, ok, problem } from "@kahn/core";
+import type { JsonDialect, JsonMember, JsonNode } from "./json-tree.ts";
+import { memberOf, parseJsonTree, plainValue } from "./json-tree.ts";
 
 /** Where a value sits in a document: keys and indexes from the top. */
 export type ValuePath = readonly (string | number)[];
@@ -50,91 +52,88 @@ export function moduleText(file: string, value: unknown): ConfigText {
   return { file, value, valuePlace: () => ({ file }), keyPlace: () => ({ file }) };
 }
 
-type Jsonc = typeof import("jsonc-parser");
-type JsonNode = import("jsonc-parser").Node;
-
-const SYNTAX_WORDS: Readonly<Record<string, string>> = {
-  InvalidSymbol: "this word is not JSON",
-  InvalidNumberFormat: "this is not a number",
-  PropertyNameExpected: "a key in double quotes is expected here",
-  ValueExpected: "a value is expected here",
-  ColonExpected: "a colon is expected here",
-  CommaExpected: "a comma is expected here",
-  CloseBraceExpected: "a closing brace is missing",
-  CloseBracketExpected: "a closing bracket is missing",
-  EndOfFileExpected: "the file should end here",
-  InvalidCommentToken: "comments are not allowed in this file",
-  UnexpectedEndOfComment: "this comment does not end",
-  UnexpectedEndOfString: "this text does not end",
-  UnexpectedEndOfNumber: "this number does not end",
-  InvalidUnicode: "this escape is not Unicode",
-  InvalidEscapeCharacter: "this escape is not JSON",
-  InvalidCharacter: "this character is not allowed in a text",
-};
-
-/** How strictly a file is read: `jsonc` allows comments and trailing commas. */
-export type JsonDialect = "json" | "jsonc";
-
 /**
  * Reads JSON or JSON with comments.
  *
- * @returns the value with its positions, or one `config-syntax` problem for each syntax error (at most five).
+ * @returns the value with its positions; a `config-syntax` problem, or a `config-duplicate-key` problem for each
+ *          repeated key.
  */
-export async function readJsonText(
-  file: string,
-  text: string,
-  dialect: JsonDialect,
-): Promise<Result<ConfigText, readonly Problem[]>> {
-  const jsonc = await loadJsonc();
-  const errors: { error: number; offset: number; length: number }[] = [];
-  const options = { allowTrailingComma: dialect === "jsonc", disallowComments: dialect === "json" };
-  const root = jsonc.parseTree(text, errors, options);
-  if (errors.length > 0 || root === undefined) {
-    const found = errors.length > 0 ? errors : [{ error: 4, offset: 0, length: 0 }];
-    return err(found.slice(0, 5).map((each) => syntaxProblem(jsonc, { file, text }, each)));
+export function readJsonText(file: string, text: string, dialect: JsonDialect): Result<ConfigText, readonly Problem[]> {
+  const parsed = parseJsonTree(text, dialect);
+  if (!parsed.ok) {
+    return err([
+      problem("config-syntax", `${file} is not valid JSON: ${parsed.problem.what}`, {
+        where: placeAt(file, text, parsed.problem),
+        next: "Correct the file and run again.",
+      }),
+    ]);
   }
-  return ok(positionedJson({ file, text }, root, jsonc));
+  const repeated = repeatedKeys(parsed.value, []);
+  if (repeated.length > 0 && dialect === "jsonc") {
+    return err(repeated.map(({ path, member }) => duplicateKey({ file, text }, path, member)));
+  }
+  return ok(positionedJson({ file, text }, parsed.value));
 }
 
-/** The CommonJS build of jsonc-parser shows its names under `default`, the bundled one at the top. */
-async function loadJsonc(): Promise<Jsonc> {
-  const module = (await import("jsonc-parser")) as Jsonc & { default?: Jsonc };
-  return module.parseTree === undefined ? module.default! : module;
+interface SourceText {
+  readonly file: string;
+  readonly text: string;
 }
 
-function syntaxProblem(
-  jsonc: Jsonc,
-  source: { readonly file: string; readonly text: string },
-  found: { readonly error: number; readonly offset: number; readonly length: number },
-): Problem {
-  const name = jsonc.printParseErrorCode(found.error);
-  return problem("config-syntax", `${source.file} is not valid JSON: ${SYNTAX_WORDS[name] ?? name}`, {
-    where: placeAt(source.file, source.text, found),
-    next: "Correct the file and run again.",
+function duplicateKey({ file, text }: SourceText, path: ValuePath, member: JsonMember): Problem {
+  return problem("config-duplicate-key", `"${pathText(path)}" is written twice; the first one would be ignored`, {
+    where: placeAt(file, text, spanOfKey(member)),
+    next: "Merge the two.",
   });
 }
 
-function positionedJson(
-  source: { readonly file: string; readonly text: string },
-  root: JsonNode,
-  jsonc: Jsonc,
-): ConfigText {
+function repeatedKeys(node: JsonNode, path: ValuePath): { path: ValuePath; member: JsonMember }[] {
+  if (node.kind === "scalar") return [];
+  if (node.kind === "array") return node.items.flatMap((item, index) => repeatedKeys(item, [...path, index]));
+  const seen = new Set<string>();
+  return node.members.flatMap((member) => {
+    const inner = [...path, member.key];
+    const own = seen.has(member.key) ? [{ path: inner, member }] : [];
+    seen.add(member.key);
+    return [...own, ...repeatedKeys(member.value, inner)];
+  });
+}
+
+function positionedJson(source: SourceText, root: JsonNode): ConfigText {
   const { file, text } = source;
-  const nearest = (path: ValuePath): JsonNode => {
-    for (let length = path.length; length > 0; length--) {
-      const node = jsonc.findNodeAtLocation(root, path.slice(0, length));
-      if (node !== undefined) return node;
-    }
-    return root;
-  };
+  const place = (span: { readonly offset: number; readonly length: number }) => placeAt(file, text, span);
   return {
     file,
-    value: jsonc.getNodeValue(root) as unknown,
-    valuePlace: (path) => placeAt(file, text, nearest(path)),
+    value: plainValue(root),
+    valuePlace: (path) => place(spanOfNode(descend(root, path).node)),
     keyPlace: (path) => {
-      const node = nearest(path);
-      const key = node.parent?.type === "property" ? node.parent.children?.[0] : undefined;
-      return placeAt(file, text, key ?? node);
+      const { node, member } = descend(root, path);
+      return place(member === undefined ? spanOfNode(node) : spanOfKey(member));
     },
   };
+}
+
+/** Follows a path as far as it leads. `member` is what the last step went through, when that was a key. */
+function descend(
+  root: JsonNode,
+  path: ValuePath,
+): { readonly node: JsonNode; readonly member: JsonMember | undefined } {
+  let node = root;
+  let member: JsonMember | undefined;
+  for (const step of path) {
+    const through = typeof step === "string" ? memberOf(node, step) : undefined;
+    const next = through?.value ?? (typeof step === "number" && node.kind === "array" ? node.items[step] : undefined);
+    if (next === undefined) break;
+    node = next;
+    member = through;
+  }
+  return { node, member };
+}
+
+function spanOfNode({ start, end }: JsonNode): { readonly offset: number; readonly length: number } {
+  return { offset: start, length: end - start };
+}
+
+function spanOfKey({ keyStart, keyEnd }: JsonMember): { readonly offset: number; readonly length: number } {
+  return { offset: keyStart, length: keyEnd - keyStart };
 }

@@ -13,7 +13,7 @@ import type { ConfigText } from "./config-text.ts";
 import { readJsonText } from "./config-text.ts";
 import type { KahnConfig, ProjectConfig } from "./config-types.ts";
 import type { ImportModule } from "./read-config.ts";
-import { readDataConfig, readRootConfig } from "./read-config.ts";
+import { readProjectConfig, readRootConfig } from "./read-config.ts";
 import { readTurboProject, readTurboRoot } from "./turbo-config.ts";
 
 /** One file's part of the configuration. */
@@ -56,14 +56,14 @@ export async function readRootConfiguration(
   if (!found.ok) return found;
   const inManifest = manifest?.value.kahn !== undefined ? manifest : undefined;
   if (found.value !== undefined && inManifest !== undefined) return err([ambiguous(found.value.file, inManifest.file)]);
-  const text = found.value ?? (inManifest && (await manifestSection(inManifest)));
+  const text = found.value ?? (inManifest && manifestSection(inManifest));
   if (text !== undefined) {
     const checked = checkRootConfig(text, sections);
     if (!checked.ok) return checked;
     const part = { config: checked.value.config, text, standalone: NO_KEYS, removed: [], warnings: [] };
     return ok({ source: "kahn", part, sections: checked.value.sections });
   }
-  const turbo = await readTurboText(reader, root, "");
+  const turbo = readTurboText(reader, root, "");
   if (turbo === undefined) return ok({ source: "none", part: undefined, sections: {} });
   if (!turbo.ok) return turbo;
   const part = readTurboRoot(turbo.value);
@@ -82,20 +82,20 @@ export interface ProjectConfigurationOptions {
 }
 
 /** Reads a project's own configuration; `undefined` when it has none. */
-export async function readProjectConfiguration(
+export function readProjectConfiguration(
   options: ProjectConfigurationOptions,
-): Promise<Result<ConfigPart<ProjectConfig> | undefined, readonly Problem[]>> {
+): Result<ConfigPart<ProjectConfig> | undefined, readonly Problem[]> {
   const { reader, root, directory, manifest } = options;
   if (options.source === "turbo") {
-    const turbo = await readTurboText(reader, `${root}/${directory}`, `${directory}/`);
+    const turbo = readTurboText(reader, `${root}/${directory}`, `${directory}/`);
     if (turbo === undefined) return ok(undefined);
     return turbo.ok ? readTurboProject(turbo.value) : turbo;
   }
-  const own = await readDataConfig(reader, `${root}/${directory}`, `${directory}/`);
+  const own = readProjectConfig(reader, `${root}/${directory}`, `${directory}/`);
   if (!own.ok) return own;
   const inManifest = manifest?.value.kahn !== undefined ? manifest : undefined;
   if (own.value !== undefined && inManifest !== undefined) return err([ambiguous(own.value.file, inManifest.file)]);
-  const text = own.value ?? (inManifest && (await manifestSection(inManifest)));
+  const text = own.value ?? (inManifest && manifestSection(inManifest));
   if (text === undefined) return ok(undefined);
   const checked = checkProjectConfig(text);
   if (!checked.ok) return checked;
@@ -110,8 +110,8 @@ function ambiguous(file: string, manifest: string): Problem {
 }
 
 /** The key `kahn` of a package.json, with positions in that file. */
-async function manifestSection(manifest: Manifest): Promise<ConfigText> {
-  const whole = await readJsonText(manifest.file, manifest.text, "json");
+function manifestSection(manifest: Manifest): ConfigText {
+  const whole = readJsonText(manifest.file, manifest.text, "json");
   const text = whole.ok ? whole.value : undefined;
   const where = { file: manifest.file };
   return {
@@ -122,15 +122,15 @@ async function manifestSection(manifest: Manifest): Promise<ConfigText> {
   };
 }
 
-async function readTurboText(
+function readTurboText(
   reader: SourceReader,
   directory: string,
   prefix: string,
-): Promise<Result<ConfigText, readonly Problem[]> | undefined> {
+): Result<ConfigText, readonly Problem[]> | undefined {
   for (const name of ["turbo.json", "turbo.jsonc"]) {
     const text = reader.readText(`${directory}/${name}`);
     if (text === undefined) continue;
-    const read = await readJsonText(prefix + name, text, "jsonc");
+    const read = readJsonText(prefix + name, text, "jsonc");
     if (!read.ok || isRecord(read.value.value)) return read;
     const where = read.value.valuePlace([]);
     return err([

@@ -7,7 +7,7 @@
 import type { Problem, Result } from "@kahn/core";
 import { err, ok, problem } from "@kahn/core";
 import type { SourceReader } from "../source-reader.ts";
-import { DATA_CONFIGS, MODULE_CONFIGS } from "./config-files.ts";
+import { DATA_CONFIGS, MODULE_CONFIGS, PROJECT_CONFIG } from "./config-files.ts";
 import type { ConfigText } from "./config-text.ts";
 import { moduleText, readJsonText } from "./config-text.ts";
 
@@ -20,13 +20,10 @@ export type ImportModule = (path: string, text: string) => Promise<unknown>;
 /** A configuration, or that there is none. */
 export type FoundConfig = Result<ConfigText | undefined, readonly Problem[]>;
 
-/** Reads the data configuration of a folder. `directory` is absolute, `prefix` its workspace-relative form with `/`. */
-export async function readDataConfig(reader: SourceReader, directory: string, prefix: string): Promise<FoundConfig> {
-  for (const name of DATA_CONFIGS) {
-    const text = reader.readText(`${directory}/${name}`);
-    if (text !== undefined) return readJsonText(prefix + name, text, "jsonc");
-  }
-  return ok(undefined);
+/** Reads a project's `kahn.jsonc`. `directory` is absolute, `prefix` its workspace-relative form with `/`. */
+export function readProjectConfig(reader: SourceReader, directory: string, prefix: string): FoundConfig {
+  const text = reader.readText(`${directory}/${PROJECT_CONFIG}`);
+  return text === undefined ? ok(undefined) : readJsonText(prefix + PROJECT_CONFIG, text, "jsonc");
 }
 
 /** Reads the configuration at the root: data first, then a module. More than one file is a problem. */
@@ -46,7 +43,8 @@ export async function readRootConfig(
       }),
     ]);
   }
-  if ((DATA_CONFIGS as readonly string[]).includes(name)) return readDataConfig(reader, root, "");
+  const isData = (DATA_CONFIGS as readonly string[]).includes(name);
+  if (isData) return readJsonText(name, reader.readText(`${root}/${name}`) ?? "", "jsonc");
   return readModule(reader, { root, name }, importModule);
 }
 

@@ -5,11 +5,12 @@
  * Invariant: loads nothing heavy when the model cache answers: reading is imported only when it is needed.
  */
 import type { ConfigSection, FileSystem, Problem, Result } from "@kahn/core";
-import { err, problem } from "@kahn/core";
+import { err, ok, problem } from "@kahn/core";
 import type { ImportModule } from "../config/read-config.ts";
 import type { Project, WorkspaceModel } from "../model.ts";
 import { SourceReader } from "../source-reader.ts";
 import { locateRoot } from "./locate-root.ts";
+import { ModelCache } from "./model-cache.ts";
 
 /** What a workspace is loaded with. */
 export interface LoadOptions {
@@ -22,6 +23,8 @@ export interface LoadOptions {
   readonly importModule: ImportModule;
   /** Sections of the configuration that other packages own. */
   readonly sections?: readonly ConfigSection<unknown>[];
+  /** Where the model is kept between starts: a file for each root; `version` is Kahn's own. */
+  readonly modelCache?: { readonly file: (root: string) => string; readonly version: string };
 }
 
 /** Finds and reads the workspace that holds `startDirectory`; all problems at once. */
@@ -41,9 +44,19 @@ export async function loadWorkspace(options: LoadOptions): Promise<Result<Worksp
 }
 
 async function loadAt(root: string, options: LoadOptions): Promise<Result<WorkspaceModel, readonly Problem[]>> {
+  const { fs, processorCount, importModule, sections = [], modelCache } = options;
+  const keys = sections.map((section) => section.key).join(",");
+  const cache =
+    modelCache &&
+    new ModelCache({ fs, file: modelCache.file(root), stamp: `${modelCache.version} ${processorCount} ${keys}` });
+  const kept = cache?.load(root);
+  if (kept !== undefined) return ok(kept);
+  const begun = cache?.begin();
   const { readWorkspace } = await import("./read-workspace.ts");
-  const { processorCount, importModule, sections = [] } = options;
-  return readWorkspace({ reader: new SourceReader(options.fs), root, processorCount, importModule, sections });
+  const reader = new SourceReader(fs);
+  const read = await readWorkspace({ reader, root, processorCount, importModule, sections });
+  if (read.ok) cache?.save(read.value, reader, begun);
+  return read;
 }
 
 /** The innermost project that holds an absolute folder; `undefined` outside the workspace. */

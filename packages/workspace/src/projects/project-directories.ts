@@ -7,10 +7,12 @@
  *            appears later is noticed.
  */
 import picomatch from "picomatch";
+import { PROJECT_CONFIG } from "../config/config-files.ts";
 import type { SourceReader } from "../source-reader.ts";
+import { folderNames } from "../source-reader.ts";
 
 /** Files that make a folder a project. */
-const PROJECT_FILES = ["package.json", "kahn.jsonc"] as const;
+const PROJECT_FILES = ["package.json", PROJECT_CONFIG] as const;
 
 /** Workspace-relative folders that match the globs and hold a manifest, sorted; the root itself is left out. */
 export function projectDirectories(reader: SourceReader, root: string, globs: readonly string[]): string[] {
@@ -68,11 +70,9 @@ function folders(
   directory: string,
   which: "directory-only" | "with-links",
 ): string[] {
-  return reader
-    .list(directory === "" ? root : `${root}/${directory}`)
-    .filter((entry) => entry.kind === "directory" || (which === "with-links" && entry.kind === "symlink"))
-    .filter((entry) => entry.name !== "node_modules" && !entry.name.startsWith("."))
-    .map((entry) => join(directory, entry.name));
+  return folderNames(reader.list(directory === "" ? root : `${root}/${directory}`))
+    .filter((name) => which === "with-links" || !name.endsWith("@"))
+    .map((name) => join(directory, name.replace(/@$/, "")));
 }
 
 function isProject(reader: SourceReader, directory: string): boolean {

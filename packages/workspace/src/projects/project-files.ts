@@ -1,12 +1,11 @@
 /** The files of one project: its manifest and its own configuration. */
 import type { Problem, Result, SourcePlace } from "@kahn/core";
 import { ok, problem } from "@kahn/core";
-import { placeAt } from "../config/config-text.ts";
 import type { ProjectConfig } from "../config/config-types.ts";
 import type { ConfigPart, ProjectConfigurationOptions } from "../config/configuration.ts";
 import { readProjectConfiguration } from "../config/configuration.ts";
 import type { Manifest } from "./manifest.ts";
-import { readManifest } from "./manifest.ts";
+import { positionsIn, readManifest } from "./manifest.ts";
 
 /** A project folder with what its files say. */
 export interface ProjectFiles {
@@ -18,15 +17,15 @@ export interface ProjectFiles {
 }
 
 /** Reads a project's manifest and its own configuration. */
-export async function readProjectFiles(
+export function readProjectFiles(
   options: Omit<ProjectConfigurationOptions, "manifest">,
-): Promise<Result<ProjectFiles, readonly Problem[]>> {
+): Result<ProjectFiles, readonly Problem[]> {
   const { reader, root, directory, source } = options;
   const file = `${directory}/package.json`;
   const text = reader.readText(`${root}/${file}`);
-  const manifest = text === undefined ? undefined : await readManifest(file, text);
+  const manifest = text === undefined ? undefined : readManifest(file, text);
   if (manifest?.ok === false) return manifest;
-  const part = await readProjectConfiguration({ reader, root, directory, manifest: manifest?.value, source });
+  const part = readProjectConfiguration({ reader, root, directory, manifest: manifest?.value, source });
   if (!part.ok) return part;
   return ok({ name: manifest?.value.name ?? directory, directory, manifest: manifest?.value, part: part.value });
 }
@@ -56,7 +55,5 @@ function fileOf(files: ProjectFiles): string {
 }
 
 function namePlace({ directory, manifest }: ProjectFiles): SourcePlace {
-  if (manifest === undefined) return { file: directory };
-  const match = /"name"\s*:/.exec(manifest.text);
-  return placeAt(manifest.file, manifest.text, { offset: match?.index ?? 0, length: '"name"'.length });
+  return manifest === undefined ? { file: directory } : positionsIn(manifest.file, manifest.text).valuePlace(["name"]);
 }

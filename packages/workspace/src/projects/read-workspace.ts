@@ -6,13 +6,14 @@
  */
 import type { ConfigSection, Problem, Result, SourcePlace } from "@kahn/core";
 import { err, ok } from "@kahn/core";
+import type { ConfigText } from "../config/config-text.ts";
 import type { RootConfiguration } from "../config/configuration.ts";
 import { readRootConfiguration } from "../config/configuration.ts";
 import type { ImportModule } from "../config/read-config.ts";
 import type { Project, WorkspaceModel } from "../model.ts";
 import type { SourceReader } from "../source-reader.ts";
 import { workspaceDependencies } from "./dependency-edges.ts";
-import { manifestEnv, memberPlaces, readManifest } from "./manifest.ts";
+import { manifestEnv, positionsIn, readManifest } from "./manifest.ts";
 import type { FoundManager } from "./package-manager.ts";
 import { findPackageManager } from "./package-manager.ts";
 import { projectDirectories } from "./project-directories.ts";
@@ -45,13 +46,13 @@ export async function readWorkspace(options: ReadOptions): Promise<Result<Worksp
     return undefined;
   };
   const rootText = reader.readText(`${root}/package.json`);
-  const manifest = rootText === undefined ? undefined : take(await readManifest("package.json", rootText));
+  const manifest = rootText === undefined ? undefined : take(readManifest("package.json", rootText));
   const configuration = take(await readRootConfiguration({ ...options, manifest })) ?? NO_CONFIGURATION;
   const ownGlobs = configuration.part?.config.projects;
   const globs = ownGlobs ?? take(await declaredGlobs(reader, root, manifest)) ?? [];
   const files: ProjectFiles[] = [{ name: "//", directory: "", manifest, part: undefined }];
   for (const directory of projectDirectories(reader, root, globs)) {
-    const read = take(await readProjectFiles({ reader, root, directory, source: configuration.source }));
+    const read = take(readProjectFiles({ reader, root, directory, source: configuration.source }));
     if (read !== undefined) files.push(read);
   }
   problems.push(...duplicateNames(files));
@@ -128,16 +129,16 @@ function makeProjects(files: readonly ProjectFiles[]): Project[] {
   }));
 }
 
-/** Places of scripts, found per manifest when first asked for. */
+/** Places of scripts; a manifest is read for its positions when the first of its scripts is asked for. */
 function scriptPlaces(files: readonly ProjectFiles[]): (project: Project, script: string) => SourcePlace {
   const manifests = new Map(files.map((each) => [each.name, each.manifest]));
-  const known = new Map<string, ReadonlyMap<string, SourcePlace>>();
+  const known = new Map<string, ConfigText>();
   return (project, script) => {
     const manifest = manifests.get(project.name);
     if (manifest === undefined) return { file: project.directory };
-    const places = known.get(project.name) ?? memberPlaces(manifest.file, manifest.text, "scripts");
-    known.set(project.name, places);
-    return places.get(script) ?? { file: manifest.file };
+    const positions = known.get(project.name) ?? positionsIn(manifest.file, manifest.text);
+    known.set(project.name, positions);
+    return positions.keyPlace(["scripts", script]);
   };
 }
 

@@ -10,7 +10,9 @@ import type { Problem, SourcePlace } from "@kahn/core";
 import { taskId } from "@kahn/core";
 import type { TaskEntry } from "../config/task-entry.ts";
 import type { Project, TaskCommand, TaskDefinition, TaskReference } from "../model.ts";
-import type { MergedTask, TaskTemplate } from "./task-template.ts";
+import type { TaskTemplate } from "./task-definition.ts";
+import { taskFrom } from "./task-definition.ts";
+import type { MergedTask } from "./task-template.ts";
 import { TaskTemplates } from "./task-template.ts";
 
 /** Entries of all task tables of a workspace. */
@@ -118,7 +120,9 @@ function definition(
   task: string,
   parts: { readonly template: TaskTemplate; readonly command: TaskCommand },
 ): TaskDefinition {
-  return { ...parts.template, id: taskId(project.name, task), project: project.name, task, command: parts.command };
+  const { template, command } = parts;
+  const { declaredAt } = template;
+  return taskFrom({ id: taskId(project.name, task), project: project.name, task, command, declaredAt }, template);
 }
 
 function commandless(project: Project, { name, merged }: CommandlessTask): TaskDefinition {

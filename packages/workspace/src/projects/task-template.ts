@@ -9,10 +9,7 @@ import { problem } from "@kahn/core";
 import { dependsOnBase, normalizeGlob } from "../config/glob-form.ts";
 import type { EntryList, EntryLists, EntryValues, PlacedItem, TaskEntry } from "../config/task-entry.ts";
 import { DEFAULT_GRACE_MS, INHERIT } from "../config/task-entry.ts";
-import type { TaskDefinition } from "../model.ts";
-
-/** A task definition without what is the project's own. */
-export type TaskTemplate = Omit<TaskDefinition, "id" | "project" | "task" | "command">;
+import type { TaskTemplate } from "./task-definition.ts";
 
 /** A template with the command that the configuration gives. */
 export interface MergedTask {
