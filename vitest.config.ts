@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
-    include: ["packages/*/src/**/*.test.ts", "tools/**/*.test.{ts,mjs}", "test/**/*.test.ts"],
+    include: ["packages/*/src/**/*.test.ts", "tools/**/*.test.ts", "bench/*.test.ts", "test/**/*.test.ts"],
     pool: "threads",
     isolate: false,
     testTimeout: 60_000,

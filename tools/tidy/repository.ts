@@ -29,7 +29,7 @@ export interface Repository {
   file(path: string): RepositoryFile | undefined;
 }
 
-const TEXT = /\.(ts|mts|mjs|js|json|jsonc|md|yml|yaml|sh|css|html)$|(^|\/)(run|LICENSE|\.npmrc|\.gitignore)$/;
+const TEXT = /\.(ts|mts|mjs|js|json|jsonc|md|yml|yaml|sh|css|html)$|(^|\/)([^./]+|\.npmrc|\.gitignore)$/;
 const MAX_BYTES = 2_000_000;
 
 /** Reads a repository from disk. Needs git. */
@@ -64,7 +64,7 @@ function kindOf(path: string): FileKind {
   // An example is a project of its own, with rules of its own.
   if (path.startsWith("examples/")) return "other";
   if (/(^|\/)package\.json$/.test(path)) return "manifest";
-  if (!/\.(ts|mts|mjs)$/.test(path)) return "other";
+  if (!/\.(ts|mts|mjs)$/.test(path) || path.endsWith(".d.ts")) return "other";
   if (/\.(test|fixture)\.(ts|mjs)$/.test(path) || path.startsWith("test/")) return "test";
   if (/^packages\/[^/]+\/src\/(.*\/)?contract(\.ts|\/)/.test(path)) return "test";
   if (/^packages\/[^/]+\/test\//.test(path)) return "test";
