@@ -1,11 +1,17 @@
 /** Fakes, faults and simulations for tests of anything that stands on core's ports. Contract suites: `./contract`. */
 export type { CountingFileSystem } from "./counting-file-system.ts";
 export { countingFileSystem } from "./counting-file-system.ts";
+export type { ActionScript, FakeActionExecutor, FakeActionExecutorOptions } from "./fake-action-executor.ts";
+export { fakeActionExecutor } from "./fake-action-executor.ts";
+export type { FakeGraph, FakeNode } from "./fake-action-provider.ts";
+export { fakeActionProvider } from "./fake-action-provider.ts";
 export type { FakeRepository } from "./fake-git.ts";
 export { fakeGit } from "./fake-git.ts";
 export type { FakeProcess } from "./fake-process.ts";
 export type { FakeProcessRunner, FakeProcessRunnerOptions } from "./fake-process-runner.ts";
 export { fakeProcessRunner } from "./fake-process-runner.ts";
+export type { FakeTask, FakeTaskRunner, FakeTaskRunnerOptions } from "./fake-task-runner.ts";
+export { fakeTaskRunner } from "./fake-task-runner.ts";
 export type { Fault, FaultAction, FaultKind, FaultyFileSystem } from "./faulty-file-system.ts";
 export { CrashError, faulty, randomFault } from "./faulty-file-system.ts";
 export type { FileTree } from "./file-tree.ts";
