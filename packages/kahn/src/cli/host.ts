@@ -17,6 +17,8 @@ export interface Host {
   /** `linux-x64` and the like. */
   readonly platform: string;
   readonly nodePath: string;
+  /** For example `v22.11.0`. */
+  readonly nodeVersion: string;
   readonly processorCount: number;
   /** Calls `signalled` for each INT, TERM and HUP; the answer stops that. */
   onSignal(signalled: (name: string) => void): () => void;
@@ -34,6 +36,7 @@ export function processHost(): Host {
     pid: process.pid,
     platform: `${process.platform}-${process.arch}`,
     nodePath: process.execPath,
+    nodeVersion: process.version,
     processorCount: availableParallelism(),
     onSignal(signalled) {
       const names = ["SIGINT", "SIGTERM", "SIGHUP"] as const;

@@ -1,0 +1,110 @@
+/** `kahn cache`: the store of blobs and results. */
+import { clearStore, collectGarbage, storeStats, verifyStore } from "@kahn/cas";
+import { problem } from "@kahn/core";
+import { countText, painter, sizeText } from "@kahn/report";
+import type { ParsedArguments } from "../cli/arguments.ts";
+import { type Command, EXIT, refuse } from "../cli/command.ts";
+import { cacheLimits } from "../session/cache-limits.ts";
+import type { WorkspaceSession } from "../session/workspace-session.ts";
+
+/** The command. */
+export const cache: Command = {
+  usage: "cache stats | gc | verify | clear",
+  positionalsMin: 0,
+  positionalsMax: 1,
+  options: [
+    { name: "json", help: "the figures as one JSON object" },
+    { name: "dry", help: "with gc: say what would go, and remove nothing" },
+  ],
+  description: `
+stats   how much is stored, and where
+gc      remove what was not used for longest, down to the limits of the configuration
+verify  read everything and compare it with its digest; what is corrupt is set aside, and its tasks run again
+clear   remove every blob and result; costs only time`,
+  examples: [["kahn cache verify", "exit code 1 when something was corrupt"]],
+  async run(host, given) {
+    const { openSession } = await import("../session/workspace-session.ts");
+    const session = await openSession(host);
+    if (!session.ok) return refuse(host, session.problem);
+    const [what = "stats"] = given.positionals;
+    switch (what) {
+      case "stats":
+        return stats(session.value, given);
+      case "gc":
+        return gc(session.value, given);
+      case "verify":
+        return verify(session.value, given);
+      case "clear":
+        return clear(session.value);
+      default:
+        return refuse(host, [
+          problem("arguments-count", `kahn cache has no "${what}"`, { next: "One of: stats, gc, verify, clear." }),
+        ]);
+    }
+  },
+};
+
+async function stats({ host, store, locations }: WorkspaceSession, given: ParsedArguments): Promise<number> {
+  const figures = await storeStats(store);
+  if (!figures.ok) return refuse(host, [figures.problem]);
+  const { blobs, records, storedBytes, quarantined, lastCollectionMs } = figures.value;
+  if (given.has("json")) host.stdout.write(`${JSON.stringify({ directory: locations.cache, ...figures.value })}\n`);
+  else {
+    const collected = lastCollectionMs === undefined ? "never" : new Date(lastCollectionMs).toISOString();
+    host.stdout.write(
+      `${locations.cache}\n  ${countText(records, "result")}, ${countText(blobs, "file")}, ${sizeText(storedBytes)} on disk\n` +
+        `  last trimmed: ${collected}\n${quarantined === 0 ? "" : `  set aside as corrupt: ${quarantined}\n`}`,
+    );
+  }
+  return EXIT.done;
+}
+
+async function gc({ host, store, model }: WorkspaceSession, given: ParsedArguments): Promise<number> {
+  const limits = cacheLimits(model);
+  const report = await collectGarbage(store, { ...limits, dryRun: given.has("dry") });
+  if (!report.ok) return refuse(host, [report.problem]);
+  if (given.has("json")) host.stdout.write(`${JSON.stringify(report.value)}\n`);
+  else if (report.value.kind === "busy") host.stdout.write("another process is trimming the cache; nothing to do\n");
+  else {
+    const { recordsRemoved, blobsRemoved, bytesBefore, bytesAfter } = report.value;
+    const verb = given.has("dry") ? "would remove" : "removed";
+    host.stdout.write(
+      `${verb} ${countText(recordsRemoved, "result")} and ${countText(blobsRemoved, "file")}: ${sizeText(bytesBefore)} → ${sizeText(bytesAfter)}\n`,
+    );
+  }
+  return EXIT.done;
+}
+
+async function verify({ host, store }: WorkspaceSession, given: ParsedArguments): Promise<number> {
+  const { stdout, stderr } = host;
+  const shown = stderr.isTerminal && !given.has("json");
+  const report = await verifyStore(store, {
+    onProgress: ({ blobs, bytes }) => {
+      if (shown) stderr.write(`\r${countText(blobs, "file")}, ${sizeText(bytes)}   `);
+    },
+  });
+  if (shown) stderr.write("\r\u001b[K");
+  if (!report.ok) return refuse(host, [report.problem]);
+  const { blobs, records, bytes, corrupt, incomplete } = report.value;
+  if (given.has("json")) stdout.write(`${JSON.stringify(report.value)}\n`);
+  else {
+    const paint = painter(stdout.colour);
+    stdout.write(`${countText(records, "result")} and ${countText(blobs, "file")} (${sizeText(bytes)}) read\n`);
+    for (const digest of corrupt) stdout.write(`${paint("corrupt, set aside:", "red")} ${digest}\n`);
+    for (const { action, missing } of incomplete) {
+      stdout.write(
+        `${paint("incomplete:", "yellow")} ${action} misses ${countText(missing.length, "file")}; its task will run again\n`,
+      );
+    }
+    if (corrupt.length + incomplete.length === 0)
+      stdout.write(`${paint("✔", "green")} everything is what its name says\n`);
+  }
+  return corrupt.length > 0 ? EXIT.failed : EXIT.done;
+}
+
+async function clear({ host, store, locations }: WorkspaceSession): Promise<number> {
+  const cleared = await clearStore(store);
+  if (!cleared.ok) return refuse(host, [cleared.problem]);
+  host.stdout.write(`${locations.cache} is empty\n`);
+  return EXIT.done;
+}

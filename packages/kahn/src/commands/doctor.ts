@@ -1,0 +1,51 @@
+/** `kahn doctor`: what this machine and this workspace offer, and what is wrong with them. */
+import { painter, problemText } from "@kahn/report";
+import { alwaysPassedEnv } from "@kahn/workspace";
+import { type Command, EXIT } from "../cli/command.ts";
+import type { Host } from "../cli/host.ts";
+import { checkMachine, checkWorkspace, type Finding } from "../session/health.ts";
+import { VERSION } from "../version.ts";
+
+/** The command. */
+export const doctor: Command = {
+  usage: "doctor [OPTIONS]",
+  positionalsMin: 0,
+  positionalsMax: 0,
+  options: [
+    { name: "env", help: "print the variables that every task receives" },
+    { name: "json", help: "the findings as JSON" },
+  ],
+  description: `
+Checks Node, git, the file system, the sandbox tools, the configuration and the cache. Exit code 1 when something is
+wrong; what is merely absent is named with what it would be good for.`,
+  examples: [["kahn doctor --env", "why does my task not see FOO?"]],
+  async run(host, given) {
+    if (given.has("env")) return printEnv(host);
+    const { openSession, systemPorts } = await import("../session/workspace-session.ts");
+    const ports = systemPorts(host);
+    const findings: Finding[] = [...checkMachine(host, ports)];
+    const session = await openSession(host);
+    if (session.ok) findings.push(...(await checkWorkspace(session.value)));
+    const problems = session.ok ? [] : session.problem;
+    const isIll = problems.length > 0 || findings.some((each) => each.state === "wrong");
+    if (given.has("json")) host.stdout.write(`${JSON.stringify({ version: VERSION, findings, problems })}\n`);
+    else {
+      const paint = painter(host.stdout.colour);
+      const mark = { good: paint("✔", "green"), absent: paint("·", "dim"), wrong: paint("✖", "red") };
+      host.stdout.write(`kahn ${VERSION}\n`);
+      for (const { state, what, detail } of findings)
+        host.stdout.write(`${mark[state]} ${what.padEnd(14)} ${detail}\n`);
+      for (const each of problems) host.stdout.write(problemText(each, paint));
+    }
+    return isIll ? EXIT.failed : EXIT.done;
+  },
+};
+
+function printEnv(host: Host): number {
+  const passed = alwaysPassedEnv(host.env);
+  for (const [name, value] of Object.entries(passed)) host.stdout.write(`${name}=${value}\n`);
+  host.stdout.write(
+    "\nEvery task receives these, and they are not in its key. Name others in its `env` (also in the key) or `passEnv`.\n",
+  );
+  return EXIT.done;
+}

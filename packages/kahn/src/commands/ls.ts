@@ -1,0 +1,82 @@
+/** `kahn ls`: projects and tasks. */
+import { painter, textTable } from "@kahn/report";
+import type { TaskDefinition, WorkspaceModel } from "@kahn/workspace";
+import { type Command, EXIT, refuse } from "../cli/command.ts";
+
+/** The command. */
+export const ls: Command = {
+  usage: "ls [TASK] [OPTIONS]",
+  positionalsMin: 0,
+  positionalsMax: 1,
+  options: [{ name: "json", help: "the whole model as JSON" }],
+  description: `
+Lists every project with its folder and its tasks; a star marks a task whose results are cached. With TASK, lists
+where that task is and what it is made of.`,
+  examples: [
+    ["kahn ls", "all projects"],
+    ["kahn ls build", "the task build in every project"],
+  ],
+  async run(host, given) {
+    const { openSession } = await import("../session/workspace-session.ts");
+    const session = await openSession(host);
+    if (!session.ok) return refuse(host, session.problem);
+    const { model } = session.value;
+    const [task] = given.positionals;
+    if (given.has("json")) host.stdout.write(`${JSON.stringify(model, null, 2)}\n`);
+    else host.stdout.write(task === undefined ? projectTable(model) : taskTexts(model, task, host.stdout.colour));
+    return EXIT.done;
+  },
+};
+
+function projectTable(model: WorkspaceModel): string {
+  const tasks = new Map<string, string[]>();
+  for (const task of model.tasks) {
+    if (task.command.kind === "none" && task.dependsOn.length === 0) continue;
+    const list = tasks.get(task.project) ?? [];
+    list.push(task.cache ? `${task.task}*` : task.task);
+    tasks.set(task.project, list);
+  }
+  const rows = model.projects.map(({ name, directory }) => {
+    return [name, directory === "" ? "." : directory, (tasks.get(name) ?? []).join(" ")];
+  });
+  const cached = model.tasks.filter((task) => task.cache).length;
+  const note =
+    cached === 0 ? "No task is cached: `kahn init` writes a kahn.jsonc that changes that." : "* results are cached";
+  return `${textTable(["PROJECT", "FOLDER", "TASKS"], rows)}\n${model.projects.length} projects, ${model.tasks.length} tasks. ${note}\n`;
+}
+
+function taskTexts(model: WorkspaceModel, name: string, colour: boolean): string {
+  const paint = painter(colour);
+  const found = model.tasks.filter((task) => task.task === name || task.id === name);
+  if (found.length === 0) return `no project has a task "${name}"\n`;
+  return found.map((task) => `${paint(task.id, "bold")}\n${taskFacts(task)}`).join("\n");
+}
+
+function taskFacts(task: TaskDefinition): string {
+  const { declaredAt, uncachedBecause } = task;
+  const facts: [string, string][] = [
+    ["command", commandText(task)],
+    ["inputs", (task.inputs ?? ["$default"]).join(" ")],
+    ["outputs", (task.outputs ?? []).join(" ") || "(none)"],
+    ["env", task.env.join(" ")],
+    ["cached", task.cache ? "yes" : `no${uncachedBecause === undefined ? "" : `: ${uncachedBecause}`}`],
+    ["declared", `${declaredAt.file}${declaredAt.line === undefined ? "" : `:${declaredAt.line}`}`],
+  ];
+  return facts
+    .filter(([, value]) => value !== "")
+    .map(([fact, value]) => `  ${fact.padEnd(10)}${value}\n`)
+    .join("");
+}
+
+function commandText({ command }: TaskDefinition): string {
+  switch (command.kind) {
+    case "script":
+      return command.script;
+    case "shell":
+      return command.script;
+    case "argv":
+      return command.argv.join(" ");
+    case "none":
+      return "(none: it groups its dependencies)";
+  }
+}

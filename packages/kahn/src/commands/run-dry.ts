@@ -1,0 +1,70 @@
+/** `kahn run --dry`: what a run would do. */
+import { explainGraph, type NodeForecast } from "@kahn/exec";
+import { missText, type Paint, painter } from "@kahn/report";
+import { EXIT, refuse } from "../cli/command.ts";
+import type { PlannedRequest } from "../session/plan-request.ts";
+import type { WorkspaceSession } from "../session/workspace-session.ts";
+import type { RunOptions } from "./run-options.ts";
+
+/** Prints one line per task. */
+export async function printForecast(
+  session: WorkspaceSession,
+  planned: PlannedRequest,
+  options: RunOptions,
+): Promise<number> {
+  const { store, values, history } = session;
+  const explained = await explainGraph({
+    provider: planned.provider,
+    actions: store.actions,
+    records: values,
+    history,
+  });
+  if (!explained.ok) return refuse(session.host, explained.problem);
+  const { stdout } = session.host;
+  if (options.json) {
+    for (const forecast of explained.value) stdout.write(`${JSON.stringify(forecastRecord(forecast))}\n`);
+    return EXIT.done;
+  }
+  const paint = painter(stdout.colour);
+  for (const forecast of explained.value) stdout.write(`${forecastLine(forecast, paint)}\n`);
+  const count = (kind: NodeForecast["kind"]) => explained.value.filter((each) => each.kind === kind).length;
+  stdout.write(`\n${count("run")} would run, ${count("open")} depend on those, ${count("hit")} cached\n`);
+  return EXIT.done;
+}
+
+/** A forecast for machines. */
+export function forecastRecord(forecast: NodeForecast) {
+  const { kind, planned } = forecast;
+  const { label, requires } = planned;
+  switch (forecast.kind) {
+    case "hit":
+      return { kind, label, requires, action: forecast.action };
+    case "run":
+      return { kind, label, requires, action: forecast.action, reasons: forecast.reasons };
+    case "open":
+      return { kind, label, requires, below: forecast.below };
+    case "errored":
+      return { kind, label, requires, problem: forecast.problem };
+    case "group":
+      return { kind, label, requires };
+  }
+}
+
+/** A forecast for people. */
+export function forecastLine(forecast: NodeForecast, paint: Paint): string {
+  const { label } = forecast.planned;
+  switch (forecast.kind) {
+    case "hit":
+      return `${paint("=", "cyan")} ${label} ${paint("cached", "dim")}`;
+    case "group":
+      return `${paint("·", "dim")} ${label} ${paint("no command of its own", "dim")}`;
+    case "run": {
+      const [first] = forecast.reasons;
+      return `${paint("▶", "green")} ${label} would run${first === undefined ? "" : `: ${missText(first)}`}`;
+    }
+    case "open":
+      return `${paint("?", "yellow")} ${label} depends on the outcome of ${forecast.below.join(", ")}`;
+    case "errored":
+      return `${paint("✖", "red")} ${label}: ${forecast.problem.message}`;
+  }
+}

@@ -1,0 +1,83 @@
+/** The options of `kahn run`. */
+import { err, ok, type Problem, problem, type Result } from "@kahn/core";
+import type { GraphFormat, OutputMode } from "@kahn/report";
+import type { OptionSpec, ParsedArguments } from "../cli/arguments.ts";
+
+/** What was asked for. */
+export interface RunOptions {
+  readonly tasks: readonly string[];
+  /** Selectors of `-p`; empty: as the folder says. */
+  readonly projects: readonly string[];
+  /** `undefined`: everything; else the base to compare with ("" for the default branch). */
+  readonly affected: string | undefined;
+  readonly passedArguments: readonly string[];
+  readonly concurrency: number | undefined;
+  readonly failFast: boolean;
+  readonly force: boolean;
+  readonly dry: boolean;
+  readonly graph: GraphFormat | undefined;
+  readonly output: OutputMode | undefined;
+  readonly json: boolean;
+}
+
+const FORMATS = ["json", "dot", "mermaid", "html"] as const;
+const MODES = ["live", "grouped", "errors", "none"] as const;
+
+/** The table of options. */
+export const RUN_OPTIONS: readonly OptionSpec[] = [
+  {
+    name: "project",
+    short: "p",
+    value: "SELECTOR",
+    help: "only these projects: name, @scope/*, ./folder, web... , ...lib, !name; repeatable",
+  },
+  {
+    name: "affected",
+    value: "BASE",
+    optional: true,
+    help: "only projects that changed since BASE (default: main), and their dependents",
+  },
+  { name: "concurrency", short: "c", value: "N", help: "how many tasks may run together (default: processors)" },
+  { name: "fail-fast", help: "after a failure start nothing more" },
+  { name: "force", short: "f", help: "run everything; results are stored all the same" },
+  { name: "dry", help: "say what would run and why, and run nothing" },
+  {
+    name: "graph",
+    value: "FORMAT",
+    optional: true,
+    choices: FORMATS,
+    help: "print the graph: json (default), dot, mermaid or html",
+  },
+  {
+    name: "output",
+    short: "o",
+    value: "MODE",
+    choices: MODES,
+    help: "live lines, grouped by task (default), errors only, or none",
+  },
+  { name: "json", help: "one event per line; the last is run.finished with the counts" },
+];
+
+/** Reads the options. */
+export function readRunOptions(given: ParsedArguments): Result<RunOptions, Problem> {
+  const text = given.value("concurrency");
+  const concurrency = text === undefined ? undefined : Number(text);
+  if (concurrency !== undefined && (!Number.isInteger(concurrency) || concurrency < 1)) {
+    return err(
+      problem("option-value", `--concurrency cannot be "${text}"`, { next: "Give a whole number from 1 on." }),
+    );
+  }
+  return ok({
+    tasks: given.positionals,
+    projects: given.values("project"),
+    affected: given.value("affected"),
+    passedArguments: given.rest,
+    concurrency,
+    failFast: given.has("fail-fast"),
+    force: given.has("force"),
+    dry: given.has("dry"),
+    graph: given.has("graph") ? ((given.value("graph") || "json") as GraphFormat) : undefined,
+    output: given.value("output") as OutputMode | undefined,
+    json: given.has("json"),
+  });
+}

@@ -1,0 +1,130 @@
+/** `kahn runs`: past runs. */
+import { parseRunId, problem, type RunEvent, type RunId, runIdTimeMs } from "@kahn/core";
+import {
+  durationText,
+  emptyRunView,
+  foldRunEvent,
+  painter,
+  type RunView,
+  settledText,
+  summaryText,
+  textTable,
+} from "@kahn/report";
+import type { ParsedArguments } from "../cli/arguments.ts";
+import { type Command, EXIT, refuse } from "../cli/command.ts";
+import { listRuns, pruneRuns, readRun } from "../session/run-journal.ts";
+import type { WorkspaceSession } from "../session/workspace-session.ts";
+
+/** The command. */
+export const runs: Command = {
+  usage: "runs list | show [RUN] | log TASK [RUN] | prune",
+  positionalsMin: 0,
+  positionalsMax: 3,
+  options: [
+    { name: "json", help: "JSON lines: of list one per run, of show the run's events" },
+    { name: "keep", value: "N", help: "with prune: how many runs to keep (default 100)" },
+  ],
+  description: `
+list   the runs of this workspace, newest first
+show   what became of each task of a run (default: the last run)
+log    what a task printed in a run (default: the last run it was part of)
+prune  forget all but the newest runs
+
+RUN is a run's id or the beginning of one.`,
+  examples: [
+    ["kahn runs list", ""],
+    ["kahn runs log web#build", "print its output again"],
+  ],
+  async run(host, given) {
+    const { openSession } = await import("../session/workspace-session.ts");
+    const session = await openSession(host);
+    if (!session.ok) return refuse(host, session.problem);
+    const [what = "list"] = given.positionals;
+    switch (what) {
+      case "list":
+        return list(session.value, given);
+      case "show":
+        return show(session.value, given);
+      case "log": {
+        const { printLog } = await import("./runs-log.ts");
+        return printLog(session.value, given);
+      }
+      case "prune":
+        return prune(session.value, given);
+      default:
+        return refuse(host, [
+          problem("arguments-count", `kahn runs has no "${what}"`, { next: "One of: list, show, log, prune." }),
+        ]);
+    }
+  },
+};
+
+function list({ journals, host }: WorkspaceSession, given: ParsedArguments): number {
+  const rows: string[][] = [];
+  for (const id of listRuns(journals)) {
+    const view = viewOf(readRun(journals, id));
+    const { counts, finished } = view;
+    if (given.has("json")) {
+      host.stdout.write(`${JSON.stringify({ run: id, status: finished?.status ?? "interrupted", ...counts })}\n`);
+      continue;
+    }
+    const failed = counts.failed + counts.errored;
+    rows.push([
+      id,
+      new Date(runIdTimeMs(id)).toISOString().slice(0, 19).replace("T", " "),
+      finished?.status ?? "interrupted",
+      String(counts.executed),
+      String(counts.cached),
+      String(failed),
+      finished === undefined ? "" : durationText(finished.durationMs),
+    ]);
+  }
+  if (!given.has("json")) {
+    host.stdout.write(textTable(["RUN", "STARTED (UTC)", "STATUS", ">EXECUTED", ">CACHED", ">FAILED", ">TIME"], rows));
+  }
+  return EXIT.done;
+}
+
+function viewOf(events: Iterable<RunEvent>): RunView {
+  const view = emptyRunView();
+  for (const event of events) foldRunEvent(view, event);
+  return view;
+}
+
+function show(session: WorkspaceSession, given: ParsedArguments): number {
+  const { host, journals } = session;
+  const run = findRun(session, given.positionals[1]);
+  if (run === undefined) return refuse(host, [unknownRun(given.positionals[1])]);
+  if (given.has("json")) {
+    for (const event of readRun(journals, run)) host.stdout.write(`${JSON.stringify(event)}\n`);
+    return EXIT.done;
+  }
+  const paint = painter(host.stdout.colour);
+  const view = viewOf(readRun(journals, run));
+  for (const event of view.settled.values()) host.stdout.write(`${settledText(view, event, paint)}\n`);
+  for (const { node } of view.running.values()) host.stdout.write(`… ${view.nodes[node]?.label} was running\n`);
+  host.stdout.write(view.finished === undefined ? "\nthe run was interrupted\n" : summaryText(view, paint));
+  return EXIT.done;
+}
+
+/** The run meant by an id or its beginning; the newest without one. */
+export function findRun({ journals }: WorkspaceSession, text: string | undefined): RunId | undefined {
+  const all = listRuns(journals);
+  if (text === undefined) return all[0];
+  return parseRunId(text) ?? all.find((id) => id.startsWith(text.toUpperCase()));
+}
+
+/** The problem of an id that no run has. */
+export function unknownRun(text: string | undefined) {
+  return text === undefined
+    ? problem("run-unknown", "this workspace has no runs yet", { next: "kahn run TASK makes one." })
+    : problem("run-unknown", `no run has an id that begins with ${text}`, { next: "kahn runs list shows all." });
+}
+
+function prune({ journals, host }: WorkspaceSession, given: ParsedArguments): number {
+  const keep = Number(given.value("keep") ?? 100);
+  if (!Number.isInteger(keep) || keep < 0)
+    return refuse(host, [problem("option-value", "--keep wants a whole number")]);
+  host.stdout.write(`${pruneRuns(journals, keep).length} runs forgotten\n`);
+  return EXIT.done;
+}

@@ -1,0 +1,107 @@
+/** `kahn why`: why a task would run, or what its cached result rests on. */
+import { explainGraph, type KeyRecord, type NodeForecast } from "@kahn/exec";
+import { durationText, missText, type Paint, painter } from "@kahn/report";
+import { type Command, EXIT, refuse } from "../cli/command.ts";
+import { forecastLine, forecastRecord } from "./run-dry.ts";
+import { readRunOptions } from "./run-options.ts";
+
+/** The command. */
+export const why: Command = {
+  usage: "why TASK [OPTIONS]",
+  positionalsMin: 1,
+  positionalsMax: 1,
+  options: [
+    { name: "project", short: "p", value: "SELECTOR", help: "only these projects; repeatable" },
+    { name: "json", help: "one JSON line per task" },
+    { name: "all", help: "also show every part of the key" },
+  ],
+  description: `
+Compares the key that TASK has now with the keys of its last results, and names each part that differs. When a
+dependency would run, it says so and why, because TASK's own key rests on what that makes. Runs nothing.`,
+  examples: [
+    ["kahn why web#build", "one task"],
+    ["kahn why test", "the task of every project"],
+    ["kahn why web#build --all", "with command, inputs, variables, tools and dependencies"],
+  ],
+  async run(host, given) {
+    const options = readRunOptions(given);
+    if (!options.ok) return refuse(host, [options.problem]);
+    const { openSession } = await import("../session/workspace-session.ts");
+    const session = await openSession(host);
+    if (!session.ok) return refuse(host, session.problem);
+    const { planRequest } = await import("../session/plan-request.ts");
+    const planned = await planRequest(session.value, options.value);
+    if (!planned.ok) return refuse(host, planned.problem);
+    const { store, values, history } = session.value;
+    const { provider } = planned.value;
+    const explained = await explainGraph({ provider, actions: store.actions, records: values, history });
+    if (!explained.ok) return refuse(host, explained.problem);
+    const byLabel = new Map(explained.value.map((each) => [each.planned.label, each]));
+    const asked = planned.value.requested.map((label) => byLabel.get(label)!);
+    if (given.has("json")) {
+      for (const forecast of asked) host.stdout.write(`${JSON.stringify(forecastRecord(forecast))}\n`);
+      return EXIT.done;
+    }
+    const paint = painter(host.stdout.colour);
+    for (const forecast of asked) {
+      host.stdout.write(explanation(forecast, byLabel, paint));
+      if (given.has("all") && "key" in forecast) host.stdout.write(keyText(forecast.key, paint));
+    }
+    return EXIT.done;
+  },
+};
+
+function explanation(forecast: NodeForecast, byLabel: ReadonlyMap<string, NodeForecast>, paint: Paint): string {
+  const lines = [forecastLine(forecast, paint)];
+  if (forecast.kind === "run")
+    for (const reason of forecast.reasons.slice(1)) lines.push(`    also: ${missText(reason)}`);
+  if (forecast.kind === "hit") {
+    const { executionStartedAtMs: from, executionCompletedAtMs: to } = forecast.result.metadata;
+    if (from !== undefined && to !== undefined) {
+      lines.push(paint(`    made ${new Date(to).toISOString()} in ${durationText(to - from)}`, "dim"));
+    }
+  }
+  if (forecast.kind === "open") {
+    for (const label of forecast.below) {
+      const below = byLabel.get(label);
+      if (below?.kind !== "run") continue;
+      lines.push(`    ${label} would run: ${below.reasons.map(missText).join("; ")}`);
+    }
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+function keyText(key: KeyRecord, paint: Paint): string {
+  const lines: string[] = [];
+  const section = (name: string, items: readonly string[]) => {
+    for (const [index, item] of items.entries()) {
+      lines.push(`    ${paint((index === 0 ? name : "").padEnd(13), "dim")}${item}`);
+    }
+  };
+  const short = (text: string) => text.replace(/^sha256:/, "").slice(0, 12);
+  section("command", [[...key.arguments, ...key.passedArguments].join(" ")]);
+  section("directory", [key.directory === "" ? "." : key.directory]);
+  section(
+    "env",
+    key.env.map(([name, value]) => `${name}=${value ?? "(absent)"}`),
+  );
+  section(
+    "inputs",
+    key.inputs.map(([path, content]) => `${short(content)} ${path}`),
+  );
+  section(
+    "dependencies",
+    key.dependencies.map(([label, closure]) => `${short(closure)} ${label}`),
+  );
+  section("outputs", key.outputGlobs);
+  section(
+    "external",
+    key.external.map(([name, digest]) => `${short(digest)} ${name}`),
+  );
+  section(
+    "tools",
+    key.tools.map(([name, digest]) => `${short(digest)} ${name}`),
+  );
+  section("platform", [key.platform]);
+  return `${lines.join("\n")}\n`;
+}

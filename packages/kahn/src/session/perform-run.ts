@@ -1,0 +1,169 @@
+/**
+ * Performs a planned run: lock, journal, guardian, signals, reporters, and the tidying afterwards.
+ *
+ * Owns:      the order in which these begin and end.
+ * Invariant: on every way out the processes are ended, the run is recorded and the lock is free; what costs time after
+ *            the last result (indexes, history, pruning) comes after the summary is shown.
+ */
+
+import { gcIfDue } from "@kahn/cas";
+import {
+  err,
+  newRunId,
+  ok,
+  type Problem,
+  type ProcessRunner,
+  type ResourceLimits,
+  type Result,
+  type RunId,
+  type RunObserver,
+  warning,
+} from "@kahn/core";
+import { localExecutor, type RunGraphOptions, type RunOutcome, runGraph } from "@kahn/exec";
+import { JsonReporter, type OutputMode, PlainReporter, TerminalReporter } from "@kahn/report";
+import { directRunner, type Lock, startGuardian } from "@kahn/system";
+import type { RunOptions } from "../commands/run-options.ts";
+import { VERSION } from "../version.ts";
+import { makeStateDirectory } from "./locations.ts";
+import { chainEnv, isInside } from "./nesting.ts";
+import type { PlannedRequest } from "./plan-request.ts";
+import { foldInterrupted, pruneRuns, readRun } from "./run-journal.ts";
+import { lockWorkspace } from "./workspace-lock.ts";
+import type { WorkspaceSession } from "./workspace-session.ts";
+
+/** How long processes may live on after TERM when Kahn itself has died. */
+const GUARDIAN_GRACE_MS = 5000;
+
+/** Runs a plan to its end. Problems are those that kept it from starting. */
+export async function performRun(
+  session: WorkspaceSession,
+  planned: PlannedRequest,
+  options: RunOptions,
+): Promise<Result<RunOutcome, readonly Problem[]>> {
+  makeStateDirectory(session.ports.fs, session.locations);
+  const nested = isInside(session.chain, session.model.root);
+  // The outer run holds the lock, and this one runs in the slot of the task that started it.
+  const lock = nested ? undefined : await lockWorkspace(session);
+  if (lock !== undefined && !lock.ok) return err([lock.problem]);
+  const run = newRunId(session.ports.clock, session.ports.random);
+  const guardian = startGuardian({
+    token: run,
+    graceMs: GUARDIAN_GRACE_MS,
+    ...(lock === undefined ? {} : { lockFd: lock.value.fd }),
+  });
+  const processes = directRunner({ clock: session.ports.clock, guardian });
+  try {
+    return await runLocked(session, planned, { options, run, nested, processes });
+  } finally {
+    await processes.close();
+    await finishSession(session, lock?.value);
+  }
+}
+
+interface LockedRun {
+  readonly options: RunOptions;
+  readonly run: RunId;
+  readonly nested: boolean;
+  readonly processes: ProcessRunner;
+}
+
+async function runLocked(
+  session: WorkspaceSession,
+  planned: PlannedRequest,
+  locked: LockedRun,
+): Promise<Result<RunOutcome, readonly Problem[]>> {
+  const { run, options } = locked;
+  const interrupted = locked.nested ? [] : foldInterrupted(session.journals, session.history);
+  const journal = session.journals.create(run);
+  if (!journal.ok) return err([journal.problem]);
+  const mode = options.output ?? "grouped";
+  const graphOptions: RunGraphOptions = {
+    ...sharedPorts(session),
+    run,
+    provider: planned.provider,
+    executor: executorOf(session, locked, mode),
+    journal: journal.value,
+    durability: "process",
+    observers: [reporterOf(session, mode, options.json)],
+    limits: limitsOf(session, locked),
+    failure: options.failFast ? "fail-fast" : "keep-going",
+    cache: { read: !options.force, write: true },
+    replay: replayOf(mode, options.json),
+    header: { version: VERSION, argv: ["run", ...options.tasks], workspace: session.model.root, pid: session.host.pid },
+    warnings: [...session.model.warnings, ...interrupted.map(interruptedWarning)],
+  };
+  const graphRun = runGraph(graphOptions);
+  let signals = 0;
+  const stop = session.host.onSignal((name) => graphRun.cancel(++signals === 1 ? "term" : "kill", name));
+  try {
+    return await graphRun.outcome;
+  } finally {
+    stop();
+    journal.value.close();
+    if (!locked.nested) session.history.fold(run, readRun(session.journals, run));
+  }
+}
+
+function sharedPorts(session: WorkspaceSession) {
+  const { fs, clock } = session.ports;
+  const { store, values, history, states } = session;
+  return { fs, clock, states, history, blobs: store.blobs, actions: store.actions, records: values };
+}
+
+function executorOf(session: WorkspaceSession, { processes, options }: LockedRun, mode: OutputMode) {
+  const { fs, clock } = session.ports;
+  return localExecutor({
+    fs,
+    clock,
+    states: session.states,
+    blobs: session.store.blobs,
+    processes,
+    streamDirectory: `${session.locations.streams}/${session.host.pid}`,
+    live: mode === "live" && !options.json,
+    extraEnv: (label) => chainEnv(session.chain, session.model.root, label),
+  });
+}
+
+function limitsOf(session: WorkspaceSession, { options, nested }: LockedRun): ResourceLimits {
+  const { concurrency, pools, tagCaps } = session.model.settings;
+  const wanted = options.concurrency ?? concurrency;
+  return { slots: nested ? 1 : wanted, pools, tagCaps, io: 64 };
+}
+
+/** Live output was shown as it came; otherwise it is handed over whole, as far as the mode shows it. */
+function replayOf(mode: OutputMode, json: boolean): RunGraphOptions["replay"] {
+  if (json || mode === "none") return { executed: false, failed: false, cached: false };
+  if (mode === "errors") return { executed: false, failed: true, cached: false };
+  return mode === "live"
+    ? { executed: false, failed: false, cached: true }
+    : { executed: true, failed: true, cached: true };
+}
+
+function reporterOf({ host, ports }: WorkspaceSession, mode: OutputMode, json: boolean): RunObserver {
+  if (json) return new JsonReporter(host.stdout);
+  return host.stdout.isTerminal
+    ? new TerminalReporter(host.stdout, mode, ports.clock)
+    : new PlainReporter(host.stdout, mode);
+}
+
+function interruptedWarning(run: RunId): Problem {
+  return warning(
+    "run-interrupted",
+    `the run ${run} ended without finishing (Kahn was killed, or the machine stopped)`,
+    {
+      next: "Nothing that it finished is lost: what was stored is a hit now.",
+    },
+  );
+}
+
+async function finishSession(session: WorkspaceSession, lock: Lock | undefined): Promise<void> {
+  const { store, states, history, journals, locations, ports, model } = session;
+  ports.fs.removeTree(`${locations.streams}/${session.host.pid}`);
+  states.save();
+  history.save();
+  if (lock !== undefined) pruneRuns(journals);
+  // Not flushed: the epoch stays open for the system to write out; after a power loss its blobs are hashed first.
+  await store.close({ sync: false });
+  await gcIfDue(store, model.settings.sections.cache);
+  await lock?.release();
+}
