@@ -12,7 +12,7 @@
  * End of file without `q` means that Kahn died. The forked child of a dying Kahn holds the other end of the pipe until
  * its `exec`, so end of file also says that whatever was announced now shows its token in /proc.
  *
- * Only POSIX: no `local`, no arrays, no `[[`. Tested with dash and bash.
+ * Only POSIX: no `local`, no arrays, no `[[`; signals by `-s`, because dash refuses `kill -0 -- -7`. Tested with dash and bash.
  */
 
 /** Name of the variable that carries the token into every process. */
@@ -70,22 +70,24 @@ collect() {
   done
 }
 
-# True while a process of a known group lives. A zombie answers to signals and is dead all the same.
-busy() {
-  for p in $pids; do
-    kill -0 "$p" && { look "$p" || return 0; } && [ "$state" != Z ] && return 0
+# True while one of the processes $1, or of the groups $2, lives. A zombie takes signals and is dead all the same, and
+# where nothing waits for orphans (a container without an init) it stays; so /proc decides where there is one.
+busy_among() {
+  for p in $1; do
+    kill -s 0 "$p" && { look "$p" || return 0; } && [ "$state" != Z ] && return 0
   done
-  left=' '
-  for g in $groups; do kill -0 -- "-$g" && left="$left$g "; done
-  [ "$left" = ' ' ] && return 1
-  [ -r /proc/self/stat ] || return 0
-  for entry in /proc/[0-9]*; do
-    look "\${entry#/proc/}" || continue
-    case $state in Z | X) continue ;; esac
-    case $left in *" $group "*) return 0 ;; esac
+  for g in $2; do
+    kill -s 0 -- "-$g" || continue
+    [ -r /proc/self/stat ] || return 0
+    # State and group follow the name. 1: none; 2: none, and a process ended meanwhile; more: there is no grep.
+    grep -q -s -e ") [^ZXx] [0-9]* $g " /proc/[0-9]*/stat
+    case $? in 1 | 2) ;; *) return 0 ;; esac
   done
   return 1
 }
+
+# Asked twice, since a process may start another one and end while the list is read.
+busy() { busy_among "$pids" "$groups" || busy_among "$pids" "$groups"; }
 
 # Waits for quiet, at most $1 tenths of a second; false when there is none.
 await_quiet() {

@@ -28,7 +28,8 @@ export function processGroup(groupId: number): ProcessSet {
       if (!deliver(-groupId, 0)) return false;
       if (process.platform !== "linux") return psShowsLive(groupId);
       if (livesInGroup(witness, groupId)) return true;
-      const found = processIds().find((pid) => livesInGroup(pid, groupId));
+      // Twice, since a process may start another one and end while the list is read.
+      const found = findMember(groupId) ?? findMember(groupId);
       if (found !== undefined) witness = found;
       return found !== undefined;
     },
@@ -72,6 +73,10 @@ function deliver(target: number, signal: NodeJS.Signals | 0): boolean {
 
 function processIds(): number[] {
   return readdirSync("/proc").map(Number).filter(Number.isInteger);
+}
+
+function findMember(groupId: number): number | undefined {
+  return processIds().find((pid) => livesInGroup(pid, groupId));
 }
 
 function livesInGroup(pid: number, groupId: number): boolean {
