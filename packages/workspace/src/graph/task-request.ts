@@ -1,0 +1,106 @@
+/**
+ * What a person asked for: from words on the command line to tasks.
+ *
+ * Owns:  the meaning of `build`, `pkg#build` and `//#build` among selected projects.
+ */
+import { err, ok, type Problem, problem, type Result, splitTaskId, type TaskId, taskId } from "@kahn/core";
+import { closestName, suggest } from "../config/suggestion.ts";
+import type { TaskIndex } from "./task-index.ts";
+
+/** A request for tasks. */
+export interface TaskRequest {
+  /** `build` means that task in every selected project that has it; `pkg#build` one task. */
+  readonly tasks: readonly string[];
+  /** Names of the selected projects; `undefined`: all. Restricts only names without a project. */
+  readonly projects?: readonly string[] | undefined;
+}
+
+/** The tasks that a request names, in the order of the model; or every word that names none. */
+export function requestedTasks(index: TaskIndex, request: TaskRequest): Result<Set<TaskId>, readonly Problem[]> {
+  const selected = request.projects === undefined ? undefined : new Set(request.projects);
+  const names = new Set<string>();
+  const found = new Set<TaskId>();
+  const problems: Problem[] = [];
+  for (const word of request.tasks) {
+    if (word.includes("#")) {
+      const id = word as TaskId;
+      if (index.tasks.has(id)) found.add(id);
+      else problems.push(unknownId(index, id));
+    } else names.add(word);
+  }
+  const missing = new Set(names);
+  for (const task of index.model.tasks) {
+    if (!names.has(task.task) || (selected !== undefined && !selected.has(task.project))) continue;
+    missing.delete(task.task);
+    found.add(task.id);
+  }
+  for (const name of missing) problems.push(unknownName(index, name, selected));
+  return problems.length > 0 ? err(problems) : ok(found);
+}
+
+function unknownName(index: TaskIndex, name: string, selected: ReadonlySet<string> | undefined): Problem {
+  const among = new Set<string>();
+  const elsewhere: string[] = [];
+  for (const task of index.model.tasks) {
+    if (task.task === name) elsewhere.push(task.project);
+    if (selected?.has(task.project) ?? true) among.add(task.task);
+  }
+  if (elsewhere.length > 0) {
+    return problem("task-not-selected", `No selected project has a task "${name}"`, {
+      facts: [["it is in", shownList(elsewhere)]],
+      next: `Select one of these projects with -p, or name it: ${elsewhere[0]}#${name}.`,
+    });
+  }
+  return problem("task-unknown", `No project has a task "${name}"`, {
+    next: suggest(name, [...among].sort(), "tasks"),
+  });
+}
+
+function unknownId(index: TaskIndex, id: TaskId): Problem {
+  const { project, task } = splitTaskId(id);
+  if (!index.projects.has(project)) return unknownProject(index, project, id);
+  const own = index.model.tasks.filter((each) => each.project === project).map((each) => each.task);
+  return problem("task-unknown", `${project} has no task "${task}"`, {
+    next: suggest(task, own, `tasks of ${project}`),
+  });
+}
+
+/** The problem of a project's name that nobody has. @param mention where the name stands. */
+export function unknownProject(index: TaskIndex, name: string, mention: string): Problem<"project-unknown"> {
+  const closest = closestName(name, index.projects.keys());
+  const task = mention.includes("#") ? mention.slice(mention.lastIndexOf("#")) : "";
+  return problem("project-unknown", `There is no project "${name}" (in "${mention}")`, {
+    next: closest === undefined ? "List the projects with `kahn ls`." : `Did you mean "${closest}${task}"?`,
+  });
+}
+
+function shownList(names: readonly string[]): string {
+  return `${names.slice(0, 5).join(", ")}${names.length > 5 ? ` and ${names.length - 5} more` : ""}`;
+}
+
+/** The problem of a reference that leads nowhere. */
+export function unknownReference(
+  index: TaskIndex,
+  from: TaskId,
+  missing: { readonly what: "project" | "task"; readonly name: string },
+): Problem {
+  const where = index.tasks.get(from)?.declaredAt;
+  const place = where === undefined ? {} : { where };
+  if (missing.what === "project") {
+    const known = [...index.projects.keys()];
+    return problem("task-reference-unknown", `${from} refers to a task of "${missing.name}", which is no project`, {
+      ...place,
+      next: suggest(missing.name, known, "projects"),
+    });
+  }
+  const name = missing.name.includes("#") ? splitTaskId(missing.name as TaskId) : undefined;
+  const known = name === undefined ? [...index.taskNames] : tasksOf(index, name.project);
+  return problem("task-reference-unknown", `${from} refers to "${missing.name}", a task that nobody has`, {
+    ...place,
+    next: suggest(name?.task ?? missing.name, known, name === undefined ? "tasks" : `tasks of ${name.project}`),
+  });
+}
+
+function tasksOf(index: TaskIndex, project: string): string[] {
+  return index.model.tasks.filter((each) => each.id === taskId(project, each.task)).map((each) => each.task);
+}

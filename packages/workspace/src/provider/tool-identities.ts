@@ -1,0 +1,174 @@
+/**
+ * What the programs are that a task runs: the digest of the file that PATH leads to.
+ *
+ * Owns:      the search along a task's PATH, and what belongs to a tool's identity: of a script also its interpreter,
+ *            of a package manager's shim also the file that it starts.
+ * Never:     starts the tool (`--version` would cost a process for each task).
+ */
+
+import type { SourcePlace } from "@kahn/core";
+import {
+  canonicalJson,
+  type Digest,
+  digestOf,
+  err,
+  type FileSystem,
+  ok,
+  type Problem,
+  problem,
+  type Result,
+} from "@kahn/core";
+import type { WorkTreeStates } from "../states/index.ts";
+
+/** What identities stand on. */
+export interface ToolIdentitiesOptions {
+  readonly fs: FileSystem;
+  readonly states: WorkTreeStates;
+  readonly workspaceRoot: string;
+  /** The host's PATH. */
+  readonly hostPath: string;
+  /** Absolute path of the Node that runs Kahn, for hosts whose PATH has none. */
+  readonly nodePath: string;
+}
+
+/** How much of a script is read to see what starts it. */
+const HEAD_BYTES = 1024;
+/** A script that is interpreted by a script that is interpreted… */
+const INTERPRETERS_MAX = 4;
+
+/** Finds tools. Answers hold for one moment of the states. */
+export class ToolIdentities {
+  readonly #options: ToolIdentitiesOptions;
+  readonly #hostDirectories: readonly string[];
+  #moment = 0;
+  readonly #known = new Map<string, Digest | undefined>();
+  readonly #binFolders = new Map<string, boolean>();
+  readonly #heads = new Map<string, string>();
+
+  constructor(options: ToolIdentitiesOptions) {
+    this.#options = options;
+    this.#hostDirectories = options.hostPath.split(":").filter((each) => each.startsWith("/"));
+  }
+
+  /** The PATH of a project's tasks: its own `node_modules/.bin`, the root's, then the host's. */
+  pathOf(projectDirectory: string): string {
+    return [...this.#binDirectories(projectDirectory), this.#options.hostPath].join(":");
+  }
+
+  /** Identities by tool name, sorted; `node` is always among them. */
+  identify(
+    tools: readonly string[],
+    projectDirectory: string,
+    declaredAt: SourcePlace,
+  ): Result<readonly (readonly [name: string, digest: Digest])[], Problem> {
+    const { states } = this.#options;
+    if (this.#moment !== states.moment) {
+      this.#moment = states.moment;
+      this.#known.clear();
+      this.#binFolders.clear();
+    }
+    const folders = this.#binDirectories(projectDirectory).filter((each) => this.#exists(each));
+    const identities: (readonly [string, Digest])[] = [];
+    for (const name of tools.includes("node") ? tools : ["node", ...tools]) {
+      const digest = this.#identity(name, folders);
+      if (digest === undefined) return err(absent(name, declaredAt));
+      identities.push([name, digest]);
+    }
+    return ok(identities.length === 1 ? identities : identities.sort(([left], [right]) => (left < right ? -1 : 1)));
+  }
+
+  #binDirectories(projectDirectory: string): string[] {
+    const { workspaceRoot } = this.#options;
+    const root = `${workspaceRoot}/node_modules/.bin`;
+    return projectDirectory === "" ? [root] : [`${workspaceRoot}/${projectDirectory}/node_modules/.bin`, root];
+  }
+
+  #exists(directory: string): boolean {
+    let exists = this.#binFolders.get(directory);
+    if (exists === undefined) {
+      exists = this.#options.fs.lstat(directory) !== undefined;
+      this.#binFolders.set(directory, exists);
+    }
+    return exists;
+  }
+
+  #identity(name: string, folders: readonly string[]): Digest | undefined {
+    const key = `${name}\0${folders.join("\0")}`;
+    if (this.#known.has(key)) return this.#known.get(key);
+    const files: string[] = [];
+    const found = this.#find(name, folders);
+    const isComplete = found !== undefined && this.#follow(found, folders, files);
+    const digest = isComplete ? this.#digestOf(files) : undefined;
+    this.#known.set(key, digest);
+    return digest;
+  }
+
+  #find(name: string, folders: readonly string[]): string | undefined {
+    if (name.startsWith("/")) return this.#options.fs.realPath(name);
+    for (const directory of [...folders, ...this.#hostDirectories]) {
+      const real = this.#executable(`${directory}/${name}`);
+      if (real !== undefined) return real;
+    }
+    return name === "node" ? this.#options.fs.realPath(this.#options.nodePath) : undefined;
+  }
+
+  #executable(path: string): string | undefined {
+    const { fs } = this.#options;
+    const stat = fs.lstat(path);
+    if (stat === undefined) return undefined;
+    const real = stat.kind === "symlink" ? fs.realPath(path) : path;
+    const target = real === undefined ? undefined : fs.lstat(real);
+    return target?.kind === "file" && (target.mode & 0o111) !== 0 ? real : undefined;
+  }
+
+  /** Adds the file and what it needs to start; false when some of it cannot be found. */
+  #follow(path: string, folders: readonly string[], files: string[]): boolean {
+    if (files.includes(path)) return true;
+    if (files.length > INTERPRETERS_MAX) return true;
+    files.push(path);
+    const head = this.#head(path);
+    const words = /^#!\s*(\S+)(?:[ \t]+([^\n]*))?/.exec(head);
+    if (words === null) return true;
+    const target = /"\$basedir\/([^"]+)"/.exec(head)?.[1];
+    if (target !== undefined) {
+      const real = this.#options.fs.realPath(`${path.slice(0, path.lastIndexOf("/"))}/${target}`);
+      if (real !== undefined && !this.#follow(real, folders, files)) return false;
+    }
+    const interpreter = interpreterOf(words[1]!, words[2] ?? "");
+    const found = interpreter === undefined ? undefined : this.#find(interpreter, folders);
+    return found !== undefined && this.#follow(found, folders, files);
+  }
+
+  /** The first bytes of a script; empty for a program. */
+  #head(path: string): string {
+    let head = this.#heads.get(path);
+    if (head === undefined) {
+      const bytes = this.#options.fs.readRange(path, 0, HEAD_BYTES) ?? new Uint8Array();
+      head = bytes[0] === 0x23 && bytes[1] === 0x21 ? Buffer.from(bytes).toString("latin1") : "";
+      this.#heads.set(path, head);
+    }
+    return head;
+  }
+
+  #digestOf(files: readonly string[]): Digest | undefined {
+    const digests: Digest[] = [];
+    for (const outcome of this.#options.states.digests(files)) {
+      if (outcome.kind !== "file") return undefined;
+      digests.push(outcome.digest);
+    }
+    return digests.length === 1 ? digests[0] : digestOf(canonicalJson(digests));
+  }
+}
+
+/** `#!/usr/bin/env -S node --flag` → `node`; `#!/bin/sh` → `/bin/sh`. */
+function interpreterOf(program: string, rest: string): string | undefined {
+  if (!program.endsWith("/env")) return program;
+  return rest.split(/\s+/).find((word) => word !== "" && !word.startsWith("-") && !word.includes("="));
+}
+
+function absent(name: string, where: SourcePlace): Problem<"tool-absent"> {
+  return problem("tool-absent", `The tool "${name}" is not on the task's PATH`, {
+    where,
+    next: "Install it, or take it out of the task's `tools`.",
+  });
+}

@@ -1,0 +1,4 @@
+/** The work tree's files and what is known of them. */
+export { Directory } from "./directory.ts";
+export type { FileStatesOptions, FileTrouble } from "./work-tree-states.ts";
+export { openFileStates, WorkTreeStates } from "./work-tree-states.ts";

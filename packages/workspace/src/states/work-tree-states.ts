@@ -1,0 +1,404 @@
+/**
+ * What is known of the work tree's files and directories, and the means to bring it up to date.
+ *
+ * Owns:      the file-state index while a run lasts: which names were looked at when, and what they hold.
+ * Never:     follows a symlink; believes a stat that cannot be trusted (see trust.ts).
+ * Invariant: within one *moment* a name is looked at once. A moment lasts until something may have changed the tree:
+ *            after the first command of the process each resolution is a moment of its own.
+ *
+ * Paths of rows are relative to the workspace, or absolute outside of it.
+ */
+import type {
+  Clock,
+  FileStat,
+  FileStates,
+  FileSystem,
+  HashOutcome,
+  InputEntry,
+  KnownFile,
+  NativeDigestFunction,
+} from "@kahn/core";
+import { Directory, inWalkOrder } from "./directory.ts";
+import type { EntryKind, EntryTable } from "./entry-table.ts";
+import { decodeIndex, emptyIndex, encodeIndex, type IndexContents } from "./index-file.ts";
+import { TreeClock } from "./tree-clock.ts";
+import { type FileTime, isSettled } from "./trust.ts";
+
+/** What the states stand on. */
+export interface FileStatesOptions {
+  readonly fs: FileSystem;
+  readonly clock: Clock;
+  /** Absolute path of the index file; its directory is made when something is first written. */
+  readonly indexPath: string;
+  /** Absolute path of the work tree. */
+  readonly workspaceRoot: string;
+  /** Function of the digests; default SHA-256. */
+  readonly digestFunction?: NativeDigestFunction;
+}
+
+/** Why a file has no digest. */
+export type FileTrouble = Extract<HashOutcome, { kind: "unreadable" | "unstable" }>;
+
+/** Opens the index; a file that is missing, corrupt, newer or foreign counts as empty. Reads nothing else. */
+export function openFileStates(options: FileStatesOptions): WorkTreeStates {
+  const fn = options.digestFunction ?? "sha256";
+  const file = options.fs.readFile(options.indexPath);
+  return new WorkTreeStates(options, (file && decodeIndex(file, fn)) ?? emptyIndex(fn));
+}
+
+/** The states of one work tree. Made by `openFileStates`; one owner per process. */
+export class WorkTreeStates implements FileStates {
+  readonly #fs: FileSystem;
+  readonly #treeClock: TreeClock;
+  readonly #options: FileStatesOptions;
+  readonly #fn: NativeDigestFunction;
+  readonly #table: EntryTable;
+  readonly #directories: Map<string, Directory>;
+  readonly #notes: Map<string, unknown>;
+  readonly #prefix: string;
+  #moment = 1;
+  #isDisturbed = false;
+  #isChanged = false;
+  /** Row → moment in which it was last looked at. */
+  #seenAt: Uint32Array;
+  /** Row → its input entry, as long as its content stays. */
+  readonly #inputs: (InputEntry | undefined)[];
+  readonly #targets = new Map<number, string>();
+  readonly #troubles = new Map<number, FileTrouble>();
+
+  constructor(options: FileStatesOptions, contents: IndexContents) {
+    this.#options = options;
+    this.#fs = options.fs;
+    this.#prefix = options.workspaceRoot === "/" ? "/" : `${options.workspaceRoot}/`;
+    this.#fn = contents.fn;
+    this.#table = contents.table;
+    this.#directories = contents.directories;
+    this.#notes = contents.notes;
+    this.#treeClock = new TreeClock(options, parentOf(options.indexPath), contents.granularityMs);
+    this.#seenAt = new Uint32Array(contents.table.size + 1024);
+    this.#inputs = new Array<InputEntry | undefined>(contents.table.size).fill(undefined);
+  }
+
+  /** Rows by number, for reading kinds and verdicts. */
+  get table(): EntryTable {
+    return this.#table;
+  }
+
+  /** Number of the present moment: what was derived in the same moment is still true. */
+  get moment(): number {
+    return this.#moment;
+  }
+
+  /** A command is about to run, or others may write: from now on what was seen holds for one resolution only. */
+  disturb(): void {
+    this.#isDisturbed = true;
+  }
+
+  /** Starts a resolution. What was seen before still holds, unless something may have changed it. */
+  beginResolution(): void {
+    if (this.#isDisturbed) this.#moment++;
+  }
+
+  /** Starts anew: everything is looked at again. */
+  beginAgain(): void {
+    this.#moment++;
+  }
+
+  /** The row of a path, made when there is none. */
+  rowOf(path: string): number {
+    const directory = this.#directory(parentOf(path));
+    const name = nameOf(path);
+    const known = directory.find(name);
+    if (known !== undefined) return known;
+    const id = this.#add("unknown");
+    directory.append(name, id);
+    return id;
+  }
+
+  /** The directory at a path with all of its names; `undefined` when there is none. @throws FileSystemError */
+  list(path: string): Directory | undefined {
+    const known = this.#directories.get(path);
+    if (known !== undefined && known.seenAt === this.#moment) return known.listing === undefined ? undefined : known;
+    const stat = this.#fs.lstat(this.#absolute(path));
+    if (stat?.kind !== "directory") {
+      if (known !== undefined) this.#unlist(known);
+      return undefined;
+    }
+    const directory = known ?? this.#directory(path);
+    if (!directory.isListedUnder(stat)) this.#readListing(directory, stat);
+    directory.seenAt = this.#moment;
+    return directory;
+  }
+
+  /** Looks at rows that were not looked at in this moment, and hashes what changed. @param paths in the same order. */
+  look(ids: readonly number[], paths: readonly string[]): void {
+    const moment = this.#moment;
+    const due: number[] = [];
+    const duePaths: string[] = [];
+    for (let index = 0; index < ids.length; index++) {
+      if (this.#seenAt[ids[index]!] === moment) continue;
+      due.push(ids[index]!);
+      duePaths.push(this.#absolute(paths[index]!));
+    }
+    if (due.length === 0) return;
+    const stats = this.#fs.statMany(duePaths);
+    const stale: number[] = [];
+    for (let index = 0; index < due.length; index++) {
+      if (!this.#accept(due[index]!, stats[index])) stale.push(index);
+    }
+    if (stale.length > 0) {
+      this.#hash(
+        stale.map((index) => due[index]!),
+        stale.map((index) => duePaths[index]!),
+      );
+    }
+  }
+
+  /** What a row that was looked at holds: an input, why it has none, or `undefined` if it is no file or link. */
+  inputAt(id: number, path: string): InputEntry | FileTrouble | undefined {
+    const known = this.#inputs[id];
+    if (known !== undefined) return known;
+    const trouble = this.#troubles.get(id);
+    if (trouble !== undefined) return trouble;
+    const kind = this.#table.kind(id);
+    let entry: InputEntry;
+    if (kind === "file") {
+      entry = { kind, path, digest: this.#table.digest(id), executable: this.#table.isExecutable(id) };
+    } else if (kind === "symlink") entry = { kind, path, target: this.#targets.get(id)! };
+    else return undefined;
+    return (this.#inputs[id] = entry);
+  }
+
+  /** A value that was kept with the index. */
+  note(name: string): unknown {
+    return this.#notes.get(name);
+  }
+
+  /** Keeps a JSON value with the index; `undefined` drops it. */
+  setNote(name: string, value: unknown): void {
+    if (value === undefined) this.#notes.delete(name);
+    else this.#notes.set(name, value);
+    this.#isChanged = true;
+  }
+
+  /** To be called when verdicts or rules were changed through `table` or a directory. */
+  touch(): void {
+    this.#isChanged = true;
+  }
+
+  // ——— the port ———
+
+  digests(paths: readonly string[]): HashOutcome[] {
+    const stats = this.#fs.statMany(paths);
+    const outcomes = new Array<HashOutcome>(paths.length);
+    const stale: number[] = [];
+    const ids: number[] = [];
+    for (let index = 0; index < paths.length; index++) {
+      const stat = stats[index];
+      const id = this.rowOf(this.#relative(paths[index]!));
+      if (!this.#accept(id, stat)) {
+        stale.push(index);
+        ids.push(id);
+      } else if (stat === undefined) outcomes[index] = { kind: "absent" };
+      else if (stat.kind === "file") outcomes[index] = { kind: "file", digest: this.#table.digest(id), stat };
+      else outcomes[index] = { kind: "not-a-file", stat };
+    }
+    if (stale.length > 0) {
+      const hashed = this.#hash(
+        ids,
+        stale.map((index) => paths[index]!),
+      );
+      for (let index = 0; index < stale.length; index++) outcomes[stale[index]!] = hashed[index]!;
+    }
+    return outcomes;
+  }
+
+  remember(files: readonly KnownFile[]): void {
+    for (const { path, digest, stat, linked } of files) {
+      const relative = this.#relative(path);
+      const id = this.rowOf(relative);
+      // Not settled: when its content became known, nobody asked the file system's clock. It is hashed once more.
+      this.#table.setFile(id, { digest, stat, settled: false, linked });
+      this.#forgetContent(id);
+      this.#disbelieveAbove(relative);
+    }
+    if (files.length > 0) this.#isChanged = true;
+  }
+
+  forget(path: string): void {
+    const relative = this.#relative(path);
+    const id = this.#directories.get(parentOf(relative))?.find(nameOf(relative));
+    if (id !== undefined) {
+      this.#table.setKind(id, "unknown");
+      this.#forgetContent(id);
+    }
+    this.#disbelieveAbove(relative);
+    this.#isChanged = true;
+    if (!this.#directories.has(relative)) return;
+    for (const each of [...this.#directories.keys()]) {
+      if (each === relative || each.startsWith(`${relative}/`)) this.#directories.delete(each);
+    }
+  }
+
+  save(): void {
+    if (!this.#isChanged) return;
+    const { indexPath } = this.#options;
+    const bytes = encodeIndex({
+      fn: this.#fn,
+      table: this.#table,
+      directories: this.#directories,
+      notes: this.#notes,
+      granularityMs: this.#treeClock.granularityMs,
+    });
+    this.#fs.makeDirectory(parentOf(indexPath));
+    // One owner per work tree (the workspace's lock), so the name need not be unique; a torn file is replaced.
+    this.#fs.writeFile(`${indexPath}.new`, bytes);
+    this.#fs.rename(`${indexPath}.new`, indexPath);
+    this.#isChanged = false;
+  }
+
+  // ——— within ———
+
+  #absolute(path: string): string {
+    if (path.charCodeAt(0) === 47) return path;
+    return path === "" ? this.#options.workspaceRoot : this.#prefix + path;
+  }
+
+  #relative(path: string): string {
+    if (path.startsWith(this.#prefix)) return path.slice(this.#prefix.length);
+    return path === this.#options.workspaceRoot ? "" : path;
+  }
+
+  #directory(path: string): Directory {
+    let directory = this.#directories.get(path);
+    if (directory === undefined) {
+      directory = new Directory(path);
+      this.#directories.set(path, directory);
+      // All above it exist too, so that whatever is below a path is found from that path.
+      if (path !== "" && path !== "/") this.#directory(parentOf(path));
+    }
+    return directory;
+  }
+
+  /** True when the row now says what the stat says; false when the file has to be read. */
+  #accept(id: number, stat: FileStat | undefined): boolean {
+    if (stat === undefined || (stat.kind !== "file" && stat.kind !== "symlink")) {
+      const kind: EntryKind = stat === undefined ? "absent" : (stat.kind as EntryKind);
+      if (this.#table.kind(id) !== kind) {
+        this.#table.setKind(id, kind);
+        this.#forgetContent(id);
+        this.#isChanged = true;
+      }
+    } else if (!this.#table.isCurrent(id, stat)) return false;
+    this.#seenAt[id] = this.#moment;
+    return true;
+  }
+
+  #hash(ids: readonly number[], absolutePaths: readonly string[]): HashOutcome[] {
+    const readAt = this.#treeClock.now();
+    const outcomes = this.#fs.hashMany(absolutePaths, this.#fn);
+    for (let index = 0; index < ids.length; index++) {
+      this.#take(ids[index]!, outcomes[index]!, readAt);
+      this.#seenAt[ids[index]!] = this.#moment;
+    }
+    return outcomes;
+  }
+
+  #take(id: number, outcome: HashOutcome, readAt: FileTime): void {
+    this.#forgetContent(id);
+    switch (outcome.kind) {
+      case "file": {
+        const { digest, stat } = outcome;
+        const linked = this.#table.isLinked(id) && stat.nlink > 1;
+        this.#table.setFile(id, { digest, stat, settled: isSettled(stat, readAt, linked), linked });
+        break;
+      }
+      case "symlink":
+        this.#targets.set(id, outcome.target);
+        // A target is read every time and not kept: there is nothing to save unless the name was something else.
+        if (this.#table.kind(id) === "symlink") return;
+        this.#table.setKind(id, "symlink");
+        break;
+      case "absent":
+        this.#table.setKind(id, "absent");
+        break;
+      case "not-a-file":
+        this.#table.setKind(id, outcome.stat.kind);
+        break;
+      case "unstable":
+      case "unreadable":
+        this.#table.setKind(id, "unknown");
+        this.#troubles.set(id, outcome);
+        break;
+    }
+    this.#isChanged = true;
+  }
+
+  #add(kind: EntryKind): number {
+    const id = this.#table.add(kind);
+    this.#inputs.push(undefined);
+    if (id >= this.#seenAt.length) {
+      const longer = new Uint32Array(Math.ceil(id * 1.5));
+      longer.set(this.#seenAt);
+      this.#seenAt = longer;
+    }
+    return id;
+  }
+
+  #forgetContent(id: number): void {
+    this.#inputs[id] = undefined;
+    this.#seenAt[id] = 0;
+    this.#troubles.delete(id);
+    this.#targets.delete(id);
+  }
+
+  #disbelieveAbove(path: string): void {
+    for (let parent = path; parent !== "" && parent !== "/"; ) {
+      parent = parentOf(parent);
+      const directory = this.#directories.get(parent);
+      if (directory !== undefined) directory.seenAt = 0;
+    }
+  }
+
+  #unlist(directory: Directory): void {
+    directory.seenAt = this.#moment;
+    if (directory.listing === undefined) return;
+    directory.listing = undefined;
+    this.#isChanged = true;
+  }
+
+  #readListing(directory: Directory, stat: FileStat): void {
+    // The clock first: a name made after this stamp changes the directory's mtime to one that is not settled by it.
+    const readAt = this.#treeClock.now();
+    const entries = this.#fs.readDirectory(this.#absolute(directory.path));
+    if (entries === undefined) {
+      this.#unlist(directory);
+      return;
+    }
+    const names: string[] = [];
+    const ids: number[] = [];
+    for (const { name, kind } of inWalkOrder(entries)) {
+      const known = directory.find(name);
+      if (known !== undefined && this.#table.kind(known) !== kind) {
+        this.#table.setKind(known, kind);
+        this.#forgetContent(known);
+      }
+      names.push(name);
+      ids.push(known ?? this.#add(kind));
+    }
+    directory.replace(names, ids);
+    const { mtimeMs, ctimeMs, ino, dev } = stat;
+    directory.listing = { mtimeMs, ctimeMs, ino, dev, settled: isSettled(stat, readAt) };
+    this.#isChanged = true;
+  }
+}
+
+/** The directory of a path; empty for a name in the workspace itself. */
+function parentOf(path: string): string {
+  const slash = path.lastIndexOf("/");
+  return slash === 0 ? "/" : path.slice(0, Math.max(slash, 0));
+}
+
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
