@@ -76,7 +76,6 @@ function enter(state: KernelState, specs: readonly NodeSpec[], edgeCount: number
   nodes.reserve(specs.length);
   edges.reserve(first + specs.length, edgeCount);
   const firstEdge = edges.count;
-  const { namedBy } = nodes;
   for (const spec of specs) {
     const node = nodes.add();
     edges.addNode(node);
@@ -85,16 +84,7 @@ function enter(state: KernelState, specs: readonly NodeSpec[], edgeCount: number
     nodes.priorityClass[node] = finite(spec.priorityClass);
     nodes.weightMs[node] = Math.max(0, finite(spec.weightMs));
     nodes.pathMs[node] = nodes.weightMs[node]!;
-    for (const dependency of spec.requires) {
-      if (namedBy[dependency] === node + 1) continue;
-      namedBy[dependency] = node + 1;
-      edges.add(node, dependency, 1);
-    }
-    for (const dependency of spec.after) {
-      if (namedBy[dependency] === node + 1) continue;
-      namedBy[dependency] = node + 1;
-      edges.add(node, dependency, 0);
-    }
+    enterEdges(state, node, spec);
   }
   const doomed: [number, number][] = [];
   for (let edge = firstEdge; edge < edges.count; edge++) {
@@ -106,6 +96,18 @@ function enter(state: KernelState, specs: readonly NodeSpec[], edgeCount: number
     if (isBad) doomed.push([node, dependency]);
   }
   return doomed;
+}
+
+/** Enters the distinct edges of one node. `requires` comes first: it says more than an `after` to the same node. */
+function enterEdges({ nodes, edges }: KernelState, node: number, spec: NodeSpec): void {
+  const offered = spec.requires.length + spec.after.length;
+  for (let at = 0; at < offered; at++) {
+    const strict = at < spec.requires.length;
+    const dependency = strict ? spec.requires[at]! : spec.after[at - spec.requires.length]!;
+    if (nodes.namedBy[dependency] === node + 1) continue;
+    nodes.namedBy[dependency] = node + 1;
+    edges.add(node, dependency, strict ? 1 : 0);
+  }
 }
 
 /** True if an edge to this dependency holds nothing back: it is over, or it is a service that answers. */

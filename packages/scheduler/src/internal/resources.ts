@@ -27,12 +27,11 @@ type ClaimProblem =
   | Omit<Extract<DeltaProblem, { code: "unknown-pool" }>, "node">
   | Omit<Extract<DeltaProblem, { code: "claim-exceeds-limit" }>, "node">;
 
-/** The head of the queue does not fit: which of its resources are short, and what their holders will give back. */
+/** The head of the queue does not fit: what it reserves, and what will be given back to it. */
 export interface Reservation {
   /** The claim reserved for. */
   readonly claim: number;
-  readonly short: ReadonlySet<number>;
-  /** By resource: what is free again, at the least, once a short resource no longer is. */
+  /** By resource that is not short: what is free again, at the least, once a short one no longer is. */
   readonly promised: ReadonlyMap<number, number>;
 }
 
@@ -157,7 +156,7 @@ export class Resources {
         if (Number.isFinite(least)) promised.set(resource, Math.max(promised.get(resource) ?? 0, least));
       }
     }
-    return { claim, short, promised };
+    return { claim, promised };
   }
 
   /** True if a claim fits and cannot delay the node that has reserved. */
@@ -168,7 +167,6 @@ export class Resources {
       const resource = resources[at]!;
       const reserved = this.amountOf(reservation.claim, resource);
       if (reserved === 0) continue;
-      if (reservation.short.has(resource)) return false;
       const left = this.free(resource) - amounts[at]! + (reservation.promised.get(resource) ?? 0);
       if (left < reserved) return false;
     }

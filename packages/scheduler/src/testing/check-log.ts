@@ -32,6 +32,7 @@ export function checkLog(log: KernelLog, { extent }: LogExpectation = { extent: 
   for (; entry < log.entries.length && violations.length === 0; entry++) {
     checkEntry(log.entries[entry]!, model, queue);
     checkRest(model, report);
+    checkServices(model, report);
   }
   if (log.thrown !== undefined) report("protocol", `the kernel threw: ${log.thrown}`);
   if (extent === "whole" && violations.length === 0) checkEnd(model, report);
@@ -59,18 +60,23 @@ function checkRest(model: LogModel, report: Report): void {
     if (node.phase === "done" || node.phase === "hit") report("P1", `${name} has its answer and does not go on`);
     if (node.phase === "storing" && !awaited.has(node.number) && hasIo) report("P7", `${name} waits for a free place`);
     if (node.phase !== "pending" && node.phase !== "queued") {
-      if (model.stop === "cancel" && node.phase === "running" && node.told === "no")
-        report("P11", `${name} is not ended`);
+      const isToTell = model.stop === "cancel" && node.phase === "running";
+      const isTold = model.isKilling ? node.told === "kill" : node.told !== "no";
+      if (isToTell && !isTold) report("P11", `${name} is not ended`);
       continue;
     }
     if (model.stop !== "no") report("P11", `${name} is left after ${model.stop}`);
-    else if (isDoomed(node, model)) report("P10", `${name} is not skipped though something it requires has fallen`);
+    else if (model.isDoomed(node)) report("P10", `${name} is not skipped though something it requires has fallen`);
     else if (node.phase === "pending" && hasIo && isFree(node, model)) report("P2", `${name} waits for nothing`);
   }
 }
 
-function isDoomed(node: NodeModel, model: LogModel): boolean {
-  return node.spec.requires.some((edge) => isFallen(model.nodes[edge]!));
+/** Services that are all that is left must be ended, or the run never is. */
+function checkServices(model: LogModel, report: Report): void {
+  const left = model.nodes.filter((node) => node.phase !== "ended");
+  const isOver = model.isSealed && left.length > 0 && left.every((node) => node.spec.lifetime === "service");
+  const isStanding = left.every((node) => node.phase === "running" && node.told === "no");
+  if (isOver && isStanding) report("P2", "only services are left and none is ended");
 }
 
 function isFree(node: NodeModel, model: LogModel): boolean {

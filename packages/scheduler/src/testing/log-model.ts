@@ -39,6 +39,7 @@ export class LogModel {
   readonly usedIds = new Set<number>();
   stop: "no" | "drain" | "cancel" = "no";
   drainCause: number | undefined;
+  isKilling = false;
   isSealed = false;
   deltas = 0;
   finished: string | undefined;
@@ -64,8 +65,10 @@ export class LogModel {
       else this.takeAnswer(this.nodes[asked.node]!, event);
     } else if (event.kind === "admit") this.takeDelta(event.nodes, effects);
     else if (event.kind === "seal") this.isSealed = true;
-    else if (event.kind === "cancel") this.stop = this.finished === undefined ? "cancel" : this.stop;
-    else if (event.kind === "became-ready") {
+    else if (event.kind === "cancel" && this.finished === undefined) {
+      this.stop = "cancel";
+      if (event.how === "kill") this.isKilling = true;
+    } else if (event.kind === "became-ready") {
       const node = this.nodes[event.node]!;
       if (node.phase !== "running") return;
       node.isAnswering = true;
@@ -88,6 +91,11 @@ export class LogModel {
     const node = this.nodes[dependency]!;
     if (node.phase === "running") return node.isAnswering;
     return kind === "requires" ? node.end === "succeeded" : node.phase === "ended";
+  }
+
+  /** True if something that the node requires has ended otherwise than well. */
+  isDoomed(node: NodeModel): boolean {
+    return node.spec.requires.some((edge) => isFallen(this.nodes[edge]!));
   }
 
   private takeDelta(specs: readonly NodeSpec[], effects: readonly KernelEffect[]): void {
@@ -148,6 +156,7 @@ export class LogModel {
     if (effect.kind === "lookup") this.checkOrder(node);
     if (effect.kind === "execute") {
       if (++node.executions > 1) this.report("P6", `node ${node.number} is executed twice`);
+      if (this.isDoomed(node)) this.report("P10", `node ${node.number} is executed though what it requires has fallen`);
       this.claims.take(node.number, node.spec.claim);
       const overdrawn = this.claims.overdrawn();
       if (overdrawn !== undefined) {
@@ -175,10 +184,22 @@ export class LogModel {
     if (this.stop !== "cancel") {
       if (node.spec.lifetime === "task") this.report("P11", `task ${node.number} is ended without a cancel`);
       if (node.spec.lifetime === "pinned" && this.stop === "no") this.report("P11", `pinned ${node.number} is ended`);
-      const others = [...this.inFlight.values()].some((effect) => this.nodes[effect.node]!.spec.lifetime === "task");
-      if (others) this.report("P11", `service ${node.number} is ended while tasks are in flight`);
+      this.checkUnneeded(node);
     }
     node.told = how;
+  }
+
+  /** A service may be ended only when nothing needs it and nothing else is going on. */
+  private checkUnneeded(node: NodeModel): void {
+    const name = `service ${node.number}`;
+    const isTask = (each: NodeModel) => each.spec.lifetime === "task";
+    if ([...this.inFlight.values()].some((effect) => isTask(this.nodes[effect.node]!))) {
+      this.report("P11", `${name} is ended while tasks are in flight`);
+    }
+    const left = this.nodes.filter((each) => each.phase !== "ended");
+    if (left.some((each) => each.spec.requires.includes(node.number))) this.report("P11", `${name} is still required`);
+    const isBlocking = left.some((each) => each.phase === "queued");
+    if (!this.isSealed && this.stop === "no" && !isBlocking) this.report("P11", `${name} is ended before the seal`);
   }
 
   private takeSettled(node: NodeModel, { end, source, cause }: Settled): void {

@@ -98,7 +98,7 @@ function randomClaim(random: SeededRandom, limits: ResourceLimits): ResourceClai
   if (random.chance(0.35)) mutexes.push({ name: random.pick(["a", "b"]), mode: random.pick(["shared", "exclusive"]) });
   if (random.chance(0.1)) mutexes.push({ name: random.pick(["a", "b"]), mode: random.pick(["shared", "exclusive"]) });
   const tags = ["heavy", "e2e", "free"].filter(() => random.chance(0.15));
-  return { slots: random.below(limits.slots + 1), pools, mutexes, tags, terminal: random.chance(0.05) };
+  return { slots: random.below(limits.slots + 1), pools, mutexes, tags, terminal: random.chance(0.15) };
 }
 
 /** A delta with one to three faults in it. */

@@ -72,7 +72,8 @@ class Simulation<State> {
 
   private nextEvent(): KernelEvent | undefined {
     const { random, scenario } = this;
-    if (this.entries.length > 0 && random.chance(scenario.cancel)) return this.cancel();
+    const isImpatient = this.cancelled === "term" && random.chance(0.1);
+    if (this.entries.length > 0 && (isImpatient || random.chance(scenario.cancel))) return this.cancel();
     if (random.chance(0.25) || this.entries.length === 0) {
       const event = this.grow();
       if (event !== undefined) return event;
@@ -115,6 +116,12 @@ class Simulation<State> {
   }
 
   private answer(effect: Awaiting): KernelEvent {
+    // A probe may answer again.
+    if (this.ready.has(effect.node) && this.random.chance(0.2)) return this.becomeReady(effect.node);
+    return this.complete(effect);
+  }
+
+  private complete(effect: Awaiting): KernelEvent {
     const { random, scenario } = this;
     const isService = effect.kind === "execute" && this.lifetimes[effect.node] !== "task";
     if (isService && !this.ready.has(effect.node) && random.chance(0.5)) return this.becomeReady(effect.node);
