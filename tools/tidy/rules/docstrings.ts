@@ -1,4 +1,4 @@
-/** Every export says what it is for, right above it. */
+/** Every export says what it is for, right above it. Constants on lines that follow each other may share a docstring. */
 import type { RepositoryFile } from "../repository.ts";
 import type { Rule } from "../rule.ts";
 import type { Node } from "../syntax.ts";
@@ -11,12 +11,18 @@ export const docstrings: Rule = {
       if (file.kind !== "source" && file.kind !== "tool") continue;
       if (file.path.startsWith("tools/tidy/rules/")) continue; // The header of a rule is its docstring.
       const overloads = new Set<string>();
+      let documentedTo = 0;
       for (const statement of syntaxOf(file).program.body) {
         if (statement.type !== "ExportNamedDeclaration" || statement.declaration === null) continue;
         const name = exportedName(statement.declaration);
         if (overloads.has(name)) continue; // The first overload speaks for all.
         overloads.add(name);
-        if (isDocumented(file, statement)) continue;
+        const continues = documentedTo > 0 && /^;?[^\n]*\n$/.test(file.text.slice(documentedTo, statement.start));
+        if (continues || isDocumented(file, statement)) {
+          documentedTo = statement.declaration.type === "VariableDeclaration" ? statement.end : 0;
+          continue;
+        }
+        documentedTo = 0;
         const instead = "Say above it what it does or promises: units, order, errors; not its signature again.";
         yield {
           path: file.path,
