@@ -210,14 +210,16 @@ export class MemoryFileSystem implements FileSystem {
       const dev = this.#settings.mounts[place.realPath] ?? place.parent.dev;
       const { ino, nowMs } = this.#birth(place.parent);
       this.#name(place.parent, place.name, newDirectory({ ino, dev, nowMs }, 0o777 & ~UMASK));
-    } else if (this.#access.find("mkdir", path, true)?.node?.kind !== "directory") {
+    } else if (this.#access.existing("mkdir", path, true).node.kind !== "directory") {
       throw new FileSystemError("EEXIST", "mkdir", path);
     }
   }
 
   rename(from: string, to: string): void {
-    const source = this.#access.existing("rename", from, false);
+    // As the kernel does: both parents are sought before either name.
+    this.#access.place("rename", from, false);
     const target = this.#access.place("rename", to, false);
+    const source = this.#access.existing("rename", from, false);
     const refuse = (code: string) => {
       throw new FileSystemError(code, "rename", `${from} -> ${to}`);
     };
@@ -260,8 +262,8 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   copyFile({ from, to, mode }: CopyRequest): void {
-    const bytes = this.#access.readableFile("copyfile", from)?.content.view();
-    if (bytes === undefined) throw new FileSystemError("ENOENT", "copyfile", from);
+    this.#access.existing("copyfile", from, true);
+    const bytes = this.#access.readableFile("copyfile", from)!.content.view();
     const place = this.#access.place("copyfile", to, false);
     if (place.node?.kind === "directory") throw new FileSystemError("EISDIR", "copyfile", to);
     this.#access.needEntries("copyfile", to, place.parent);
