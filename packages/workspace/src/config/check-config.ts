@@ -50,15 +50,11 @@ export function checkRootConfig(
 export function checkProjectConfig(text: ConfigText): Result<ProjectConfig, readonly Problem[]> {
   const parsed = v.safeParse(projectSchema, text.value);
   const problems = [
-    ...unknownKeys(text, [], Object.keys(PROJECT_ENTRIES), rootOnlyHint),
+    ...unknownKeys(text, [], Object.keys(PROJECT_ENTRIES)),
     ...unknownTaskKeys(text),
     ...wrongValues(text, parsed.issues ?? []),
   ];
   return problems.length > 0 ? err(problems) : ok(text.value as ProjectConfig);
-}
-
-function rootOnlyHint(key: string): string | undefined {
-  return Object.hasOwn(ROOT_ENTRIES, key) ? "Move it to the configuration at the root of the workspace." : undefined;
 }
 
 /** True for an object that is neither a list nor `null`. */
@@ -72,22 +68,19 @@ function at(value: unknown, path: ValuePath): unknown {
 
 function unknownTaskKeys(text: ConfigText): Problem[] {
   const tasks = at(text.value, ["tasks"]);
-  if (!isRecord(tasks)) return Array.isArray(tasks) ? [wrongValue(text, ["tasks"], "an object", tasks)] : [];
+  if (!isRecord(tasks))
+    return Array.isArray(tasks) ? [wrongValue(text, ["tasks"], { expected: "an object", received: tasks })] : [];
   const problems: Problem[] = [];
   for (const [name, task] of Object.entries(tasks)) {
-    if (Array.isArray(task)) problems.push(wrongValue(text, ["tasks", name], "an object", task));
+    if (Array.isArray(task))
+      problems.push(wrongValue(text, ["tasks", name], { expected: "an object", received: task }));
     problems.push(...unknownKeys(text, ["tasks", name], Object.keys(TASK_ENTRIES)));
     problems.push(...unknownKeys(text, ["tasks", name, "ready"], READY_KEYS));
   }
   return problems;
 }
 
-function unknownKeys(
-  text: ConfigText,
-  path: ValuePath,
-  known: readonly string[],
-  hint: (key: string) => string | undefined = () => undefined,
-): Problem[] {
+function unknownKeys(text: ConfigText, path: ValuePath, known: readonly string[]): Problem[] {
   const value = at(text.value, path);
   if (!isRecord(value)) return [];
   return Object.keys(value)
@@ -96,13 +89,15 @@ function unknownKeys(
       problem("config-unknown-key", `"${pathText([...path, key])}" is not a key of the configuration`, {
         where: text.keyPlace([...path, key]),
         facts: [["known here", known.filter((each) => each !== "$schema").join(", ")]],
-        next: hint(key) ?? suggestKey(key, known),
+        next: suggestKey(key, known),
       }),
     );
 }
 
 /** The list of known keys is among the facts already. */
 function suggestKey(key: string, known: readonly string[]): string {
+  const isRootOnly = Object.hasOwn(ROOT_ENTRIES, key) && known.length === Object.keys(PROJECT_ENTRIES).length;
+  if (isRootOnly) return "Move it to the configuration at the root of the workspace.";
   const sentence = suggest(key, known, "keys");
   return sentence.startsWith("Did") ? sentence : "Remove it, or write one of the known keys.";
 }
@@ -112,11 +107,15 @@ function wrongValues(text: ConfigText, issues: readonly v.BaseIssue<unknown>[]):
     // Unknown keys are all found by `unknownKeys`; the schema stops at the first.
     if (issue.type === "strict_object" && issue.expected === "never") return [];
     const path = (issue.path ?? []).map((item) => item.key as string | number);
-    return [wrongValue(text, path, issue.message, issue.input)];
+    return [wrongValue(text, path, { expected: issue.message, received: issue.input })];
   });
 }
 
-function wrongValue(text: ConfigText, path: ValuePath, expected: string, received: unknown): Problem {
+function wrongValue(
+  text: ConfigText,
+  path: ValuePath,
+  { expected, received }: { readonly expected: string; readonly received: unknown },
+): Problem {
   const subject = path.length === 0 ? `The configuration ${text.file}` : `"${pathText(path)}"`;
   return problem("config-wrong-value", `${subject} must be ${expected}`, {
     where: text.valuePlace(path),

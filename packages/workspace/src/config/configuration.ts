@@ -9,23 +9,13 @@ import { err, ok, problem } from "@kahn/core";
 import type { Manifest } from "../projects/manifest.ts";
 import type { SourceReader } from "../source-reader.ts";
 import { checkProjectConfig, checkRootConfig, isRecord } from "./check-config.ts";
+import type { ConfigPart } from "./config-part.ts";
 import type { ConfigText } from "./config-text.ts";
 import { readJsonText } from "./config-text.ts";
 import type { KahnConfig, ProjectConfig } from "./config-types.ts";
 import type { ImportModule } from "./read-config.ts";
 import { readProjectConfig, readRootConfig } from "./read-config.ts";
 import { readTurboProject, readTurboRoot } from "./turbo-config.ts";
-
-/** One file's part of the configuration. */
-export interface ConfigPart<Config> {
-  readonly config: Config;
-  readonly text: ConfigText;
-  /** Keys of tasks that do not build on less specific entries. */
-  readonly standalone: ReadonlySet<string>;
-  /** Tasks that the project opts out of. */
-  readonly removed: readonly string[];
-  readonly warnings: readonly Problem[];
-}
 
 /** The root's configuration. */
 export interface RootConfiguration {

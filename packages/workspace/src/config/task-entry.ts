@@ -197,7 +197,14 @@ function readList<Item>(
   return list;
 }
 
-function reportContent(source: EntrySource, path: ValuePath, what: string, next?: string): void {
+/** What is wrong with a field, and what to do when it is not what the field's help says. */
+interface WrongContent {
+  readonly what: string;
+  readonly next: string;
+}
+
+function reportContent(source: EntrySource, path: ValuePath, wrong: string | WrongContent): void {
+  const { what, next } = typeof wrong === "string" ? { what: wrong, next: undefined } : wrong;
   const full = [...source.path, ...path];
   source.report(
     problem("config-bad-value", `"${pathText(full)}": ${what}`, {
@@ -207,6 +214,7 @@ function reportContent(source: EntrySource, path: ValuePath, what: string, next?
   );
 }
 
+const DURATION_HELP = 'Write "90s", "5m", "1h30m", or milliseconds.';
 const REFERENCE_HELP = 'Write "task", "^task", "project#task" or "//#task".';
 const GLOB_HELP = 'Write a glob from the project\'s folder ("src/**"), or from the workspace\'s ("/tsconfig.json").';
 const NEXT_STEPS: Readonly<Record<string, string>> = {
@@ -218,15 +226,16 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
   env: 'Write a name ("NODE_ENV") or a beginning of names ("VITE_*").',
   passEnv: 'Write a name ("AWS_PROFILE") or a beginning of names ("AWS_*").',
   tools: 'Write a program\'s name as PATH finds it ("tsc").',
-  timeout: 'Write "90s", "5m", "1h30m", or milliseconds.',
-  grace: 'Write "90s", "5m", "1h30m", or milliseconds.',
+  mutex: "Name each mutex once.",
+  timeout: DURATION_HELP,
+  grace: DURATION_HELP,
   ready: 'Write exactly one of port, url, log and command, for example { "port": 3000 }.',
 };
 
 function readDuration(written: string | number | undefined, source: EntrySource, path: ValuePath): number | undefined {
   if (written === undefined) return undefined;
   const ms = parseDurationMs(written);
-  if (ms === undefined) reportContent(source, path, `"${written}" is not a duration`, NEXT_STEPS.timeout);
+  if (ms === undefined) reportContent(source, path, { what: `"${written}" is not a duration`, next: DURATION_HELP });
   return ms;
 }
 
@@ -236,7 +245,7 @@ function readCommand(
 ): string | readonly string[] | undefined {
   const isEmpty = written !== undefined && (typeof written === "string" ? written.trim() === "" : written.length === 0);
   if (isEmpty)
-    reportContent(source, ["command"], "there is nothing to run", "Remove it to run the package.json script.");
+    reportContent(source, ["command"], { what: "there is nothing to run", next: "Remove it to run the script." });
   return isEmpty ? undefined : written;
 }
 
@@ -247,7 +256,7 @@ function readMutexes(written: MutexConfig | readonly MutexConfig[], source: Entr
     const name = typeof each === "string" ? each : each.name;
     const mode = typeof each === "string" ? "exclusive" : (each.mode ?? "exclusive");
     if (name.trim() === "") reportContent(source, ["mutex"], "a mutex needs a name");
-    else if (claims.has(name)) reportContent(source, ["mutex"], `"${name}" is named twice`, "Name each mutex once.");
+    else if (claims.has(name)) reportContent(source, ["mutex"], `"${name}" is named twice`);
     else claims.set(name, { name, mode });
   }
   return [...claims.values()];
@@ -258,10 +267,11 @@ function readPools(written: string | Record<string, number>, source: EntrySource
   for (const [pool, amount] of claims) {
     const size = source.pools[pool];
     if (size === undefined) {
-      reportContent(source, ["pool"], `there is no pool "${pool}"`, poolHelp(pool, Object.keys(source.pools)));
+      const next = poolHelp(pool, Object.keys(source.pools));
+      reportContent(source, ["pool"], { what: `there is no pool "${pool}"`, next });
     } else if (amount > size) {
       const what = `it asks for ${amount} of the pool "${pool}", which has ${size}`;
-      reportContent(source, ["pool"], what, "Ask for less, or make the pool larger.");
+      reportContent(source, ["pool"], { what, next: "Ask for less, or make the pool larger." });
     }
   }
   return claims.sort(([left], [right]) => (left < right ? -1 : 1));
@@ -282,12 +292,8 @@ function readReady(written: NonNullable<TaskConfig["ready"]>, source: EntrySourc
     return undefined;
   }
   if (written.log !== undefined && !isPattern(written.log)) {
-    reportContent(
-      source,
-      ["ready", "log"],
-      `"${written.log}" is not a regular expression`,
-      "Escape its special characters.",
-    );
+    const what = `"${written.log}" is not a regular expression`;
+    reportContent(source, ["ready", "log"], { what, next: "Escape its special characters." });
   }
   return { ...(Object.fromEntries(set) as Omit<ReadyProbe, "timeoutMs">), timeoutMs };
 }

@@ -7,10 +7,10 @@
  */
 import type { Problem, Result } from "@kahn/core";
 import { err, ok, problem, warning } from "@kahn/core";
+import type { ConfigPart } from "./config-part.ts";
 import type { ConfigText, ValuePath } from "./config-text.ts";
 import { pathText } from "./config-text.ts";
 import type { KahnConfig, ProjectConfig, TaskConfig } from "./config-types.ts";
-import type { ConfigPart } from "./configuration.ts";
 import { INHERIT } from "./task-entry.ts";
 
 /** Keys that say how turbo itself shows or starts things. */
@@ -23,6 +23,9 @@ const SILENT_ROOT = new Set([
   "extends",
 ]);
 const SILENT_TASK = new Set(["extends", "outputLogs", "outputMode"]);
+const TASK_KEYS = new Set([
+  ..."description dependsOn env passThroughEnv outputs inputs cache persistent interactive with".split(" "),
+]);
 const NAMED_ROOT = new Set([
   ..."tasks pipeline globalDependencies globalEnv globalPassThroughEnv concurrency cacheDir cacheMaxAge cacheMaxSize tags".split(
     " ",
@@ -41,7 +44,7 @@ const TURBO_FIELD: Readonly<Record<string, string>> = {
 export function readTurboRoot(text: ConfigText): Result<ConfigPart<KahnConfig>, readonly Problem[]> {
   const reading = new TurboReading(text);
   const value = text.value as Readonly<Record<string, unknown>>;
-  reading.warnUnsupported(value, "", (key) => NAMED_ROOT.has(key) || SILENT_ROOT.has(key));
+  reading.warnUnsupported([], (key) => NAMED_ROOT.has(key) || SILENT_ROOT.has(key));
   const config: KahnConfig = {
     ...reading.concurrency(value.concurrency),
     cache: reading.cache(value),
@@ -56,8 +59,7 @@ export function readTurboRoot(text: ConfigText): Result<ConfigPart<KahnConfig>, 
 /** Translates the turbo.json of a package, which extends the root's. */
 export function readTurboProject(text: ConfigText): Result<ConfigPart<ProjectConfig>, readonly Problem[]> {
   const reading = new TurboReading(text);
-  const value = text.value as Readonly<Record<string, unknown>>;
-  reading.warnUnsupported(value, "", (key) => ["tasks", "pipeline", "tags"].includes(key) || SILENT_ROOT.has(key));
+  reading.warnUnsupported([], (key) => ["tasks", "pipeline", "tags"].includes(key) || SILENT_ROOT.has(key));
   const parents = reading.texts(["extends"]) ?? [];
   if (parents.some((each) => each !== "//")) reading.warn("extends", ["extends"], "from another package");
   const config: ProjectConfig = { tags: reading.texts(["tags"]) ?? [], tasks: reading.tasks() };
@@ -110,23 +112,7 @@ class TurboReading {
   }
 
   #task(written: Readonly<Record<string, unknown>>, path: ValuePath): TaskConfig {
-    const known = [
-      "dependsOn",
-      "env",
-      "passThroughEnv",
-      "outputs",
-      "inputs",
-      "cache",
-      "persistent",
-      "interactive",
-      "with",
-    ];
-    this.warnUnsupported(
-      written,
-      "of a task",
-      (key) => [...known, "description"].includes(key) || SILENT_TASK.has(key),
-      path,
-    );
+    this.warnUnsupported(path, (key) => TASK_KEYS.has(key) || SILENT_TASK.has(key));
     const references = this.texts([...path, "dependsOn"]);
     // Version 1 put variables among the dependencies: "$CI".
     const oldVariables = references?.filter((each) => each.startsWith("$") && each !== "$TURBO_EXTENDS$") ?? [];
@@ -188,13 +174,10 @@ class TurboReading {
     return Object.fromEntries(Object.entries(fields).filter(([, each]) => typeof each === "string"));
   }
 
-  warnUnsupported(
-    value: Readonly<Record<string, unknown>>,
-    where: string,
-    isKnown: (key: string) => boolean,
-    path: ValuePath = [],
-  ): void {
-    for (const key of Object.keys(value)) if (!isKnown(key)) this.warn(key, [...path, key], where);
+  /** Warns of each key of an object that is not known. */
+  warnUnsupported(path: ValuePath, isKnown: (key: string) => boolean): void {
+    const where = path.length === 0 ? "" : "of a task";
+    for (const [key] of this.#record(path)) if (!isKnown(key)) this.warn(key, [...path, key], where);
   }
 
   warn(key: string, path: ValuePath, detail: string): void {

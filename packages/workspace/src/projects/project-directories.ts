@@ -41,38 +41,33 @@ interface Expansion {
 
 function expand(reader: SourceReader, root: string, at: Expansion): void {
   const { directory, rest, found } = at;
+  const absolute = directory === "" ? root : `${root}/${directory}`;
   const [segment, ...further] = rest;
   if (segment === undefined) {
-    if (directory !== "" && isProject(reader, `${root}/${directory}`)) found.add(directory);
+    if (directory !== "" && isProject(reader, absolute)) found.add(directory);
     return;
   }
   if (segment === "." || segment === "") {
     expand(reader, root, { directory, rest: further, found });
   } else if (segment === "**") {
     expand(reader, root, { directory, rest: further, found });
-    for (const child of folders(reader, root, directory, "directory-only")) {
+    for (const child of folders(reader, absolute, "directory-only").map((name) => join(directory, name))) {
       expand(reader, root, { directory: child, rest, found });
     }
   } else if (!/[*?[\]()!]/.test(segment)) {
     expand(reader, root, { directory: join(directory, segment), rest: further, found });
   } else {
     const matches = picomatch(segment);
-    for (const child of folders(reader, root, directory, "with-links")) {
-      if (matches(child.slice(child.lastIndexOf("/") + 1)))
-        expand(reader, root, { directory: child, rest: further, found });
+    for (const child of folders(reader, absolute, "with-links")) {
+      if (matches(child)) expand(reader, root, { directory: join(directory, child), rest: further, found });
     }
   }
 }
 
-function folders(
-  reader: SourceReader,
-  root: string,
-  directory: string,
-  which: "directory-only" | "with-links",
-): string[] {
-  return folderNames(reader.list(directory === "" ? root : `${root}/${directory}`))
+function folders(reader: SourceReader, directory: string, which: "directory-only" | "with-links"): string[] {
+  return folderNames(reader.list(directory))
     .filter((name) => which === "with-links" || !name.endsWith("@"))
-    .map((name) => join(directory, name.replace(/@$/, "")));
+    .map((name) => name.replace(/@$/, ""));
 }
 
 function isProject(reader: SourceReader, directory: string): boolean {

@@ -1,8 +1,9 @@
 /** The files of one project: its manifest and its own configuration. */
 import type { Problem, Result, SourcePlace } from "@kahn/core";
 import { ok, problem } from "@kahn/core";
+import type { ConfigPart } from "../config/config-part.ts";
 import type { ProjectConfig } from "../config/config-types.ts";
-import type { ConfigPart, ProjectConfigurationOptions } from "../config/configuration.ts";
+import type { ProjectConfigurationOptions } from "../config/configuration.ts";
 import { readProjectConfiguration } from "../config/configuration.ts";
 import type { Manifest } from "./manifest.ts";
 import { positionsIn, readManifest } from "./manifest.ts";

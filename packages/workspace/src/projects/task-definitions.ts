@@ -7,7 +7,8 @@
  * Source:    the behaviour of npm (pre and post scripts) and of turbo (tasks that a project has no script for).
  */
 import type { Problem, SourcePlace } from "@kahn/core";
-import { taskId } from "@kahn/core";
+import { taskId, warning } from "@kahn/core";
+import { closestName } from "../config/suggestion.ts";
 import type { TaskEntry } from "../config/task-entry.ts";
 import type { Project, TaskCommand, TaskDefinition, TaskReference } from "../model.ts";
 import type { TaskTemplate } from "./task-definition.ts";
@@ -69,7 +70,25 @@ export function defineTasks(sources: TaskSources): TaskDefinition[] {
     }
     plan.tasks.sort((left, right) => (left.task < right.task ? -1 : 1));
   }
-  return plans.flatMap((plan) => plan.tasks);
+  const tasks = plans.flatMap((plan) => plan.tasks);
+  if (tables.source === "kahn") warnOfIdleEntries(sources, tasks);
+  return tasks;
+}
+
+/** An entry that no project has a script for and that leads nowhere is most likely misspelt. */
+function warnOfIdleEntries({ projects, tables, report }: TaskSources, tasks: readonly TaskDefinition[]): void {
+  const present = new Set(tasks.map((task) => task.task));
+  for (const [name, entry] of tables.everywhere) {
+    if (present.has(name)) continue;
+    const scripts = [...new Set(projects.flatMap((project) => Object.keys(project.scripts)))].sort();
+    const closest = closestName(name, scripts);
+    report(
+      warning("task-without-command", `No project has a script "${name}", and the task has no command`, {
+        where: entry.place,
+        next: closest === undefined ? 'Add a script or a "command", or remove the task.' : `Did you mean "${closest}"?`,
+      }),
+    );
+  }
 }
 
 interface CommandlessTask {

@@ -1,12 +1,13 @@
 /** Reads the task tables of all configuration files into entries. */
 import type { Problem } from "@kahn/core";
 import { problem, taskId, warning } from "@kahn/core";
+import type { ConfigPart } from "../config/config-part.ts";
 import { pathText } from "../config/config-text.ts";
 import type { KahnConfig, ProjectConfig, TaskConfig } from "../config/config-types.ts";
-import type { ConfigPart } from "../config/configuration.ts";
 import { suggest } from "../config/suggestion.ts";
 import type { TaskEntry } from "../config/task-entry.ts";
 import { readTaskEntry } from "../config/task-entry.ts";
+import { parseTaskReference } from "../config/task-reference.ts";
 import type { ProjectFiles } from "./project-files.ts";
 import type { TaskTables } from "./task-definitions.ts";
 
@@ -33,23 +34,20 @@ export function readTaskTables(sources: TableSources): TaskTables {
   for (const each of sources.files) {
     if (each.part === undefined) continue;
     for (const [key, config] of tasksOf(each.part)) {
-      if (key.includes("#")) sources.report(projectKey(each.part, key));
+      if (!isTaskKey(key)) sources.report(badKey(each.part, key));
+      else if (key.includes("#")) sources.report(projectKey(each.part, key));
       else add(each.name, key, readEntry(each.part, { key, config, rootName }, sources));
     }
     for (const task of each.part.removed) removed.add(taskId(each.name, task));
   }
-  if (sources.root !== undefined) {
-    for (const [key, config] of tasksOf(sources.root)) {
-      const entry = readEntry(sources.root, { key, config, rootName }, sources);
-      const at = key.lastIndexOf("#");
-      if (at === -1) everywhere.set(key, entry);
-      else {
-        const project = key.slice(0, at) === rootName ? "//" : key.slice(0, at);
-        add(project, key.slice(at + 1), entry);
-        const names = sources.files.map((file) => file.name);
-        if (!names.includes(project)) sources.report(unknownProject(sources, { key, project, names }));
-      }
-    }
+  const names = new Set(sources.files.map((file) => file.name));
+  for (const [key, config] of sources.root === undefined ? [] : tasksOf(sources.root)) {
+    const entry = readEntry(sources.root!, { key, config, rootName }, sources);
+    const [project, task] = splitKey(key, rootName);
+    if (!isTaskKey(key)) sources.report(badKey(sources.root!, key));
+    else if (project === undefined) everywhere.set(task, entry);
+    else if (names.has(project)) add(project, task, entry);
+    else sources.report(unknownProject(sources, { key, project, names: [...names] }));
   }
   return { source: sources.source, everywhere, specific, removed };
 }
@@ -76,6 +74,24 @@ function readEntry(
     report: sources.report,
     onto: part.standalone.has(entry.key) ? "nothing" : "inherited",
     rootName: entry.rootName,
+  });
+}
+
+function splitKey(key: string, rootName: string | undefined): [project: string | undefined, task: string] {
+  const at = key.lastIndexOf("#");
+  if (at === -1) return [undefined, key];
+  return [key.slice(0, at) === rootName ? "//" : key.slice(0, at), key.slice(at + 1)];
+}
+
+function isTaskKey(key: string): boolean {
+  const reference = parseTaskReference(key);
+  return reference.ok && reference.value.kind !== "dependencies";
+}
+
+function badKey(part: ConfigPart<ProjectConfig>, key: string): Problem {
+  return problem("config-bad-value", `"${pathText(["tasks", key])}" is not the name of a task`, {
+    where: part.text.keyPlace(["tasks", key]),
+    next: 'Write "task", "project#task" or "//#task".',
   });
 }
 
