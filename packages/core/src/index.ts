@@ -92,6 +92,7 @@ export { randomBelow, randomHex } from "./ports/random.ts";
 export type { TaskRunner, TaskRunOutcome } from "./ports/task-runner.ts";
 export type { Problem, ProblemDetail, SourcePlace } from "./problem.ts";
 export { ProblemError, problem, warning } from "./problem.ts";
+export { parseDurationMs, parseSizeBytes } from "./quantity.ts";
 export type { MalformedProblem } from "./reapi/decode.ts";
 export {
   decodeAction,

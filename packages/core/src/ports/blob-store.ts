@@ -32,7 +32,14 @@ export type MaterializeOutcome = "done" | "missing" | "corrupt";
 
 /** What can go wrong with a store as a whole. */
 export type StoreProblem = Problem<
-  "store-full" | "store-denied" | "store-format-newer" | "store-io" | "store-remote" | "blob-mismatch"
+  | "store-full"
+  | "store-denied"
+  | "store-format-newer"
+  | "store-io"
+  | "store-remote"
+  | "blob-mismatch"
+  /** Larger than the store takes: the result is not cached, nothing else is wrong. */
+  | "blob-too-large"
 >;
 
 /** Blobs by digest. Implementations: disk, tiers and decorators in `cas`; memory in `testing`. */
