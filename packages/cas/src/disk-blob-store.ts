@@ -16,7 +16,7 @@ import type {
   Result,
   StoreProblem,
 } from "@kahn/core";
-import { digestFunction, digestSizeBytes, problem } from "@kahn/core";
+import { digestFunction, problem } from "@kahn/core";
 import type { HashEngine } from "./hasher.ts";
 import { Ingestion } from "./internal/ingestion.ts";
 import { Materialization } from "./internal/materialization.ts";
@@ -41,7 +41,6 @@ export class DiskBlobStore implements BlobStore {
 
   read(digest: Digest): Promise<Result<Uint8Array | undefined, StoreProblem>> {
     return storeResult(async () => {
-      if (digestSizeBytes(digest) === 0) return new Uint8Array();
       const engine = (await this.#context.engines.forDigests([digest]))(digest);
       const { fs, layout, check } = this.#context;
       for (const path of [layout.blob(digest), layout.blob(digest, true)]) {
@@ -83,7 +82,6 @@ export class DiskBlobStore implements BlobStore {
   }
 
   #isPresent(digest: Digest, stat: FileStat | undefined, engine: HashEngine): boolean {
-    if (digestSizeBytes(digest) === 0) return true;
     const { fs, layout, check } = this.#context;
     const plain = layout.blob(digest);
     if (check.verdict(digest, plain, { stat, engine }) === "usable") {

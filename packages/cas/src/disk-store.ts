@@ -49,6 +49,11 @@ export interface DiskStore {
   readonly root: string;
   readonly blobs: BlobStore;
   readonly actions: ActionCache;
+  /**
+   * Absolute path of the directory for files that are to be adopted: on the store's device, and swept of what dead
+   * processes left. May not exist yet.
+   */
+  readonly temporary: string;
   /** Flushes what was written to the device, and begins a new epoch with the next write. */
   closeEpoch(): Promise<Result<void, StoreProblem>>;
   /**
@@ -109,6 +114,7 @@ function storeOf(context: StoreContext): DiskStore {
     root: context.layout.root,
     blobs: new DiskBlobStore(context),
     actions: new DiskActionCache(context),
+    temporary: context.layout.temporary,
     closeEpoch: () => storeResult(() => context.uses.endEpoch(true)),
     close: (options) => storeResult(() => context.uses.endEpoch(options?.sync ?? true)),
   };

@@ -1,6 +1,26 @@
-/** Content-addressed blobs and action results. */
+/** Content-addressed blobs and action results: the disk store, its upkeep, decorators, and the durable value store. */
+export type { ResultBlobs } from "./completeness.ts";
+export { completenessChecked, missingBlobs, resultBlobs } from "./completeness.ts";
+export type { CacheConfig } from "./config.ts";
+export { cacheConfig } from "./config.ts";
 export type { DiskStore, DiskStoreOptions } from "./disk-store.ts";
 export { openDiskStore, STORE_FORMAT } from "./disk-store.ts";
+export type { GarbageLimits, GarbageReport } from "./garbage-collector.ts";
+export { collectGarbage, DEFAULT_MAX_AGE_MS, DEFAULT_MAX_SIZE_BYTES, gcIfDue } from "./garbage-collector.ts";
 export type { HashEngine } from "./hasher.ts";
 export { loadEngine, loadHasher, nativeEngine } from "./hasher.ts";
+export type { BlobLimits } from "./limited.ts";
+export { limited } from "./limited.ts";
+export type { ActionCounts, BlobCounts } from "./metered.ts";
+export { metered, meteredActions } from "./metered.ts";
 export type { Liveness, ProcessOwner } from "./process-owner.ts";
+export { namedDigests } from "./result-digests.ts";
+export type { VerifyProgress, VerifyReport } from "./scrub.ts";
+export { verifyStore } from "./scrub.ts";
+export type { StoreStats } from "./store-stats.ts";
+export { clearStore, storeStats } from "./store-stats.ts";
+export type { RemoteTier, TieredOptions } from "./tiered.ts";
+export { tiered } from "./tiered.ts";
+export type { ValueProblem, ValueStoreOptions } from "./value-store.ts";
+export { openValueStore, ValueStore } from "./value-store.ts";
+export { verified } from "./verified.ts";

@@ -32,8 +32,7 @@ export class Ingestion {
     if (stat === undefined) throw new FileSystemError("ENOENT", "read", request.path);
     if (stat.kind !== "file")
       throw new FileSystemError(stat.kind === "directory" ? "EISDIR" : "EINVAL", "read", request.path);
-    // An empty blob is always there; linking would give every empty file one inode.
-    if (request.adopt === true && stat.sizeBytes > 0) {
+    if (request.adopt === true) {
       const adopted = this.#adopt(request, stat, engine);
       if (adopted !== undefined) return adopted;
     }
@@ -45,7 +44,7 @@ export class Ingestion {
     const bytes = fs.readFile(path);
     if (bytes === undefined) throw new FileSystemError("ENOENT", "read", path);
     const digest = engine.digest(bytes);
-    if (bytes.byteLength > 0 && !this.#has(digest, engine)) this.#context.writeBlob(layout.blob(digest), bytes);
+    if (!this.#has(digest, engine)) this.#context.writeBlob(layout.blob(digest), bytes);
     return digest;
   }
 
@@ -61,7 +60,7 @@ export class Ingestion {
         publisher.discard(temporary);
         return digest;
       }
-      publisher.rename(temporary, { path: layout.blob(digest), mode: BLOB_MODE, stampMs: stampMs(clock.nowMs()) });
+      publisher.rename(temporary, { path: layout.blob(digest), stampMs: stampMs(clock.nowMs()) });
       uses.wrote(storedBytes(Number(digest.slice(digest.lastIndexOf("/") + 1))));
       return digest;
     } catch (error) {

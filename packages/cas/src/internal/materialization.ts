@@ -70,15 +70,10 @@ export class Materialization {
   #makeVariant(digest: Digest, path: string, engine: HashEngine): MaterializeOutcome | "usable" {
     const { check, fs, layout } = this.#context;
     const mode = path.endsWith("x") ? EXECUTABLE_MODE : BLOB_MODE;
-    const sizeBytes = digestSizeBytes(digest);
-    if (sizeBytes === 0) {
-      this.#context.publishBlob((to) => fs.writeFile(to, "", { mode }), path, 0);
-      return "usable";
-    }
     const other = layout.blob(digest, mode === BLOB_MODE);
     const verdict = check.verdict(digest, other, { stat: fs.lstat(other), engine });
     if (verdict !== "usable") return verdict;
-    this.#context.publishBlob((to) => fs.copyFile({ from: other, to, mode }), path, sizeBytes);
+    this.#context.publishBlob((to) => fs.copyFile({ from: other, to, mode }), path, digestSizeBytes(digest));
     return "usable";
   }
 

@@ -11,7 +11,6 @@ import { parentOf } from "./store-layout.ts";
 /** One file to be published. */
 export interface Publication {
   readonly path: string;
-  readonly mode: number;
   /** Modification time to set; left out where the natural one is wanted. */
   readonly stampMs?: number;
 }
@@ -27,7 +26,7 @@ export class Publisher {
   }
 
   /** Writes bytes under a name that appears at once; replaces what is there. */
-  write(bytes: Uint8Array | string, publication: Publication): void {
+  write(bytes: Uint8Array | string, publication: Publication & { readonly mode: number }): void {
     this.fill((temporary) => this.#fs.writeFile(temporary, bytes, { mode: publication.mode }), publication);
   }
 

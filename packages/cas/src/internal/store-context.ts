@@ -66,7 +66,7 @@ export class StoreContext {
   /** Publishes what `make` writes, which the caller knows to be the blob's bytes. */
   publishBlob(make: (temporary: string) => void, path: string, sizeBytes: number): void {
     this.uses.writing();
-    this.publisher.fill(make, { path, mode: BLOB_MODE, stampMs: stampMs(this.clock.nowMs()) });
+    this.publisher.fill(make, { path, stampMs: stampMs(this.clock.nowMs()) });
     this.uses.wrote(storedBytes(sizeBytes));
   }
 }

@@ -1,0 +1,152 @@
+/** The walks of a collection: settle records, measure, remove. */
+import type { Digest } from "@kahn/core";
+import { FileSystemError } from "@kahn/core";
+import { loadEngine } from "../hasher.ts";
+import { recordedActionSize } from "./record-bytes.ts";
+import { isStamped } from "./stamp.ts";
+import type { StoreContext } from "./store-context.ts";
+import { storedBytes } from "./store-context.ts";
+import type { StoredFile } from "./store-walk.ts";
+import { digestOfStored, storedFiles } from "./store-walk.ts";
+import { UseTimes } from "./use-times.ts";
+
+const BUCKET_MS = 10_000;
+
+/** Temporary files of this age belong to processes that died. Quarantined blobs are kept a week for a look at them. */
+const LEFTOVER_MS = 24 * 60 * 60 * 1000;
+const QUARANTINE_MS = 7 * LEFTOVER_MS;
+
+/** Bytes by time of last use. */
+export class SizesByTime {
+  readonly #buckets = new Map<number, number>();
+  totalBytes = 0;
+
+  add(timeMs: number, sizeBytes: number): void {
+    const bucket = Math.floor(timeMs / BUCKET_MS);
+    this.#buckets.set(bucket, (this.#buckets.get(bucket) ?? 0) + sizeBytes);
+    this.totalBytes += sizeBytes;
+  }
+
+  /** The time before which everything has to go for `targetBytes` to be left; the beginning of time if it all fits. */
+  cutOffMs(maxBytes: number, targetBytes: number): number {
+    if (this.totalBytes <= maxBytes) return Number.NEGATIVE_INFINITY;
+    let kept = 0;
+    for (const [bucket, bytes] of [...this.#buckets].sort(([a], [b]) => b - a)) {
+      kept += bytes;
+      if (kept > targetBytes) return (bucket + 1) * BUCKET_MS;
+    }
+    return Number.NEGATIVE_INFINITY;
+  }
+}
+
+/** What one walk removed. */
+export interface Removal {
+  readonly removed: number;
+  readonly kept: number;
+  readonly removedBytes: number;
+}
+
+/** Walks of one collection. */
+export class Sweep {
+  readonly #context: StoreContext;
+
+  constructor(context: StoreContext) {
+    this.#context = context;
+  }
+
+  /** Marks what new records stand on. Answers with the records that cannot hit any more: incomplete or corrupt. */
+  async settleRecords(): Promise<Set<Digest>> {
+    const { fs, layout } = this.#context;
+    const times = new UseTimes(this.#context);
+    const useless = new Set<Digest>();
+    for await (const files of storedFiles(fs, layout.records)) {
+      for (const file of files) {
+        if (isStamped(file.stat)) continue;
+        const action = this.#actionOf(file);
+        const state = action === undefined ? "corrupt" : await times.settle(action, file.stat.mtimeMs);
+        if (state === "corrupt" || state === "incomplete") useless.add(digestOfStored(file, 0));
+      }
+    }
+    return useless;
+  }
+
+  /** Sums up sizes, and hashes what an unclean epoch left in doubt. */
+  async measure(): Promise<SizesByTime> {
+    const { fs, layout, check } = this.#context;
+    const sizes = new SizesByTime();
+    for await (const files of storedFiles(fs, layout.records)) {
+      for (const { stat } of files) sizes.add(stat.mtimeMs, storedBytes(stat.sizeBytes));
+    }
+    for await (const files of storedFiles(fs, layout.blobs)) {
+      for (const file of files) {
+        const engine = await loadEngine(file.fn);
+        const verdict = check.verdict(digestOfStored(file), file.path, { stat: file.stat, engine });
+        if (verdict === "usable") sizes.add(file.stat.mtimeMs, storedBytes(file.stat.sizeBytes));
+      }
+    }
+    return sizes;
+  }
+
+  /** Removes what was last used before the cut-off, and the victims (digests with size 0, for a name has none). */
+  async remove(
+    top: string,
+    { cutOffMs, dryRun, victims }: { cutOffMs: number; dryRun: boolean; victims: ReadonlySet<Digest> },
+  ): Promise<Removal> {
+    const { fs } = this.#context;
+    let removed = 0;
+    let kept = 0;
+    let removedBytes = 0;
+    for await (const files of storedFiles(fs, top)) {
+      for (const file of files) {
+        const isVictim = file.stat.mtimeMs < cutOffMs || victims.has(digestOfStored(file, 0));
+        if (!isVictim || !(dryRun || this.#removeUnlessUsed(file))) {
+          kept++;
+          continue;
+        }
+        removed++;
+        removedBytes += storedBytes(file.stat.sizeBytes);
+      }
+    }
+    return { removed, kept, removedBytes };
+  }
+
+  /** Removes temporary files and quarantined blobs that are past their time. */
+  removeLeftovers(nowMs: number): number {
+    const { fs, layout } = this.#context;
+    let removed = 0;
+    for (const [directory, ageMs] of [
+      [layout.temporary, LEFTOVER_MS],
+      [layout.quarantine, QUARANTINE_MS],
+    ] as const) {
+      for (const { name } of fs.readDirectory(directory) ?? []) {
+        const path = `${directory}/${name}`;
+        // The ctime: a temporary file may carry the times of what it was copied from, or a stamp.
+        const stat = fs.lstat(path);
+        if (stat !== undefined && stat.ctimeMs < nowMs - ageMs && remove(fs, path)) removed++;
+      }
+    }
+    return removed;
+  }
+
+  /** A use since the walk saw the file keeps it. */
+  #removeUnlessUsed(file: StoredFile): boolean {
+    const { fs } = this.#context;
+    const now = fs.lstat(file.path);
+    return now !== undefined && now.mtimeMs === file.stat.mtimeMs && remove(fs, file.path);
+  }
+
+  #actionOf(file: StoredFile): Digest | undefined {
+    const bytes = this.#context.fs.readFile(file.path);
+    const sizeBytes = bytes === undefined ? undefined : recordedActionSize(bytes);
+    return sizeBytes === undefined ? undefined : digestOfStored(file, sizeBytes);
+  }
+}
+
+function remove(fs: StoreContext["fs"], path: string): boolean {
+  try {
+    return fs.remove(path);
+  } catch (error) {
+    if (!(error instanceof FileSystemError)) throw error;
+    return false;
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * Which tiers answer.
+ *
+ * Invariant: trouble with a tier never reaches the build: the tier is left out for a while, and the first trouble of
+ *            each tier is told once.
+ */
+import type { Clock, Problem, Result, StoreProblem } from "@kahn/core";
+import { warning } from "@kahn/core";
+
+/** Which tiers answer, and who is told when one does not. */
+export class TierHealth {
+  readonly #clock: Clock;
+  readonly #retryAfterMs: number;
+  readonly #onWarning: (problem: Problem<"cache-tier-down">) => void;
+  readonly #downUntilMs = new Map<string, number>();
+  readonly #told = new Set<string>();
+
+  constructor(options: {
+    readonly clock: Clock;
+    readonly retryAfterMs: number;
+    readonly onWarning: (problem: Problem<"cache-tier-down">) => void;
+  }) {
+    this.#clock = options.clock;
+    this.#retryAfterMs = options.retryAfterMs;
+    this.#onWarning = options.onWarning;
+  }
+
+  /** Asks a tier; `undefined` when it is down or has trouble now. */
+  async ask<T>(tier: string, question: () => Promise<Result<T, StoreProblem>>): Promise<T | undefined> {
+    if (this.isDown(tier)) return undefined;
+    const answer = await question();
+    if (answer.ok) return answer.value;
+    this.trouble(tier, answer.problem);
+    return undefined;
+  }
+
+  isDown(tier: string): boolean {
+    return this.#clock.monotonicMs() < (this.#downUntilMs.get(tier) ?? Number.NEGATIVE_INFINITY);
+  }
+
+  /** Takes a tier out of use for a while. */
+  trouble(tier: string, cause: StoreProblem): void {
+    // One blob that it does not take says nothing about the others.
+    if (cause.code !== "blob-too-large") this.#downUntilMs.set(tier, this.#clock.monotonicMs() + this.#retryAfterMs);
+    if (this.#told.has(tier)) return;
+    this.#told.add(tier);
+    this.#onWarning(
+      warning("cache-tier-down", `cache "${tier}" has trouble; going on without it: ${cause.message}`, {
+        cause,
+        next: "Check its address and your network; results made meanwhile are in the local cache.",
+      }),
+    );
+  }
+}

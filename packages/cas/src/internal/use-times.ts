@@ -1,0 +1,83 @@
+/**
+ * Brings use times from segments and records into the stamps of files, which is where garbage collection reads them.
+ *
+ * Invariant: after `settle`, every blob of a stamped record has a stamp at least as late as the record's: whatever
+ *            cut-off is chosen later, a record that stays keeps all its blobs.
+ */
+import type { Digest, FileStat } from "@kahn/core";
+import { digestFunction, FileSystemError } from "@kahn/core";
+import type { HashEngine } from "../hasher.ts";
+import { loadEngine } from "../hasher.ts";
+import { namedDigests, treeFileDigests } from "../result-digests.ts";
+import { decodeRecord } from "./record-bytes.ts";
+import { stampMs } from "./stamp.ts";
+import type { StoreContext } from "./store-context.ts";
+
+/** What became of one record. */
+export type RecordState = "settled" | "missing" | "corrupt" | "incomplete";
+
+/** Marks records and what they stand on as used. */
+export class UseTimes {
+  readonly #context: StoreContext;
+
+  constructor(context: StoreContext) {
+    this.#context = context;
+  }
+
+  /** Notes a use of a record at `timeMs`. */
+  async settle(action: Digest, timeMs: number): Promise<RecordState> {
+    const { fs, layout } = this.#context;
+    const path = layout.record(action);
+    const bytes = fs.readFile(path);
+    const stat = fs.lstat(path);
+    if (bytes === undefined || stat === undefined) return "missing";
+    const content = decodeRecord(action, bytes);
+    if (content.kind === "other-action") return "missing";
+    if (content.kind === "corrupt") return "corrupt";
+    const engine = await loadEngine(digestFunction(action));
+    const usedMs = Math.max(timeMs, stat.mtimeMs);
+    const named = namedDigests(content.result);
+    for (const digest of named) if (!this.#mark(digest, usedMs, engine)) return "incomplete";
+    for (const { tree } of content.result.outputDirectories) {
+      const files = this.#treeFiles(tree, engine);
+      if (files === undefined) return "incomplete";
+      for (const digest of files) if (!this.#mark(digest, usedMs, engine)) return "incomplete";
+    }
+    // Last, and not before: a stamped record says that its blobs are marked.
+    this.#stamp(path, usedMs);
+    return "settled";
+  }
+
+  #treeFiles(tree: Digest, engine: HashEngine): Digest[] | undefined {
+    const { fs, layout } = this.#context;
+    const bytes = fs.readFile(layout.blob(tree)) ?? fs.readFile(layout.blob(tree, true));
+    if (bytes === undefined) return undefined;
+    const files = treeFileDigests(bytes, { fn: engine.fn, digest: engine.digest });
+    return files.ok ? files.value : undefined;
+  }
+
+  /** Stamps whatever variants of a blob there are. False when there is none that is sound. */
+  #mark(digest: Digest, timeMs: number, engine: HashEngine): boolean {
+    const { layout } = this.#context;
+    const plain = this.#markFile(digest, { path: layout.blob(digest), timeMs, engine });
+    return this.#markFile(digest, { path: layout.blob(digest, true), timeMs, engine }) || plain;
+  }
+
+  #markFile(digest: Digest, { path, timeMs, engine }: { path: string; timeMs: number; engine: HashEngine }): boolean {
+    const { fs, check } = this.#context;
+    const stat: FileStat | undefined = fs.lstat(path);
+    if (check.verdict(digest, path, { stat, engine }) !== "usable") return false;
+    if (stat !== undefined && stat.mtimeMs < stampMs(timeMs)) this.#stamp(path, timeMs);
+    return true;
+  }
+
+  #stamp(path: string, timeMs: number): void {
+    const stamp = stampMs(timeMs);
+    try {
+      this.#context.fs.setTimes(path, stamp, stamp);
+    } catch (error) {
+      // Vanished, or another user's: it keeps its older time.
+      if (!(error instanceof FileSystemError)) throw error;
+    }
+  }
+}

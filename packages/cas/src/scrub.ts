@@ -1,0 +1,91 @@
+/**
+ * Looks at every byte of a store.
+ *
+ * Owns:      the full check that nothing else makes: a blob damaged with its old time put back is found here only.
+ * Invariant: what is corrupt is set aside and reported, so that it is a miss from now on; records that lack blobs are
+ *            reported and left, because they are misses already for whoever checks, and may become whole again.
+ */
+import type { Digest, Result, StoreProblem } from "@kahn/core";
+import { digestFunction, FileSystemError } from "@kahn/core";
+import { missingBlobs } from "./completeness.ts";
+import type { DiskStore } from "./disk-store.ts";
+import { contextOf } from "./disk-store.ts";
+import { loadEngine } from "./hasher.ts";
+import { decodeRecord, recordedActionSize } from "./internal/record-bytes.ts";
+import type { StoreContext } from "./internal/store-context.ts";
+import { storeResult } from "./internal/store-problem.ts";
+import type { StoredFile } from "./internal/store-walk.ts";
+import { digestOfStored, storedFiles } from "./internal/store-walk.ts";
+
+/** How far a scrub is. */
+export interface VerifyProgress {
+  readonly blobs: number;
+  readonly records: number;
+  readonly bytes: number;
+}
+
+/** What a scrub found. */
+export interface VerifyReport extends VerifyProgress {
+  /** Blobs and records that were not what their names say; they are in the quarantine. Sizes are those found. */
+  readonly corrupt: readonly Digest[];
+  /** Actions whose results name blobs that are not there. */
+  readonly incomplete: readonly { readonly action: Digest; readonly missing: readonly Digest[] }[];
+}
+
+/** Hashes every blob, reads every record, and checks that each record's blobs are there. */
+export function verifyStore(
+  store: DiskStore,
+  options: { readonly onProgress?: (progress: VerifyProgress) => void } = {},
+): Promise<Result<VerifyReport, StoreProblem>> {
+  const context = contextOf(store);
+  return storeResult(async () => {
+    const corrupt: Digest[] = [];
+    const incomplete: { action: Digest; missing: readonly Digest[] }[] = [];
+    const seen = { blobs: 0, records: 0, bytes: 0 };
+    for await (const files of storedFiles(context.fs, context.layout.blobs)) {
+      for (const file of files) {
+        seen.blobs++;
+        seen.bytes += file.stat.sizeBytes;
+        if (await isCorruptBlob(context, file)) corrupt.push(digestOfStored(file));
+      }
+      options.onProgress?.({ ...seen });
+    }
+    for await (const files of storedFiles(context.fs, context.layout.records)) {
+      for (const file of files) {
+        seen.records++;
+        const found = await verifyRecord(context, store, file);
+        if (found === "corrupt") corrupt.push(digestOfStored(file));
+        else if (found !== undefined && found.missing.length > 0) incomplete.push(found);
+      }
+      options.onProgress?.({ ...seen });
+    }
+    return { ...seen, corrupt, incomplete };
+  });
+}
+
+async function isCorruptBlob({ check, fs }: StoreContext, file: StoredFile): Promise<boolean> {
+  const engine = await loadEngine(file.fn);
+  const digest = digestOfStored(file);
+  const found = check.hash(file.path, engine);
+  // Removed meanwhile by a collection.
+  if (found === digest || fs.lstat(file.path) === undefined) return false;
+  check.quarantine(digest, file.path);
+  return true;
+}
+
+async function verifyRecord(context: StoreContext, store: DiskStore, file: StoredFile) {
+  const bytes = context.fs.readFile(file.path);
+  if (bytes === undefined) return undefined;
+  const sizeBytes = recordedActionSize(bytes);
+  const action = digestOfStored(file, sizeBytes ?? 0);
+  const content = sizeBytes === undefined ? undefined : decodeRecord(action, bytes);
+  if (content?.kind !== "record") {
+    context.check.quarantine(action, file.path);
+    return "corrupt" as const;
+  }
+  const missing = await missingBlobs(store.blobs, content.result);
+  if (!missing.ok) {
+    throw new FileSystemError("EIO", `verify ${digestFunction(action)} record`, file.path);
+  }
+  return { action, missing: missing.value };
+}
