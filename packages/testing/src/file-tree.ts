@@ -35,18 +35,15 @@ export function readTree(fs: FileSystem, root: string): Record<string, string> {
       const path = join(directory, name);
       if (kind === "directory") {
         const before = found.length;
-        readable(
-          () => visit(path, `${prefix}${name}/`),
-          (shown) => found.push([`${prefix}${name}/`, shown]),
-        );
-        if (found.length === before) found.push([`${prefix}${name}/`, ""]);
-      } else if (kind === "symlink") found.push([prefix + name, `-> ${fs.readLink(path)}`]);
-      else if (kind === "other") found.push([prefix + name, "<other>"]);
-      else {
-        readable(
-          () => found.push([prefix + name, textOf(fs.readFile(path))]),
-          (shown) => found.push([prefix + name, shown]),
-        );
+        const refusal = refusalOf(() => visit(path, `${prefix}${name}/`));
+        if (found.length === before) found.push([`${prefix}${name}/`, refusal ?? ""]);
+      } else {
+        let value = "<other>";
+        const refusal = refusalOf(() => {
+          if (kind === "symlink") value = `-> ${fs.readLink(path)}`;
+          if (kind === "file") value = textOf(fs.readFile(path));
+        });
+        found.push([prefix + name, refusal ?? value]);
       }
     }
   };
@@ -54,12 +51,14 @@ export function readTree(fs: FileSystem, root: string): Record<string, string> {
   return Object.fromEntries(found.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-function readable(read: () => void, refused: (shown: string) => void): void {
+/** What is shown in place of what may not be read. */
+function refusalOf(read: () => void): string | undefined {
   try {
     read();
+    return undefined;
   } catch (error) {
     if (!(error instanceof FileSystemError)) throw error;
-    refused(`<${error.code}>`);
+    return `<${error.code}>`;
   }
 }
 

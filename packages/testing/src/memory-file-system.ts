@@ -298,14 +298,7 @@ export class MemoryFileSystem implements FileSystem {
   removeTree(path: string): void {
     const place = this.#access.find("rm", path, false);
     if (place?.node === undefined) return;
-    const removeBelow = (directory: DirectoryInode, below: string) => {
-      if (directory.entries.size > 0) this.#access.needRead("scandir", below, directory);
-      for (const [name, node] of [...directory.entries]) {
-        if (node.kind === "directory") removeBelow(node, `${below}/${name}`);
-        this.#unlink(directory, name, `${below}/${name}`);
-      }
-    };
-    if (place.node.kind === "directory") removeBelow(place.node, path);
+    if (place.node.kind === "directory") this.#empty(place.node);
     this.#unlink(place.parent, place.name, path);
   }
 
@@ -350,6 +343,15 @@ export class MemoryFileSystem implements FileSystem {
     this.#access.needEntries("unlink", path, directory);
     if (node?.kind === "directory" && node.entries.size > 0) throw new FileSystemError("ENOTEMPTY", "rmdir", path);
     this.#tree.setEntries([{ directory, name, node: undefined }], this.#nowMs());
+  }
+
+  /** Removes everything below a directory; its owner takes the permission where it is missing. */
+  #empty(directory: DirectoryInode): void {
+    if (directory.entries.size > 0) directory.mode |= 0o700;
+    for (const [name, node] of [...directory.entries]) {
+      if (node.kind === "directory") this.#empty(node);
+      this.#tree.setEntries([{ directory, name, node: undefined }], this.#nowMs());
+    }
   }
 
   #put(file: FileInode, content: Content): void {

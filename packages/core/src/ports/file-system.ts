@@ -114,7 +114,7 @@ export interface FileSystem {
   setTimes(path: string, atimeMs: number, mtimeMs: number): void;
   /** Removes a file, link or empty directory; `false` when there was none. */
   remove(path: string): boolean;
-  /** Removes a whole tree; no effect when there is none. Never follows symlinks. */
+  /** Removes a whole tree, read-only directories in it too; no effect when there is none. Never follows symlinks. */
   removeTree(path: string): void;
   /** Flushes everything written so far on the file system that holds `path`. */
   syncAll(path: string): Promise<void>;

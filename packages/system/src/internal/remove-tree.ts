@@ -29,7 +29,8 @@ function removeDirectory(path: string, inParent: Unlocked): void {
     }
   };
   for (let round = 1; ; round++) {
-    emptyDirectory(path, here);
+    // A directory that may be read but not searched hides what is in its children.
+    emptyDirectory(path, (call) => inParent(() => here(call)));
     try {
       guardedOrAbsent("rmdir", path, () => inParent(() => rmdirSync(path)));
       return;

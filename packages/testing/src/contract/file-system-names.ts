@@ -181,4 +181,13 @@ export const NAMES: Readonly<Record<string, (subject: FileSystemSubject) => void
     assert.deepEqual(fs.readDirectory(root), [{ name: "kept", kind: "directory" }]);
     assert.equal(textAt(fs, `${root}/kept/file`), "kept");
   },
+  "removeTree takes the permissions that directories in the tree withhold": ({ fs, root }) => {
+    fs.makeDirectory(`${root}/d/e/f`);
+    fs.writeFile(`${root}/d/e/f/file`, "");
+    fs.chmod(`${root}/d/e/f`, 0);
+    fs.chmod(`${root}/d/e`, 0o444);
+    fs.chmod(`${root}/d`, 0o555);
+    fs.removeTree(`${root}/d`);
+    assert.deepEqual(fs.readDirectory(root), []);
+  },
 };

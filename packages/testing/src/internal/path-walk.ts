@@ -35,11 +35,11 @@ export function walk({ root, path, follow, maySearch }: Walk): Place | string {
   while (pending.length > 0) {
     const name = pending.pop()!;
     const directory = stack[stack.length - 1]!.node;
+    if (!maySearch(directory)) return "EACCES";
     if (name === "..") {
       if (stack.length > 1) stack.pop();
       continue;
     }
-    if (!maySearch(directory)) return "EACCES";
     const node = directory.entries.get(name);
     const last = pending.length === 0;
     if (node?.kind === "symlink" && (!last || follow)) {
