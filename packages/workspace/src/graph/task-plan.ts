@@ -6,7 +6,17 @@
  * Invariant: a plan is acyclic, names each task once, and does not depend on the order of declarations: nodes and
  *            edges are sorted by id.
  */
-import { err, findCycles, labelGraph, ok, type Problem, problem, type Result, type TaskId } from "@kahn/core";
+import {
+  err,
+  findCycles,
+  labelGraph,
+  ok,
+  type Problem,
+  problem,
+  type Result,
+  type TaskId,
+  topologicalOrder,
+} from "@kahn/core";
 import type { Project, TaskDefinition, TaskReference, WorkspaceModel } from "../model.ts";
 import { literalOutputConflicts } from "./output-conflicts.ts";
 import { TaskIndex } from "./task-index.ts";
@@ -108,8 +118,11 @@ function targetsOf(
 }
 
 function cycleProblems(index: TaskIndex, planned: readonly PlannedTask[]): Problem[] {
-  const edges = new Map(planned.map((each) => [each.task.id, [...each.requires, ...each.after]]));
+  const edges = new Map(
+    planned.map((each) => [each.task.id, each.after.length === 0 ? each.requires : [...each.requires, ...each.after]]),
+  );
   const { graph, labels } = labelGraph(edges.keys(), (id) => edges.get(id)!);
+  if (topologicalOrder(graph) !== undefined) return [];
   return findCycles(graph).map((cycle) => {
     const ids = cycle.map((node) => labels[node]!);
     const facts = ids.map((id, at): [string, string] => {

@@ -11,7 +11,7 @@
 import type { FileSystem, Git } from "@kahn/core";
 import type { Project, WorkspaceModel } from "../model.ts";
 import type { Directory, WorkTreeStates } from "../states/index.ts";
-import { type FileSet, noFiles } from "./file-walk.ts";
+import { addFile, type FileSet, noFiles } from "./file-walk.ts";
 import { IgnoreRules } from "./ignore-rules.ts";
 import type { OutputMask } from "./output-mask.ts";
 import { inProject, isAtOrBelow } from "./pattern-set.ts";
@@ -102,8 +102,8 @@ export class DefaultFiles {
     }
     for (const path of this.#exceptions?.forced ?? []) {
       if (!this.#belongsTo(project, path)) continue;
-      files.ids.push(this.#options.states.rowOf(path));
-      files.paths.push(path);
+      files.isSorted = false;
+      addFile(files, this.#options.states.rowOf(path), path);
     }
     return files;
   }
@@ -128,8 +128,8 @@ export class DefaultFiles {
     const path = project.directory === "" ? "package.json" : `${project.directory}/package.json`;
     const id = this.#options.states.rowOf(path);
     if (files.ids.includes(id)) return;
-    files.ids.push(id);
-    files.paths.push(path);
+    files.isSorted = false;
+    addFile(files, id, path);
   }
 
   /** Adds the files below a directory that the rules leave in. `rules`: those from above; `undefined`: without git. */
@@ -141,6 +141,7 @@ export class DefaultFiles {
     if (here !== undefined) this.#adopt(directory, here);
     const { names, ids } = directory;
     const { project, into } = search;
+    if (!directory.isOrdered) into.isSorted = false;
     for (let index = 0; index < names.length; index++) {
       const id = ids[index]!;
       const name = names[index]!;
@@ -154,8 +155,7 @@ export class DefaultFiles {
         if (name === ".kahn" || (project !== undefined && this.#isLeftOut(project, own))) continue;
         this.#walk(own, here, search);
       } else if (project === undefined || this.#isTaken(project, own, outputs)) {
-        into.ids.push(id);
-        into.paths.push(own);
+        addFile(into, id, own);
       }
     }
   }

@@ -4,51 +4,37 @@
  * Owns:  the walk, and which directories no wildcard enters.
  * Never: follows a symlink: one to a directory is itself the file that is found.
  */
+import { compareUtf8 } from "@kahn/core";
 import type { Directory, WorkTreeStates } from "../states/index.ts";
 import { type Include, isListExcluded, isTreeExcluded, type PatternList, rootOf } from "./pattern-set.ts";
 
-/** Rows with their workspace-relative paths, in the same order. */
+/** Rows with their workspace-relative paths, in the same order. Some may turn out not to be files when looked at. */
 export interface FileSet {
   readonly ids: number[];
   readonly paths: string[];
+  /** False when the paths may be out of order, or one may be there twice. */
+  isSorted: boolean;
 }
 
 /** A set without files. */
 export function noFiles(): FileSet {
-  return { ids: [], paths: [] };
+  return { ids: [], paths: [], isSorted: true };
+}
+
+/** Adds a file; order is checked by whoever adds several at once. */
+export function addFile(into: FileSet, id: number, path: string): void {
+  into.ids.push(id);
+  into.paths.push(path);
+}
+
+/** To be called after files were added behind the first `before`: they must follow on those. */
+export function checkOrder(into: FileSet, before: number): void {
+  if (before === 0 || before === into.paths.length || !into.isSorted) return;
+  into.isSorted = compareUtf8(into.paths[before - 1]!, into.paths[before]!) < 0;
 }
 
 /** Directories that wildcards do not enter, because nobody means them; a pattern that names one does. */
 const SPECIAL = new Set([".git", ".kahn", "node_modules"]);
-
-/** What a walk leaves out and how deep it goes. */
-export interface WalkLimits {
-  readonly depthMax: number;
-  /** True for a directory that is not entered. */
-  readonly skips: (path: string, name: string, id: number) => boolean;
-  /** True for a file or symlink that is found. */
-  readonly takes: (path: string, id: number) => boolean;
-}
-
-/** Adds what is below a directory. @throws FileSystemError when one cannot be read. */
-export function walk(states: WorkTreeStates, directory: Directory, limits: WalkLimits, into: FileSet): void {
-  const { table } = states;
-  const { names, ids } = directory;
-  for (let index = 0; index < names.length; index++) {
-    const id = ids[index]!;
-    const kind = table.kind(id);
-    if (kind !== "file" && kind !== "symlink" && kind !== "directory") continue;
-    const path = directory.pathOf(names[index]!);
-    if (kind !== "directory") {
-      if (!limits.takes(path, id)) continue;
-      into.ids.push(id);
-      into.paths.push(path);
-    } else if (limits.depthMax > 1 && !limits.skips(path, names[index]!, id)) {
-      const below = states.list(path);
-      if (below !== undefined) walk(states, below, { ...limits, depthMax: limits.depthMax - 1 }, into);
-    }
-  }
-}
 
 /** For whom files are looked for. */
 export interface FileQuery {
@@ -63,43 +49,77 @@ export interface FileQuery {
  * Adds what an including pattern finds, less what its list excludes.
  *
  * @param base workspace-relative directory that the pattern is relative to; empty: the workspace.
+ * @throws FileSystemError when a directory cannot be read.
  */
 export function findIncluded(states: WorkTreeStates, include: Include, base: string, query: FileQuery): void {
   const start = rootOf(include);
   const path = start === "" ? base : base === "" ? start : `${base}/${start}`;
-  if (include.kind === "literal" && states.table.kind(states.rowOf(path)) !== "directory") {
-    if (addName(states, path, query)) return;
-  }
-  const directory = states.list(path);
-  if (directory === undefined) {
+  const { into } = query;
+  const before = into.paths.length;
+  if (include.kind !== "literal" || !addName(states, path, query)) {
+    const directory = states.list(path);
     // A link where a directory was meant: the link is what there is. Or a file where a directory was.
-    if (path !== "") addName(states, path, query);
-    return;
+    if (directory === undefined && path !== "") addName(states, path, query);
+    if (directory !== undefined) new Walk(states, { include, base, query }).enter(directory, 1);
   }
-  const { list, directory: project } = query;
-  const text = include.kind === "glob" ? include.text : start;
-  const limits: WalkLimits = {
-    depthMax: include.kind === "glob" ? include.depthMax : Number.POSITIVE_INFINITY,
-    skips: (each, name) => (SPECIAL.has(name) && !text.includes(name)) || isTreeExcluded(list, project, each),
-    takes: (each) =>
-      !isListExcluded(list, project, each) && (include.kind !== "glob" || include.test(relativeTo(base, each))),
-  };
-  walk(states, directory, limits, query.into);
+  checkOrder(into, before);
 }
 
-/** Adds one name if it is a file or symlink; false when it is a directory. */
+/** Adds one name unless it is excluded or not there; false when it is a directory. */
 function addName(states: WorkTreeStates, path: string, { directory, list, into }: FileQuery): boolean {
   const id = states.rowOf(path);
-  states.look([id], [path]);
+  // A file of an earlier look is taken for one until all are looked at together; anything else is looked at now.
+  if (states.table.kind(id) !== "file") states.look([id], [path]);
   const kind = states.table.kind(id);
   if (kind === "directory") return false;
   // `unknown` stays in: it could not be read, and whoever asks for its content is told so.
-  if (kind === "absent" || kind === "other" || isListExcluded(list, directory, path)) return true;
-  into.ids.push(id);
-  into.paths.push(path);
+  if (kind !== "absent" && kind !== "other" && !isListExcluded(list, directory, path)) addFile(into, id, path);
   return true;
 }
 
-function relativeTo(base: string, path: string): string {
-  return base === "" ? path : path.slice(base.length + 1);
+/** One walk below a directory for one pattern. */
+class Walk {
+  readonly #states: WorkTreeStates;
+  readonly #query: FileQuery;
+  readonly #depthMax: number;
+  /** Names a special directory that may be entered all the same. */
+  readonly #text: string;
+  readonly #hasExcludes: boolean;
+  readonly #test: ((path: string) => boolean) | undefined;
+  readonly #baseLength: number;
+
+  constructor(states: WorkTreeStates, search: { include: Include; base: string; query: FileQuery }) {
+    const { include, base, query } = search;
+    this.#states = states;
+    this.#query = query;
+    this.#depthMax = include.kind === "glob" ? include.depthMax : Number.POSITIVE_INFINITY;
+    this.#text = include.kind === "glob" ? include.text : rootOf(include);
+    this.#test = include.kind === "glob" ? include.test : undefined;
+    this.#baseLength = base === "" ? 0 : base.length + 1;
+    this.#hasExcludes = query.list.hasExcludes;
+  }
+
+  enter(directory: Directory, depth: number): void {
+    const { table } = this.#states;
+    const { list, directory: project, into } = this.#query;
+    const { names, ids } = directory;
+    const prefix = directory.path === "" ? "" : `${directory.path}/`;
+    if (!directory.isOrdered) into.isSorted = false;
+    for (let index = 0; index < names.length; index++) {
+      const id = ids[index]!;
+      const kind = table.kind(id);
+      if (kind === "file" || kind === "symlink") {
+        const path = prefix + names[index]!;
+        if (this.#hasExcludes && isListExcluded(list, project, path)) continue;
+        if (this.#test === undefined || this.#test(path.slice(this.#baseLength))) addFile(into, id, path);
+      } else if (kind === "directory" && depth < this.#depthMax) {
+        const name = names[index]!;
+        if (SPECIAL.has(name) && !this.#text.includes(name)) continue;
+        const path = prefix + name;
+        if (this.#hasExcludes && isTreeExcluded(list, project, path)) continue;
+        const below = this.#states.list(path);
+        if (below !== undefined) this.enter(below, depth + 1);
+      }
+    }
+  }
 }

@@ -51,7 +51,7 @@ export class OutputMask {
 
 function coversWhole({ directory, list }: Declaration, path: string): boolean {
   // An exclusion may bring back something below; then each file is asked.
-  if (list.project.excludes.length + list.workspace.excludes.length > 0) return false;
+  if (list.hasExcludes) return false;
   if (list.workspace.includes.some((each) => coversTree(each, path))) return true;
   const own = inProject(directory, path);
   return own !== undefined && list.project.includes.some((each) => coversTree(each, own));

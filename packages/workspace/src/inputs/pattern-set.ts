@@ -36,6 +36,7 @@ export interface PatternSet {
 /** A task's list of patterns. */
 export interface PatternList {
   readonly usesDefault: boolean;
+  readonly hasExcludes: boolean;
   /** Relative to the project. */
   readonly project: PatternSet;
   /** Relative to the workspace. */
@@ -70,7 +71,12 @@ function compileList(patterns: readonly string[]): PatternList {
   }
   project.includes.sort(byRoot);
   workspace.includes.sort(byRoot);
-  return { usesDefault: patterns.includes(DEFAULT_PATTERN), project, workspace };
+  return {
+    usesDefault: patterns.includes(DEFAULT_PATTERN),
+    hasExcludes: project.excludes.length + workspace.excludes.length > 0,
+    project,
+    workspace,
+  };
 }
 
 /** By where they start, so that what they find is nearly sorted. */
@@ -136,7 +142,7 @@ export function anyIncludes(includes: readonly Include[], path: string): boolean
 
 /** True when a list (without `$default`) means this workspace-relative path, in a project at `directory`. */
 export function listMatches(list: PatternList, directory: string, path: string): boolean {
-  if (isListExcluded(list, directory, path)) return false;
+  if (list.hasExcludes && isListExcluded(list, directory, path)) return false;
   if (list.workspace.includes.length > 0 && anyIncludes(list.workspace.includes, path)) return true;
   const own = inProject(directory, path);
   return own !== undefined && anyIncludes(list.project.includes, own);
@@ -163,6 +169,30 @@ export function coversTree(include: Include, directory: string): boolean {
   if (include.kind === "glob") return false;
   const root = rootOf(include);
   return root === "" || isAtOrBelow(directory, root);
+}
+
+const overlaps = new WeakMap<PatternList, WeakMap<PatternList, boolean>>();
+
+/** False when no path can be meant by both lists (of one project), whatever is on the disk. */
+export function mayOverlap(left: PatternList, right: PatternList): boolean {
+  let known = overlaps.get(left);
+  if (known === undefined) {
+    known = new WeakMap();
+    overlaps.set(left, known);
+  }
+  let answer = known.get(right);
+  if (answer === undefined) {
+    const isOneBase = left.workspace.includes.length + right.workspace.includes.length === 0;
+    answer =
+      !isOneBase || left.project.includes.some((each) => right.project.includes.some((other) => meets(each, other)));
+    known.set(right, answer);
+  }
+  return answer;
+}
+
+function meets(left: Include, right: Include): boolean {
+  const [one, other] = [rootOf(left), rootOf(right)];
+  return one === "" || other === "" || isAtOrBelow(one, other) || isAtOrBelow(other, one);
 }
 
 /** The path relative to a project's directory; `undefined` when it lies outside. */

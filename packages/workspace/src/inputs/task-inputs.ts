@@ -9,8 +9,17 @@ import { compareUtf8, err, FileSystemError, type InputEntry, ok, type Problem, p
 import type { Project, TaskDefinition } from "../model.ts";
 import type { FileTrouble, WorkTreeStates } from "../states/index.ts";
 import type { DefaultFiles } from "./default-files.ts";
-import { type FileQuery, type FileSet, findIncluded, noFiles } from "./file-walk.ts";
-import { compilePatterns, DEFAULT_PATTERN, isListExcluded, listMatches, type PatternList } from "./pattern-set.ts";
+import { addFile, type FileQuery, type FileSet, findIncluded, noFiles } from "./file-walk.ts";
+import {
+  compilePatterns,
+  DEFAULT_PATTERN,
+  type Include,
+  isListExcluded,
+  listMatches,
+  mayOverlap,
+  type PatternList,
+  rootOf,
+} from "./pattern-set.ts";
 
 /** Which files a task reads. */
 export interface InputRequest {
@@ -27,53 +36,76 @@ export interface InputTrouble {
 }
 
 const DEFAULT_INPUTS = [DEFAULT_PATTERN];
-const NO_PATTERNS = compilePatterns([]);
+
+/** Some of a task's inputs: entries once they were looked at. */
+interface Part {
+  readonly files: FileSet;
+  entries: readonly InputEntry[] | undefined;
+}
 
 /** Finds and hashes inputs. */
 export class TaskInputs {
   readonly #states: WorkTreeStates;
   readonly #defaults: DefaultFiles;
+  /** Whole directories (`src/**`) by path: the tasks of a project mostly read the same. */
+  readonly #trees = new Map<string, { readonly moment: number; readonly part: Part }>();
 
   constructor(states: WorkTreeStates, defaults: DefaultFiles) {
     this.#states = states;
     this.#defaults = defaults;
   }
 
-  /** The inputs as they are now, or the first problem. */
-  of(request: InputRequest): Result<InputEntry[], InputTrouble> {
-    const { project, task, globalInputs } = request;
+  /** The inputs as they are now, or the first trouble. */
+  of(request: InputRequest): Result<readonly InputEntry[], InputTrouble> {
     try {
-      const files = this.#find(request);
-      this.#states.look(files.ids, files.paths);
-      const entries: InputEntry[] = [];
-      const outputs =
-        task.outputs === undefined || task.outputs.length === 0 ? undefined : compilePatterns(task.outputs);
-      for (let index = 0; index < files.ids.length; index++) {
-        const path = files.paths[index]!;
-        const entry = this.#states.inputAt(files.ids[index]!, path);
-        if (entry === undefined) continue;
-        if (entry.kind === "unreadable" || entry.kind === "unstable")
-          return err({ path, problem: troubleProblem(path, entry, task) });
-        if (outputs !== undefined && listMatches(outputs, project.directory, path)) {
-          // A global input that one task makes is an input of all the others.
-          if (globalInputs.length > 0 && !isOwnInput(request, path)) continue;
-          return err({ path, problem: inputIsOutput(path, task) });
-        }
-        entries.push(entry);
+      let parts = this.#find(request);
+      for (const part of parts) this.#states.look(part.files.ids, part.files.paths);
+      if (parts.some((part) => this.#hasDirectory(part))) {
+        // What was a file when it was last seen is a directory now: this time it is known to be one.
+        parts = this.#find(request);
+        for (const part of parts) this.#states.look(part.files.ids, part.files.paths);
       }
-      return ok(sortedOnce(entries));
+      for (const part of parts) {
+        const trouble = this.#fill(part, request.task);
+        if (trouble !== undefined) return err(trouble);
+      }
+      return withoutOutputs(joined(parts), request);
     } catch (error) {
-      if (error instanceof FileSystemError)
-        return err({ path: error.path, problem: unreadable(error.path, error.code, task) });
-      throw error;
+      if (!(error instanceof FileSystemError)) throw error;
+      return err({ path: error.path, problem: unreadable(error.path, error.code, request.task) });
     }
   }
 
-  #find({ project, task, globalInputs }: InputRequest): FileSet {
+  #hasDirectory({ files, entries }: Part): boolean {
+    return entries === undefined && files.ids.some((id) => this.#states.table.kind(id) === "directory");
+  }
+
+  #fill(part: Part, task: InputRequest["task"]): InputTrouble | undefined {
+    if (part.entries !== undefined) return undefined;
+    const { ids, paths, isSorted } = part.files;
+    const entries: InputEntry[] = [];
+    for (let index = 0; index < ids.length; index++) {
+      const path = paths[index]!;
+      const entry = this.#states.inputAt(ids[index]!, path);
+      if (entry === undefined) continue;
+      if (entry.kind === "unreadable" || entry.kind === "unstable") {
+        return { path, problem: troubleProblem(path, entry, task) };
+      }
+      entries.push(entry);
+    }
+    part.entries = isSorted ? entries : sortedOnce(entries);
+    return undefined;
+  }
+
+  #find({ project, task, globalInputs }: InputRequest): Part[] {
     const list = compilePatterns(task.inputs ?? DEFAULT_INPUTS);
     const query: FileQuery = { directory: project.directory, list, into: noFiles() };
+    const parts: Part[] = [{ files: query.into, entries: undefined }];
     if (list.usesDefault) this.#addDefaults(project, query);
-    for (const include of list.project.includes) findIncluded(this.#states, include, project.directory, query);
+    for (const include of list.project.includes) {
+      if (include.kind === "tree" && !list.hasExcludes) parts.push(this.#tree(include, query));
+      else findIncluded(this.#states, include, project.directory, query);
+    }
     for (const include of list.workspace.includes) findIncluded(this.#states, include, "", query);
     if (globalInputs.length > 0) {
       const global = compilePatterns(globalInputs);
@@ -82,32 +114,72 @@ export class TaskInputs {
         for (const include of set.includes) findIncluded(this.#states, include, "", all);
       }
     }
-    return query.into;
+    return parts;
+  }
+
+  #tree(include: Include, { directory, list }: FileQuery): Part {
+    const key = `${directory}\0${rootOf(include)}`;
+    const known = this.#trees.get(key);
+    if (known !== undefined && known.moment === this.#states.moment) return known.part;
+    const part: Part = { files: noFiles(), entries: undefined };
+    findIncluded(this.#states, include, directory, { directory, list, into: part.files });
+    this.#trees.set(key, { moment: this.#states.moment, part });
+    return part;
   }
 
   #addDefaults(project: Project, { list, into }: FileQuery): void {
     const files = this.#defaults.of(project);
-    const hasExcludes = list.project.excludes.length + list.workspace.excludes.length > 0;
+    into.isSorted = files.isSorted;
     for (let index = 0; index < files.ids.length; index++) {
-      if (hasExcludes && isListExcluded(list, project.directory, files.paths[index]!)) continue;
-      into.ids.push(files.ids[index]!);
-      into.paths.push(files.paths[index]!);
+      if (list.hasExcludes && isListExcluded(list, project.directory, files.paths[index]!)) continue;
+      addFile(into, files.ids[index]!, files.paths[index]!);
     }
   }
 }
 
-function isOwnInput({ project, task }: InputRequest, path: string): boolean {
-  const list: PatternList = task.inputs === undefined ? NO_PATTERNS : compilePatterns(task.inputs);
-  return listMatches(list, project.directory, path);
+/** The entries of all parts in order. */
+function joined(parts: readonly Part[]): readonly InputEntry[] {
+  if (parts.length === 1) return parts[0]!.entries!;
+  const all: InputEntry[] = [];
+  let isSorted = true;
+  for (const { entries } of parts) {
+    const [last, first] = [all.at(-1), entries![0]];
+    if (last !== undefined && first !== undefined && compareUtf8(last.path, first.path) >= 0) isSorted = false;
+    for (const entry of entries!) all.push(entry);
+  }
+  return isSorted ? all : sortedOnce(all);
 }
 
-/** Sorts in place if it is needed, and drops what several patterns found. */
+function withoutOutputs(
+  entries: readonly InputEntry[],
+  request: InputRequest,
+): Result<readonly InputEntry[], InputTrouble> {
+  const outputs = outputsAmongInputs(request);
+  if (outputs === undefined) return ok(entries);
+  const { task, project } = request;
+  const isOutput = (entry: InputEntry) => listMatches(outputs, project.directory, entry.path);
+  // A global input that one task makes is an input of all the others.
+  const own = entries.find((entry) => isOutput(entry) && isOwnInput(request, entry.path));
+  if (own !== undefined) return err({ path: own.path, problem: inputIsOutput(own.path, task) });
+  return ok(entries.some(isOutput) ? entries.filter((entry) => !isOutput(entry)) : entries);
+}
+
+/** The outputs to look for among the inputs; `undefined` when there can be none. */
+function outputsAmongInputs({ task, globalInputs }: InputRequest): PatternList | undefined {
+  if (task.outputs === undefined || task.outputs.length === 0) return undefined;
+  const outputs = compilePatterns(task.outputs);
+  // The default inputs leave all outputs out.
+  if (globalInputs.length === 0 && !mayOverlap(compilePatterns(task.inputs ?? DEFAULT_INPUTS), outputs))
+    return undefined;
+  return outputs;
+}
+
+function isOwnInput({ project, task }: InputRequest, path: string): boolean {
+  return task.inputs !== undefined && listMatches(compilePatterns(task.inputs), project.directory, path);
+}
+
+/** In order, each path once. */
 function sortedOnce(entries: InputEntry[]): InputEntry[] {
-  let isSorted = true;
-  for (let index = 1; index < entries.length && isSorted; index++) {
-    isSorted = compareUtf8(entries[index - 1]!.path, entries[index]!.path) < 0;
-  }
-  if (isSorted) return entries;
   entries.sort((left, right) => compareUtf8(left.path, right.path));
   return entries.filter((entry, index) => index === 0 || entry.path !== entries[index - 1]!.path);
 }

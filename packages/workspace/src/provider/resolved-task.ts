@@ -21,35 +21,48 @@ export interface RunDescription {
 
 /** `LocalExecution` whose environment is made at the first reading. */
 export class LazyExecution implements LocalExecution {
-  readonly argv: readonly string[];
-  readonly cwd: string;
-  readonly timeoutMs: number | undefined;
-  readonly graceMs: number;
-  readonly attemptsMax: number;
-  readonly interactive: boolean;
-  readonly ready: ReadyProbe | undefined;
-  readonly #description: RunDescription;
+  readonly #from: RunDescription;
   #env: Readonly<Record<string, string>> | undefined;
 
-  constructor(description: RunDescription) {
-    const { task } = description;
-    this.argv = description.argv;
-    this.cwd = description.cwd;
-    this.timeoutMs = task.timeoutMs;
-    this.graceMs = task.graceMs;
-    this.attemptsMax = task.retries + 1;
-    this.interactive = task.interactive;
-    this.ready = task.ready;
-    this.#description = description;
+  constructor(from: RunDescription) {
+    this.#from = from;
+  }
+
+  get argv(): readonly string[] {
+    return this.#from.argv;
+  }
+
+  get cwd(): string {
+    return this.#from.cwd;
+  }
+
+  get timeoutMs(): number | undefined {
+    return this.#from.task.timeoutMs;
+  }
+
+  get graceMs(): number {
+    return this.#from.task.graceMs;
+  }
+
+  get attemptsMax(): number {
+    return this.#from.task.retries + 1;
+  }
+
+  get interactive(): boolean {
+    return this.#from.task.interactive;
+  }
+
+  get ready(): ReadyProbe | undefined {
+    return this.#from.task.ready;
   }
 
   get env(): Readonly<Record<string, string>> {
-    this.#env ??= this.#description.makeEnv();
+    this.#env ??= this.#from.makeEnv();
     return this.#env;
   }
 
   get unpassedNames(): readonly string[] {
-    const { text, hostValue } = this.#description;
+    const { text, hostValue } = this.#from;
     return mentionedVariables(text).filter((name) => this.env[name] === undefined && hostValue(name) !== undefined);
   }
 }
@@ -69,7 +82,7 @@ export interface ResolvedParts {
 /** Puts the parts together. */
 export function resolvedTask(from: ResolvedParts): ResolvedAction {
   const { task } = from;
-  return {
+  const resolved: ResolvedAction = {
     label: task.id,
     isolation: "declared",
     command: from.command,
@@ -78,11 +91,11 @@ export function resolvedTask(from: ResolvedParts): ResolvedAction {
     contributions: from.contributions,
     reach: task.deps === "direct" ? "own" : "transitive",
     cacheable: task.cache,
-    ...(task.uncachedBecause === undefined ? {} : { uncachedBecause: task.uncachedBecause }),
     outputs: from.outputs,
     run: from.run,
     changedInputs: from.changedInputs,
   };
+  return task.uncachedBecause === undefined ? resolved : { ...resolved, uncachedBecause: task.uncachedBecause };
 }
 
 /** Paths that are in one list only, or with other content. Both lists are sorted by path. */

@@ -31,6 +31,9 @@ export interface ToolIdentitiesOptions {
   readonly nodePath: string;
 }
 
+/** Tools by name, sorted. */
+export type ToolList = readonly (readonly [name: string, digest: Digest])[];
+
 /** How much of a script is read to see what starts it. */
 const HEAD_BYTES = 1024;
 /** A script that is interpreted by a script that is interpreted… */
@@ -42,6 +45,7 @@ export class ToolIdentities {
   readonly #hostDirectories: readonly string[];
   #moment = 0;
   readonly #known = new Map<string, Digest | undefined>();
+  readonly #lists = new Map<string, Result<ToolList, Problem>>();
   readonly #binFolders = new Map<string, boolean>();
   readonly #heads = new Map<string, string>();
 
@@ -56,25 +60,27 @@ export class ToolIdentities {
   }
 
   /** Identities by tool name, sorted; `node` is always among them. */
-  identify(
-    tools: readonly string[],
-    projectDirectory: string,
-    declaredAt: SourcePlace,
-  ): Result<readonly (readonly [name: string, digest: Digest])[], Problem> {
+  identify(tools: readonly string[], projectDirectory: string, declaredAt: SourcePlace): Result<ToolList, Problem> {
     const { states } = this.#options;
     if (this.#moment !== states.moment) {
       this.#moment = states.moment;
       this.#known.clear();
+      this.#lists.clear();
       this.#binFolders.clear();
     }
     const folders = this.#binDirectories(projectDirectory).filter((each) => this.#exists(each));
+    const key = `${tools.join("\0")}\0\0${folders.join("\0")}`;
+    const known = this.#lists.get(key);
+    if (known !== undefined) return known;
     const identities: (readonly [string, Digest])[] = [];
     for (const name of tools.includes("node") ? tools : ["node", ...tools]) {
       const digest = this.#identity(name, folders);
       if (digest === undefined) return err(absent(name, declaredAt));
       identities.push([name, digest]);
     }
-    return ok(identities.length === 1 ? identities : identities.sort(([left], [right]) => (left < right ? -1 : 1)));
+    const found = ok(identities.sort(([left], [right]) => (left < right ? -1 : 1)));
+    this.#lists.set(key, found);
+    return found;
   }
 
   #binDirectories(projectDirectory: string): string[] {

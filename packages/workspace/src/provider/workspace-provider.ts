@@ -20,6 +20,7 @@ import {
   ok,
   type PlannedNode,
   type Problem,
+  type Property,
   problem,
   type ResolvedAction,
   type Result,
@@ -64,6 +65,8 @@ export function workspaceProvider(options: WorkspaceProviderOptions): ActionProv
   return new WorkspaceProvider(options);
 }
 
+const NO_INPUTS = ok<readonly InputEntry[]>([]);
+
 class WorkspaceProvider implements ActionProvider {
   readonly #options: WorkspaceProviderOptions;
   readonly #inputs: TaskInputs;
@@ -104,7 +107,7 @@ class WorkspaceProvider implements ActionProvider {
     this.#options.states.beginResolution();
     const { task, project } = planned;
     const request: InputRequest = { project, task, globalInputs: this.#options.model.settings.globalInputs };
-    const inputs = this.#keyed.has(label) ? this.#inputs.of(request) : ok([]);
+    const inputs = this.#keyed.has(label) ? this.#inputs.of(request) : NO_INPUTS;
     if (!inputs.ok) return err(inputs.problem.problem);
     const tools = this.#tools.identify(task.tools, project.directory, task.declaredAt);
     if (!tools.ok) return tools;
@@ -121,7 +124,7 @@ class WorkspaceProvider implements ActionProvider {
       task,
       command: {
         arguments: declared.argv,
-        environment: env.flatMap(([name, value]) => (value === undefined ? [] : [{ name, value }])),
+        environment: presentVariables(env),
         outputPaths: outputs.paths,
         platform: [],
         workingDirectory: project.directory,
@@ -274,6 +277,12 @@ function plannedNode({ task, requires, after, validates, isRequested }: PlannedT
     priorityClass: task.priority,
     lifetime: task.persistent ? (isRequested ? "pinned" : "service") : "task",
   };
+}
+
+function presentVariables(env: KeyParts["env"]): Property[] {
+  const present: Property[] = [];
+  for (const [name, value] of env) if (value !== undefined) present.push({ name, value });
+  return present;
 }
 
 function inputRecord(entry: InputEntry): string[] {

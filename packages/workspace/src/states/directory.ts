@@ -26,6 +26,9 @@ export interface StoredNames {
   readonly count: number;
 }
 
+/** Up to so many names are searched one by one: making a map costs more. */
+const SMALL = 12;
+
 /** A directory. */
 export class Directory {
   /** Relative to the workspace (empty: the workspace itself), or absolute when it lies outside. */
@@ -36,6 +39,8 @@ export class Directory {
   seenAt = 0;
   /** Identity of the ignore rules by which the verdicts of its names were made; 0 for none. */
   rules = 0;
+  /** False after a name was added out of order. */
+  isOrdered = true;
   #stored: StoredNames | undefined;
   #names: string[] = [];
   #ids: number[] = [];
@@ -65,6 +70,10 @@ export class Directory {
   /** The row of a name, if it has one. */
   find(name: string): number | undefined {
     const names = this.names;
+    if (names.length <= SMALL) {
+      const position = names.indexOf(name);
+      return position === -1 ? undefined : this.#ids[position]!;
+    }
     this.#positions ??= new Map(names.map((each, index) => [each, index]));
     const position = this.#positions.get(name);
     return position === undefined ? undefined : this.#ids[position]!;
@@ -72,8 +81,9 @@ export class Directory {
 
   /** Adds a name that is not in it, for a listing that is not (or no longer) complete. */
   append(name: string, id: number): void {
-    this.#positions ??= new Map(this.names.map((each, index) => [each, index]));
-    this.#positions.set(name, this.#names.length);
+    const { length } = this.names;
+    this.#positions?.set(name, length);
+    this.isOrdered = false;
     this.#names.push(name);
     this.#ids.push(id);
   }
@@ -84,6 +94,7 @@ export class Directory {
     this.#names = names;
     this.#ids = ids;
     this.#positions = undefined;
+    this.isOrdered = true;
   }
 
   /** True when the stat is the one under which the names were read, and can be trusted. */
