@@ -141,17 +141,20 @@ function shortestCycle(graph: Graph, start: number, component: Int32Array): numb
   for (const node of queue) {
     for (let edge = graph.offsets[node]!; edge < graph.offsets[node + 1]!; edge++) {
       const target = graph.targets[edge]!;
-      if (target === start) {
-        const cycle: number[] = [];
-        for (let step = node; step !== -1; step = cameFrom.get(step)!) cycle.push(step);
-        return cycle.reverse();
-      }
+      if (target === start) return pathTo(node, cameFrom);
       if (component[target] !== component[start] || cameFrom.has(target)) continue;
       cameFrom.set(target, node);
       queue.push(target);
     }
   }
   throw new InvariantError(`node ${start} is in a knot without a cycle`);
+}
+
+/** The way from where a search began to a node, both included. */
+function pathTo(node: number, cameFrom: ReadonlyMap<number, number>): number[] {
+  const path: number[] = [];
+  for (let step = node; step !== -1; step = cameFrom.get(step)!) path.push(step);
+  return path.reverse();
 }
 
 /** Tarjan's algorithm with its own stack: a chain of 100,000 nodes must not exhaust the call stack. */
@@ -173,12 +176,10 @@ function strongComponents({ size, offsets, targets }: Graph): Int32Array {
         index[node] = low[node] = counter++;
         open.push(node);
       }
-      if (cursor[node]! < offsets[node + 1]!) {
-        const target = targets[cursor[node]!++]!;
-        if (index[target] === -1) path.push(target);
-        else if (component[target] === -1) low[node] = Math.min(low[node]!, index[target]!);
-        continue;
-      }
+      const target = cursor[node]! < offsets[node + 1]! ? targets[cursor[node]!++]! : -1;
+      if (target !== -1 && index[target] === -1) path.push(target);
+      else if (target !== -1 && component[target] === -1) low[node] = Math.min(low[node]!, index[target]!);
+      if (target !== -1) continue;
       path.pop();
       const parent = path[path.length - 1];
       if (parent !== undefined) low[parent] = Math.min(low[parent]!, low[node]!);

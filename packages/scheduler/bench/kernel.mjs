@@ -1,14 +1,17 @@
 /**
- * Measures the kernel: 100,000 nodes and 350,000 edges, everything a miss, admitted and stepped to the end.
+ * Measures the kernel: everything is a miss, from admission to the end.
  *
- * Run: `node packages/scheduler/bench/kernel.mjs [rounds]`. Prints the median and the spread in milliseconds.
+ * - wide:   100,000 nodes and 350,000 edges in one delta; the case of a large build.
+ * - visits: 100,000 nodes, each a delta of its own that requires the one before; the case of a long workflow.
+ * - claims: 10,000 nodes, each with a mutex of its own; the worst case of the queue, which keeps a heap per claim.
+ *
+ * Run: `node packages/scheduler/bench/kernel.mjs [rounds]`. Prints medians and spreads in milliseconds.
  */
 import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const NODES = 100_000;
-const EDGES_PER_NODE = 3.5;
 const rounds = Number(process.argv[2] ?? 9);
 
 const bundle = await build({
@@ -21,28 +24,39 @@ const bundle = await build({
 const source = Buffer.from(bundle.outputFiles[0].contents).toString("base64");
 const { createKernel, step } = await import(`data:text/javascript;base64,${source}`);
 
+const PLAIN = { slots: 1, pools: [], mutexes: [], tags: [], terminal: false };
+const spec = (requires, claim = PLAIN, weightMs = 1) => ({
+  requires,
+  after: [],
+  validates: [],
+  claim,
+  priorityClass: 0,
+  weightMs,
+  lifetime: "task",
+});
+
 /** Each node requires three or four of the 500 before it: wide, deep, with diamonds. */
-function specs() {
+function wide() {
   let seed = 1;
   const random = (below) => {
     seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
     return Math.floor((seed / 2 ** 32) * below);
   };
-  const claim = { slots: 1, pools: [], mutexes: [], tags: [], terminal: false };
   return Array.from({ length: NODES }, (_, node) => {
-    const wanted = Math.min(node, Math.floor(EDGES_PER_NODE + (node % 2) / 2 + 0.25));
-    const requires = Array.from({ length: wanted }, () => Math.max(0, node - 1 - random(500)));
-    return {
-      requires,
-      after: [],
-      validates: [],
-      claim,
-      priorityClass: 0,
-      weightMs: 1 + random(1000),
-      lifetime: "task",
-    };
+    const requires = Array.from({ length: Math.min(node, 3 + (node % 2)) }, () => Math.max(0, node - 1 - random(500)));
+    return spec(requires, PLAIN, 1 + random(1000));
   });
 }
+
+const CASES = {
+  wide: [wide()],
+  visits: Array.from({ length: NODES }, (_, node) => [spec(node === 0 ? [] : [node - 1])]),
+  claims: [
+    Array.from({ length: NODES / 10 }, (_, node) =>
+      spec([], { ...PLAIN, mutexes: [{ name: `m${node}`, mode: "exclusive" }] }),
+    ),
+  ],
+};
 
 const ANSWERS = {
   lookup: (id) => ({ kind: "looked-up", id, outcome: "miss" }),
@@ -50,38 +64,40 @@ const ANSWERS = {
   store: (id) => ({ kind: "stored", id }),
 };
 
-/** First in, first out answers, as from a machine with 8 slots. */
-function run(nodes) {
+/** Answers first in, first out, as from a machine with 8 slots; the next delta comes when nothing is left to do. */
+function run(deltas) {
   const start = performance.now();
-  const state = createKernel({
-    limits: { slots: 8, pools: {}, tagCaps: {}, io: 32 },
-    failure: "keep-going",
-  });
-  const queue = [];
+  let state = createKernel({ limits: { slots: 8, pools: {}, tagCaps: {}, io: 32 }, failure: "keep-going" });
+  let queue = [];
   let settled = 0;
-  let steps = 0;
   const take = (event) => {
-    steps++;
-    for (const effect of step(state, event).effects) {
+    const answer = step(state, event);
+    state = answer.state;
+    for (const effect of answer.effects) {
       if (effect.kind === "settled") settled++;
       else if (effect.kind !== "finished") queue.push(effect);
     }
   };
-  take({ kind: "admit", nodes });
-  const admitted = performance.now();
+  for (const nodes of deltas) {
+    take({ kind: "admit", nodes });
+    for (let at = 0; at < queue.length; at++) take(ANSWERS[queue[at].kind](queue[at].id));
+    queue = [];
+  }
   take({ kind: "seal" });
-  for (let at = 0; at < queue.length; at++) take(ANSWERS[queue[at].kind](queue[at].id));
-  if (settled !== NODES) throw new Error(`${settled} of ${NODES} nodes settled`);
-  return { admitMs: admitted - start, totalMs: performance.now() - start, steps };
+  const wanted = deltas.reduce((sum, nodes) => sum + nodes.length, 0);
+  if (settled !== wanted) throw new Error(`${settled} of ${wanted} nodes settled`);
+  return performance.now() - start;
 }
 
-const nodes = specs();
-const edges = nodes.reduce((sum, node) => sum + node.requires.length, 0);
-const results = Array.from({ length: rounds }, () => run(nodes)).sort((left, right) => left.totalMs - right.totalMs);
-const median = results[Math.floor(rounds / 2)];
 const ms = (value) => value.toFixed(0);
-console.log(
-  `${NODES} nodes, ${edges} edges, ${median.steps} steps: median ${ms(median.totalMs)} ms (admission ${ms(median.admitMs)}), ` +
-    `${ms(results[0].totalMs)}–${ms(results[rounds - 1].totalMs)} over ${rounds} rounds, ` +
-    `${((median.totalMs * 1000) / NODES).toFixed(2)} µs a node`,
-);
+for (const [name, deltas] of Object.entries(CASES)) {
+  const results = Array.from({ length: rounds }, () => run(deltas)).sort((left, right) => left - right);
+  const nodes = deltas.flat();
+  const edges = nodes.reduce((sum, node) => sum + node.requires.length, 0);
+  const median = results[Math.floor(rounds / 2)];
+  const perNode = ((median * 1000) / nodes.length).toFixed(2);
+  console.log(
+    `${name}: ${nodes.length} nodes, ${edges} edges: median ${ms(median)} ms, ` +
+      `${ms(results[0])}–${ms(results[rounds - 1])} over ${rounds} rounds, ${perNode} µs a node`,
+  );
+}

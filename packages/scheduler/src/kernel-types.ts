@@ -63,7 +63,7 @@ export type KernelEffect =
   | { readonly kind: "store"; readonly id: number; readonly node: number }
   /** End the running execution of this node; its `executed` is still awaited. */
   | { readonly kind: "terminate"; readonly node: number; readonly how: "term" | "kill" }
-  /** The node reached its end. `cause` is the root cause of a skip or a cascading cancel. */
+  /** The node reached its end. `cause` is the root cause of a skip, or the failure whose fail-fast cancelled it. */
   | {
       readonly kind: "settled";
       readonly node: number;
@@ -74,7 +74,10 @@ export type KernelEffect =
   | { readonly kind: "rejected"; readonly reasons: readonly DeltaProblem[] }
   /** Every node has settled and the graph is sealed. Emitted once, last. */
   | { readonly kind: "finished"; readonly status: "succeeded" | "failed" | "cancelled" }
-  /** A bug: work is left and nothing is in flight. Names every waiting node and what it waits for. */
+  /**
+   * A bug: work is left and nothing is in flight. Names every waiting node and what it waits for. Not a bug in one case:
+   * services that answer hold, in a ring, what the nodes behind them wait for; the run can then only be cancelled.
+   */
   | { readonly kind: "stalled"; readonly waiting: readonly WaitingNode[] };
 
 /** Why a delta was refused. All reasons are reported at once. */
@@ -85,6 +88,7 @@ export type DeltaProblem =
   | { readonly code: "self-edge"; readonly node: number }
   | { readonly code: "unknown-pool"; readonly node: number; readonly pool: string }
   | {
+      /** Alone, or together with the services that the node requires and that hold theirs while it runs. */
       readonly code: "claim-exceeds-limit";
       readonly node: number;
       readonly resource: string;

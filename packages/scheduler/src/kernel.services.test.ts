@@ -123,17 +123,34 @@ test("a service that nothing needs any more gives way to a node that waits for w
   assert.deepEqual(kernel.answer("db", "cancelled"), ["settled db executed", "execute rival"]);
 });
 
+test("a node that wants what the service it requires holds for its life is refused", () => {
+  const kernel = new KernelScript({ createKernel, step });
+  assert.deepEqual(
+    kernel.admit({
+      db: { ...service, claim: exclusive("port") },
+      test: { requires: ["db", "db"], claim: exclusive("port") },
+      other: { requires: ["db"], claim: exclusive("else") },
+    }),
+    ['rejected [{"code":"claim-exceeds-limit","resource":"mutex:port","asked":2,"limit":1,"node":1}]'],
+  );
+  assert.deepEqual(checkLog(kernel.log, { extent: "prefix" }), []);
+});
+
 // Goal: a deadlock that a configuration makes is named, never a silent hang.
-// Method: a task wants the mutex that the service it requires holds for its life.
-test("a node that waits for what its own service holds is reported as a stall", () => {
+// Method: a task wants the mutex that a service beneath the service it requires holds for its life.
+test("services that hold what the nodes behind them wait for are reported as a stall", () => {
   const kernel = run({
     db: { ...service, claim: exclusive("port") },
-    test: { requires: ["db"], claim: exclusive("port") },
+    api: { ...service, requires: ["db"] },
+    test: { requires: ["api"], claim: exclusive("port") },
   });
   kernel.miss("db");
   kernel.ready("db");
-  assert.deepEqual(kernel.miss("test"), ['stalled [{"node":1,"reasons":[{"kind":"mutex","name":"port"}]}]']);
-  assert.deepEqual(kernel.cancel(), ["settled test cancelled", "terminate db term"]);
+  kernel.miss("api");
+  kernel.ready("api");
+  assert.deepEqual(kernel.miss("test"), ['stalled [{"node":2,"reasons":[{"kind":"mutex","name":"port"}]}]']);
+  assert.deepEqual(kernel.cancel(), ["settled test cancelled", "terminate db term", "terminate api term"]);
+  kernel.answer("api", "cancelled");
   assert.deepEqual(kernel.answer("db", "cancelled"), ["settled db cancelled", "finished cancelled"]);
 });
 

@@ -39,7 +39,7 @@ import {
   WAITING,
 } from "./internal/node-table.ts";
 import { pump } from "./internal/pump.ts";
-import { answer, makeReady, settle, stopCause, stopWith, sweep } from "./internal/settling.ts";
+import { answer, makeReady, own, settle, stopped, stopWith, sweep } from "./internal/settling.ts";
 import { assertNode, type KernelState } from "./internal/state.ts";
 import type { KernelEffect, KernelEvent, NodeSpec } from "./kernel-types.ts";
 
@@ -112,7 +112,7 @@ function onAdmit(state: KernelState, specs: readonly NodeSpec[]): void {
   const { nodes } = state;
   for (const [node, dependency] of admission.doomed) {
     const cause = nodes.cause[dependency] === -1 ? dependency : nodes.cause[dependency]!;
-    if (nodes.status[node] === WAITING) settle(state, node, "skipped", cause);
+    if (nodes.status[node] === WAITING) settle(state, node, { end: "skipped", cause });
   }
   for (let node = admission.first; node < nodes.count; node++) {
     if (nodes.status[node] === WAITING && nodes.unmet[node] === 0) makeReady(state, node);
@@ -127,7 +127,7 @@ function onLookedUp(state: KernelState, node: number, outcome: Outcome<"looked-u
     return;
   }
   state.ioInUse--;
-  if (outcome === "errored") settle(state, node, "errored");
+  if (outcome === "errored") settle(state, node, own("errored"));
   else enqueue(state, node);
 }
 
@@ -138,14 +138,14 @@ function onRestored(state: KernelState, node: number, outcome: Outcome<"restored
     return;
   }
   if (outcome === "restored") state.nodes.flags[node]! |= CACHED;
-  settle(state, node, outcome === "restored" ? "succeeded" : "errored");
+  settle(state, node, own(outcome === "restored" ? "succeeded" : "errored"));
 }
 
 /** The node has to be executed, unless that has become impossible during its look-up. */
 function enqueue(state: KernelState, node: number): void {
   const cause = state.nodes.cause[node]!;
-  if (state.stop.kind !== "no") settle(state, node, "cancelled", stopCause(state));
-  else if (cause !== -1) settle(state, node, "skipped", cause);
+  if (state.stop.kind !== "no") settle(state, node, stopped(state));
+  else if (cause !== -1) settle(state, node, { end: "skipped", cause });
   else {
     state.nodes.setStatus(node, QUEUED);
     state.queue.push(node);
@@ -170,9 +170,9 @@ function onExecuted(state: KernelState, node: number, outcome: Outcome<"executed
   if (nodes.lifetime[node] !== TASK) {
     state.services.delete(node);
     const end = endOfService(state, node, outcome);
-    settle(state, node, end, end === "cancelled" ? stopCause(state) : -1);
+    settle(state, node, end === "cancelled" ? stopped(state) : own(end));
   } else if (outcome !== "succeeded") {
-    settle(state, node, outcome, outcome === "cancelled" ? stopCause(state) : -1);
+    settle(state, node, outcome === "cancelled" ? stopped(state) : own(outcome));
   } else {
     nodes.setStatus(node, STORE_PENDING);
     state.stores.push(node);
@@ -191,7 +191,7 @@ function endOfService(state: KernelState, node: number, outcome: Outcome<"execut
 
 function onStored(state: KernelState, node: number): void {
   state.ioInUse--;
-  settle(state, node, "succeeded");
+  settle(state, node, own("succeeded"));
 }
 
 function onCancel(state: KernelState, how: "term" | "kill"): void {

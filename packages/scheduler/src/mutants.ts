@@ -76,8 +76,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     "cause is the neighbour",
     SETTLING,
-    'conclude(state, dependent, "skipped", rootOf(state, node));',
-    'conclude(state, dependent, "skipped", node);',
+    'conclude(state, dependent, { end: "skipped", cause: rootOf(state, node) });',
+    'conclude(state, dependent, { end: "skipped", cause: node });',
   ),
   mutant(
     "no fixpoint drain",
@@ -102,8 +102,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     "start after cancel",
     KERNEL,
-    'if (state.stop.kind !== "no") settle(state, node, "cancelled"',
-    'if (false) settle(state, node, "cancelled"',
+    'if (state.stop.kind !== "no") settle(state, node, stopped',
+    "if (false) settle(state, node, stopped",
   ),
   mutant(
     "restore after cancel",
@@ -196,7 +196,7 @@ export const MUTANTS: readonly Mutant[] = [
     "if (this.isActive[claim] === true) return;",
     "if (this.isActive[claim] !== undefined) return;",
   ),
-  mutant("cycle admitted", ADMISSION, "if (order === undefined) {", "if (false) {"),
+  mutant("cycle admitted", ADMISSION, "order === undefined ? findCycles(graph) : []", "[] as number[][]"),
   mutant("only the first fault is reported", ADMISSION, "reasons: problems }", "reasons: problems.slice(0, 1) }"),
   mutant("delta onto a failed node waits", ADMISSION, "if (isBad)", "if (false)"),
   mutant("delta onto a settled node waits", ADMISSION, "strict ? status === SUCCEEDED : status >= SUCCEEDED", "false"),
@@ -214,7 +214,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     "a miss under a dead service is executed",
     KERNEL,
-    'else if (cause !== -1) settle(state, node, "skipped", cause);',
+    'else if (cause !== -1) settle(state, node, { end: "skipped", cause });',
     "",
   ),
   mutant(

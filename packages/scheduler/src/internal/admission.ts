@@ -12,6 +12,7 @@
 import { findCycles, graphFromLists, InvariantError, topologicalOrder } from "@kahn/core";
 import type { DeltaProblem, NodeSpec } from "../kernel-types.ts";
 import { ANSWERED, PINNED, RUNNING, SERVICE, SUCCEEDED, TASK, WAITING } from "./node-table.ts";
+import type { ClaimProblem } from "./resources.ts";
 import type { KernelState } from "./state.ts";
 
 const RELAXATIONS_PER_ITEM = 8;
@@ -28,37 +29,72 @@ export function admit(state: KernelState, specs: readonly NodeSpec[]): Admission
   if (state.isSealed) return { kind: "rejected", reasons: [{ code: "sealed" }] };
   const first = state.nodes.count;
   const problems: DeltaProblem[] = [];
-  let edgeCount = 0;
   let isAscending = true;
-  const total = first + specs.length;
   for (let at = 0; at < specs.length; at++) {
     const spec = specs[at]!;
-    const node = first + at;
-    edgeCount += spec.requires.length + spec.after.length;
-    for (const list of [spec.requires, spec.after, spec.validates]) {
-      for (const edge of list) {
-        if (edge >= 0 && edge < node && Number.isInteger(edge)) continue;
-        if (edge === node) problems.push({ code: "self-edge", node });
-        else if (!(edge >= 0 && edge < total && Number.isInteger(edge))) {
-          problems.push({ code: "unknown-node", node, edge });
-        } else if (list !== spec.validates) isAscending = false;
-      }
-    }
-    const claim = state.resources.intern(spec.claim);
-    for (const problem of state.resources.problemsOf(claim)) problems.push({ ...problem, node });
+    // Nearly every delta comes in an order in which all edges go down: then there is no cycle to look for.
+    if (!(isDescending(spec.requires, first + at) && isDescending(spec.after, first + at))) isAscending = false;
+    checkEdges(spec, { node: first + at, total: first + specs.length }, problems);
+    for (const problem of claimProblems(state, specs, first + at)) problems.push({ ...problem, node: first + at });
   }
   let order: Int32Array | undefined;
   if (!isAscending) {
     const graph = graphFromLists(innerLists(specs, first));
     order = topologicalOrder(graph);
-    if (order === undefined) {
-      for (const cycle of findCycles(graph)) problems.push({ code: "cycle", nodes: cycle.map((node) => node + first) });
-    }
+    const cycles = order === undefined ? findCycles(graph) : [];
+    for (const cycle of cycles) problems.push({ code: "cycle", nodes: cycle.map((node) => node + first) });
   }
   if (problems.length > 0) return { kind: "rejected", reasons: problems };
-  const doomed = enter(state, specs, edgeCount);
+  const doomed = enter(state, specs);
   lengthenPaths(state, first, order);
   return { kind: "admitted", first, doomed };
+}
+
+function isDescending(edges: readonly number[], node: number): boolean {
+  for (const edge of edges) if (edge >= node) return false;
+  return true;
+}
+
+interface Place {
+  readonly node: number;
+  /** How many nodes there are with the delta. */
+  readonly total: number;
+}
+
+function checkEdges(spec: NodeSpec, { node, total }: Place, problems: DeltaProblem[]): void {
+  for (const list of [spec.requires, spec.after, spec.validates]) {
+    for (const edge of list) {
+      if (edge === node) problems.push({ code: "self-edge", node });
+      else if (!(edge >= 0 && edge < total && Number.isInteger(edge))) {
+        problems.push({ code: "unknown-node", node, edge });
+      }
+    }
+  }
+}
+
+/** A claim must be within the limits, also together with what the services it requires hold all the while. */
+function claimProblems(state: KernelState, specs: readonly NodeSpec[], node: number): readonly ClaimProblem[] {
+  const { nodes, resources } = state;
+  const spec = specs[node - nodes.count]!;
+  const claim = resources.intern(spec.claim);
+  const own = resources.problemsOf(claim);
+  if (own.length > 0) return own;
+  let services: Set<number> | undefined;
+  for (const edge of spec.requires) {
+    if (edge !== node && isLasting(state, specs, edge)) services = (services ?? new Set()).add(edge);
+  }
+  if (services === undefined) return own;
+  const held = [...services].map((edge) =>
+    edge < nodes.count ? nodes.claim[edge]! : resources.intern(specs[edge - nodes.count]!.claim),
+  );
+  return resources.problemsBeside(claim, held);
+}
+
+/** True for a service that has not ended. */
+function isLasting({ nodes }: KernelState, specs: readonly NodeSpec[], node: number): boolean {
+  if (node < nodes.count) return nodes.lifetime[node] !== TASK && nodes.status[node]! < SUCCEEDED;
+  const spec = specs[node - nodes.count];
+  return spec !== undefined && spec.lifetime !== "task";
 }
 
 /** The edges that order nodes of the delta among themselves, renumbered from 0; wrong ones are left out. */
@@ -70,11 +106,14 @@ function innerLists(specs: readonly NodeSpec[], first: number): number[][] {
 }
 
 /** Enters nodes and distinct edges, and counts what holds each node back. */
-function enter(state: KernelState, specs: readonly NodeSpec[], edgeCount: number): [number, number][] {
+function enter(state: KernelState, specs: readonly NodeSpec[]): [number, number][] {
   const { nodes, edges } = state;
   const first = nodes.count;
   nodes.reserve(specs.length);
-  edges.reserve(first + specs.length, edgeCount);
+  edges.reserve(
+    first + specs.length,
+    specs.reduce((sum, spec) => sum + spec.requires.length + spec.after.length, 0),
+  );
   const firstEdge = edges.count;
   for (const spec of specs) {
     const node = nodes.add();
@@ -126,27 +165,22 @@ function finite(value: number): number {
 function lengthenPaths(state: KernelState, first: number, order: Int32Array | undefined): void {
   const { nodes, edges } = state;
   const raised: number[] = [];
-  for (let at = nodes.count - first - 1; at >= 0; at--) {
-    const node = first + (order === undefined ? at : order[at]!);
-    raiseDependencies(state, node, first, raised);
-  }
+  const raise = (node: number) => {
+    const path = nodes.pathMs[node]!;
+    const end = edges.rowStart[node + 1]!;
+    for (let edge = edges.rowStart[node]!; edge < end; edge++) {
+      const dependency = edges.dependency[edge]!;
+      const length = path + nodes.weightMs[dependency]!;
+      if (length <= nodes.pathMs[dependency]! || nodes.status[dependency] !== WAITING) continue;
+      nodes.pathMs[dependency] = length;
+      if (dependency < first) raised.push(dependency);
+    }
+  };
+  for (let at = nodes.count - first - 1; at >= 0; at--) raise(first + (order?.[at] ?? at));
   let budget = (nodes.count - first + edges.count - edges.rowStart[first]!) * RELAXATIONS_PER_ITEM;
   for (let at = 0; at < raised.length && budget > 0; at++) {
     const node = raised[at]!;
     budget -= 1 + edges.rowStart[node + 1]! - edges.rowStart[node]!;
-    raiseDependencies(state, node, first, raised);
-  }
-}
-
-/** Passes the length of a node's path on to its dependencies. Earlier nodes that grew are added to `raised`. */
-function raiseDependencies({ nodes, edges }: KernelState, node: number, first: number, raised: number[]): void {
-  const path = nodes.pathMs[node]!;
-  const end = edges.rowStart[node + 1]!;
-  for (let edge = edges.rowStart[node]!; edge < end; edge++) {
-    const dependency = edges.dependency[edge]!;
-    const length = path + nodes.weightMs[dependency]!;
-    if (length <= nodes.pathMs[dependency]! || nodes.status[dependency] !== WAITING) continue;
-    nodes.pathMs[dependency] = length;
-    if (dependency < first) raised.push(dependency);
+    raise(node);
   }
 }

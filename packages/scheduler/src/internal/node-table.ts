@@ -7,35 +7,53 @@
  */
 import { InvariantError } from "@kahn/core";
 
-// Ordered so that two comparisons answer most questions: up to QUEUED nothing is in flight for the node,
+// States are ordered so that two comparisons answer most questions: up to QUEUED nothing is in flight for the node,
 // from SUCCEEDED on it is settled.
+
+/** Something it depends on is not over. */
 export const WAITING = 0;
+/** Nothing holds it back; it waits for an I/O place to be looked up. */
 export const READY = 1;
+/** Looked up without a hit; it waits for its claim. */
 export const QUEUED = 2;
+/** Its look-up is in flight. */
 export const LOOKUP = 3;
+/** Its restore is in flight. */
 export const RESTORING = 4;
+/** Its command runs, and it holds its claim. */
 export const RUNNING = 5;
 /** The command succeeded; the result waits for an I/O place. */
 export const STORE_PENDING = 6;
+/** Its store is in flight. */
 export const STORING = 7;
+/** The first terminal state. */
 export const SUCCEEDED = 8;
+/** The command said no. */
 export const FAILED = 9;
+/** It could not be looked up, restored or run. */
 export const ERRORED = 10;
+/** Something it requires ended otherwise than well. */
 export const SKIPPED = 11;
+/** Ended, or not begun, because of a cancel or a drain. */
 export const CANCELLED = 12;
 const STATES = 13;
 
 /** A service has answered: its dependents may start, its slots are given back. */
 export const ANSWERED = 1;
+/** It was told to end. */
 export const TOLD_TERM = 2;
+/** It was told to end without grace. */
 export const TOLD_KILL = 4;
 /** A service that we ended because nothing needed it any more: that is its success. */
 export const UNNEEDED = 8;
 /** The result came from the cache. */
 export const CACHED = 16;
 
+/** Ends by itself. */
 export const TASK = 0;
+/** Runs until nothing needs it any more. */
 export const SERVICE = 1;
+/** Runs until it is cancelled. */
 export const PINNED = 2;
 
 /** Columns indexed by node number. Columns are replaced when they grow: never keep one across an admission. */

@@ -23,7 +23,8 @@ interface InternedClaim {
   readonly problems: readonly ClaimProblem[];
 }
 
-type ClaimProblem =
+/** Why a claim can never be met. */
+export type ClaimProblem =
   | Omit<Extract<DeltaProblem, { code: "unknown-pool" }>, "node">
   | Omit<Extract<DeltaProblem, { code: "claim-exceeds-limit" }>, "node">;
 
@@ -78,6 +79,24 @@ export class Resources {
   /** Why a claim can never be met; empty for a sound one. */
   problemsOf(claim: number): readonly ClaimProblem[] {
     return this.claims[claim]!.problems;
+  }
+
+  /** Why a claim can never be met beside others that last: services. Their slots do not count, they are given back. */
+  problemsBeside(claim: number, lasting: readonly number[]): ClaimProblem[] {
+    if (lasting.some((each) => this.problemsOf(each).length > 0)) return [];
+    const all = [claim, ...lasting];
+    const resources = new Set(all.flatMap((each) => this.claims[each]!.resources));
+    resources.delete(SLOTS);
+    return [...resources].flatMap((resource) => {
+      const asked = all.reduce((sum, each) => sum + this.amountOf(each, resource), 0);
+      const limit = this.capacity[resource]!;
+      if (asked <= limit) return [];
+      const name = this.nameOf(resource);
+      // Units of a mutex mean nothing to a reader: count its holders.
+      if (limit !== MUTEX_WHOLE) return [{ code: "claim-exceeds-limit", resource: name, asked, limit }];
+      const holders = all.filter((each) => this.amountOf(each, resource) > 0).length;
+      return [{ code: "claim-exceeds-limit", resource: name, asked: holders, limit: 1 }];
+    });
   }
 
   /** The number of a claim; equal claims have equal numbers. */

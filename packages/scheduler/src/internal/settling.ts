@@ -30,14 +30,31 @@ const END_STATUS = {
   cancelled: CANCELLED,
 } as const;
 
+/** How a node ends. */
+export interface Ending {
+  readonly end: NodeEnd;
+  /** The root cause, −1 for none. */
+  readonly cause: number;
+}
+
 /** Ends a node by its own outcome; dependents are released or skipped, and under fail-fast a failure drains the run. */
-export function settle(state: KernelState, node: number, end: NodeEnd, cause = -1): void {
-  conclude(state, node, end, cause);
+export function settle(state: KernelState, node: number, ending: Ending): void {
+  conclude(state, node, ending);
   const fallen = [node];
   for (const each of fallen) releaseDependents(state, each, fallen);
-  if (end === "succeeded" || state.stop.kind !== "no") return;
+  if (ending.end === "succeeded" || state.stop.kind !== "no") return;
   state.hasFailure = true;
   if (state.options.failure === "fail-fast") stopWith(state, { kind: "drain", cause: rootOf(state, node) });
+}
+
+/** An end for which nothing but the node itself is the cause. */
+export function own(end: Exclude<NodeEnd, "skipped" | "cancelled">): Ending {
+  return { end, cause: -1 };
+}
+
+/** The end of a node that the stop overtook; its cause is the failure that drained the run, if one did. */
+export function stopped(state: KernelState): Ending {
+  return { end: "cancelled", cause: state.stop.kind === "drain" ? state.stop.cause : -1 };
 }
 
 /** Stops admission: everything that is not in flight is cancelled at once. */
@@ -50,7 +67,7 @@ export function stopWith(state: KernelState, stop: Stop): void {
 export function sweep(state: KernelState, first: number): void {
   const { nodes } = state;
   for (let node = first; node < nodes.count; node++) {
-    if (nodes.status[node]! <= QUEUED) conclude(state, node, "cancelled", stopCause(state));
+    if (nodes.status[node]! <= QUEUED) conclude(state, node, stopped(state));
   }
 }
 
@@ -70,18 +87,13 @@ export function makeReady(state: KernelState, node: number): void {
   state.ready.push(node);
 }
 
-/** The failure that drained the run, −1 where it was no failure. */
-export function stopCause(state: KernelState): number {
-  return state.stop.kind === "drain" ? state.stop.cause : -1;
-}
-
 function rootOf(state: KernelState, node: number): number {
   const cause = state.nodes.cause[node]!;
   return cause === -1 ? node : cause;
 }
 
 /** The one place where a node gets its end. */
-function conclude(state: KernelState, node: number, end: NodeEnd, cause: number): void {
+function conclude(state: KernelState, node: number, { end, cause }: Ending): void {
   const { nodes } = state;
   nodes.setStatus(node, END_STATUS[end]);
   nodes.cause[node] = cause;
@@ -102,7 +114,7 @@ function releaseDependents(state: KernelState, node: number, fallen: number[]): 
     const status = nodes.status[dependent]!;
     if (edges.strict[edge] === 1 && !isOver) {
       if (status <= QUEUED) {
-        conclude(state, dependent, "skipped", rootOf(state, node));
+        conclude(state, dependent, { end: "skipped", cause: rootOf(state, node) });
         fallen.push(dependent);
       } else if (status === LOOKUP || status === RESTORING) {
         // Only under a service that answered and then died. A hit still counts; a miss must not be executed.

@@ -1,6 +1,7 @@
 /** Whether a delta is sound, and whether the reasons given for its refusal are true: P3, P16. */
 import type { ResourceClaim, ResourceLimits } from "@kahn/core";
 import type { DeltaProblem, NodeSpec } from "../kernel-types.ts";
+import { ClaimLedger } from "./claim-ledger.ts";
 import type { Report } from "./kernel-log.ts";
 
 /** A delta as it was offered. */
@@ -10,6 +11,8 @@ export interface OfferedDelta {
   readonly first: number;
   readonly isSealed: boolean;
   readonly limits: ResourceLimits;
+  /** The node's specification if it is a service, or pinned, and has not ended; also for nodes of the delta. */
+  readonly lasting: (node: number) => NodeSpec | undefined;
 }
 
 /** Compares the refusal of a delta (or its admission: no reasons) with the rules. */
@@ -31,7 +34,7 @@ export function checkDelta(delta: OfferedDelta, given: readonly DeltaProblem[] |
 }
 
 /** All faults but cycles, as `code node`. */
-function faults({ nodes, first, limits }: OfferedDelta): Set<string> {
+function faults({ nodes, first, limits, lasting }: OfferedDelta): Set<string> {
   const found = new Set<string>();
   nodes.forEach((spec, at) => {
     const node = first + at;
@@ -39,10 +42,21 @@ function faults({ nodes, first, limits }: OfferedDelta): Set<string> {
       if (edge === node) found.add(`self-edge ${node}`);
       else if (edge < 0 || edge >= first + nodes.length) found.add(`unknown-node ${node}`);
     }
-    if (spec.claim.pools.some(([pool]) => !(pool in limits.pools))) found.add(`unknown-pool ${node}`);
-    if (exceeds(spec.claim, limits)) found.add(`claim-exceeds-limit ${node}`);
+    if (spec.claim.pools.some(([pool]) => !Object.hasOwn(limits.pools, pool))) found.add(`unknown-pool ${node}`);
+    const besides = [...new Set(spec.requires)].flatMap((edge) => (edge === node ? [] : (lasting(edge)?.claim ?? [])));
+    const isAlone = exceeds(spec.claim, limits);
+    const known = besides.every((claim) => isMeetable(claim, limits)) && isMeetable(spec.claim, limits);
+    const ledger = new ClaimLedger(limits);
+    besides.forEach((claim, index) => {
+      ledger.take(index, { ...claim, slots: 0 });
+    });
+    if (isAlone || (known && besides.length > 0 && !ledger.fits(spec.claim))) found.add(`claim-exceeds-limit ${node}`);
   });
   return found;
+}
+
+function isMeetable(claim: ResourceClaim, limits: ResourceLimits): boolean {
+  return !exceeds(claim, limits) && claim.pools.every(([pool]) => Object.hasOwn(limits.pools, pool));
 }
 
 function exceeds(claim: ResourceClaim, limits: ResourceLimits): boolean {

@@ -101,7 +101,12 @@ export class LogModel {
   private takeDelta(specs: readonly NodeSpec[], effects: readonly KernelEffect[]): void {
     const rejected = effects.find((effect) => effect.kind === "rejected");
     const { limits } = this.options;
-    const delta = { nodes: specs, first: this.nodes.length, isSealed: this.isSealed, limits };
+    const first = this.nodes.length;
+    const lasting = (edge: number) => {
+      const spec = edge < first ? this.nodes[edge]?.spec : specs[edge - first];
+      return spec === undefined || spec.lifetime === "task" || this.nodes[edge]?.phase === "ended" ? undefined : spec;
+    };
+    const delta = { nodes: specs, first, isSealed: this.isSealed, limits, lasting };
     checkDelta(delta, rejected?.reasons, this.report);
     if (rejected !== undefined) {
       if (effects.length > 1) this.report("P3", "a refused delta has other effects");
