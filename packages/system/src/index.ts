@@ -3,6 +3,7 @@ export { nodeClock } from "./clock.ts";
 export { type DirectRunnerOptions, directRunner } from "./direct-runner.ts";
 export { nodeFileSystem } from "./file-system.ts";
 export { fileSystemClockMs, timestampGranularityMs } from "./file-system-clock.ts";
+export { type NodeGitOptions, nodeGit } from "./git.ts";
 export { type Announcement, type Guardian, type GuardianOptions, startGuardian } from "./guardian.ts";
 export type { ProcessIdentity } from "./process-identity.ts";
 export { bootId, hostName, isAlive, livenessOf, ownIdentity, processStartTime } from "./process-identity.ts";
