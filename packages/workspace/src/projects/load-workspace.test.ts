@@ -1,39 +1,19 @@
-import { memoryFileSystem } from "@kahn/testing";
 import { expect, test } from "vitest";
-import type { WorkspaceModel } from "../model.ts";
-import { loadWorkspace, projectAt } from "./load-workspace.ts";
+import { modelOf, npmWorkspace, problemsOf, taskOf } from "../workspace.fixture.ts";
+import { projectAt } from "./load-workspace.ts";
 
-const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
+const WORKSPACE = npmWorkspace({
+  "@b/a": { scripts: { build: "tsc", test: "vitest" } },
+  "@b/b": { scripts: { build: "tsc" }, dependencies: { "@b/a": "*" } },
+});
 
-/** Loads a workspace whose files are given below `/ws`. */
-function load(files: Record<string, string>, startDirectory = "/ws") {
-  const tree = Object.fromEntries(Object.entries(files).map(([path, text]) => [`ws/${path}`, text]));
-  const importModule = () => Promise.reject(new Error("no modules in this test"));
-  return loadWorkspace({ fs: memoryFileSystem({ files: tree }), startDirectory, processorCount: 4, importModule });
-}
-
-async function model(files: Record<string, string>, startDirectory?: string): Promise<WorkspaceModel> {
-  const result = await load(files, startDirectory);
-  if (!result.ok) throw new Error(JSON.stringify(result.problem, null, 2));
-  return result.value;
-}
-
-const WORKSPACE = {
-  "package.json": json({ name: "root", workspaces: ["packages/*"] }),
-  "package-lock.json": "{}",
-  "packages/a/package.json": json({ name: "@b/a", scripts: { build: "tsc", test: "vitest" } }),
-  "packages/b/package.json": json({ name: "@b/b", scripts: { build: "tsc" }, dependencies: { "@b/a": "*" } }),
-};
-
-test("an npm workspace with a kahn.jsonc gives projects, edges and tasks", async () => {
-  const found = await model({
+test("an npm workspace with a kahn.jsonc gives projects, edges and tasks with their lines", async () => {
+  const found = await modelOf({
     ...WORKSPACE,
     "kahn.jsonc":
       '{\n  // tasks\n  "tasks": {\n    "build": { "dependsOn": ["^build"], "outputs": ["dist/**"] },\n  }\n}\n',
   });
-  expect(found.manager).toBe("npm");
-  expect(found.lockFile).toBe("package-lock.json");
-  expect(found.source).toBe("kahn");
+  expect(found).toMatchObject({ root: "/ws", manager: "npm", lockFile: "package-lock.json", source: "kahn" });
   expect(found.settings.concurrency).toBe(4);
   expect(found.projects.map(({ name, directory, dependencies }) => [name, directory, dependencies])).toEqual([
     ["//", "", []],
@@ -45,19 +25,169 @@ test("an npm workspace with a kahn.jsonc gives projects, edges and tasks", async
     ["@b/a#test", false],
     ["@b/b#build", true],
   ]);
-  const build = found.tasks[0]!;
-  expect(build.outputs).toEqual(["dist/**"]);
-  expect(build.declaredAt).toMatchObject({ file: "kahn.jsonc", line: 4, column: 5 });
-  expect(found.tasks[1]!.declaredAt).toMatchObject({ file: "packages/a/package.json", line: 5, column: 5 });
+  expect(taskOf(found, "@b/a#build")).toMatchObject({
+    outputs: ["dist/**"],
+    inputs: undefined,
+    declaredAt: { file: "kahn.jsonc", line: 4, column: 5 },
+  });
+  expect(taskOf(found, "@b/a#test")).toMatchObject({
+    declaredAt: { file: "packages/a/package.json", line: 6, column: 5, text: '    "test": "vitest"' },
+    uncachedBecause: 'the configuration has no task "test"',
+  });
+  expect(found.files).toEqual(["package.json", "kahn.jsonc", "packages/a/package.json", "packages/b/package.json"]);
 });
 
 test("without configuration scripts are uncached tasks after the same script of dependencies", async () => {
-  const found = await model(WORKSPACE, "/ws/packages/b");
-  expect(projectAt(found, "/ws/packages/b")?.name).toBe("@b/b");
+  const found = await modelOf(WORKSPACE);
   expect(found.source).toBe("none");
   for (const task of found.tasks) {
-    expect(task.cache).toBe(false);
-    expect(task.uncachedBecause).toContain("kahn init");
+    expect(task).toMatchObject({ cache: false, uncachedBecause: expect.stringContaining("kahn init") });
     expect(task.dependsOn).toEqual([{ kind: "dependencies", task: task.task }]);
   }
+});
+
+test("from inside a package the workspace above it is found, and the package is known", async () => {
+  const found = await modelOf(
+    { ...WORKSPACE, "packages/a/src/deep/x.ts": "" },
+    { startDirectory: "/ws/packages/a/src/deep" },
+  );
+  expect(found.root).toBe("/ws");
+  expect(projectAt(found, "/ws/packages/a/src/deep")?.name).toBe("@b/a");
+  expect(projectAt(found, "/ws/packages")?.name).toBe("//");
+  expect(projectAt(found, "/ws")?.name).toBe("//");
+  expect(projectAt(found, "/ws2")).toBeUndefined();
+});
+
+test("a package that the workspace above does not include is a workspace of its own", async () => {
+  const files = { ...WORKSPACE, "fixtures/x/package.json": { name: "x", scripts: { build: "echo" } } };
+  const found = await modelOf(files, { startDirectory: "/ws/fixtures/x" });
+  expect(found.root).toBe("/ws/fixtures/x");
+  expect(found.tasks.map((task) => task.id)).toEqual(["//#build"]);
+});
+
+test("a project's own kahn.jsonc does not make it a root", async () => {
+  const files = { ...WORKSPACE, "packages/a/kahn.jsonc": { tasks: { build: {} } } };
+  const found = await modelOf(files, { startDirectory: "/ws/packages/a" });
+  expect([found.root, found.source]).toEqual(["/ws", "kahn"]);
+});
+
+test("a repository of one package is its root project", async () => {
+  const found = await modelOf({
+    "package.json": { name: "solo", version: "2.0.0", scripts: { build: "tsc", test: "vitest" }, bin: "cli.js" },
+    "kahn.jsonc": { tasks: { build: { outputs: ["dist"] }, "solo#test": { dependsOn: ["build", "solo#build"] } } },
+  });
+  expect(found.projects).toMatchObject([{ name: "//", directory: "" }]);
+  expect(found.projects[0]!.manifestEnv).toEqual({
+    npm_package_name: "solo",
+    npm_package_version: "2.0.0",
+    npm_package_bin_solo: "cli.js",
+  });
+  expect(taskOf(found, "//#build").cache).toBe(true);
+  expect(taskOf(found, "//#test").dependsOn).toEqual([
+    { kind: "same-project", task: "build" },
+    { kind: "exact", id: "//#build" },
+  ]);
+});
+
+test("package managers are told apart by field, then by lock file", async () => {
+  const plain = { name: "root", workspaces: ["packages/*"] };
+  const cases: [Record<string, unknown>, string, string | undefined][] = [
+    [{ "package.json": plain }, "npm", undefined],
+    [{ "package.json": plain, "yarn.lock": "" }, "yarn", "yarn.lock"],
+    [{ "package.json": plain, "pnpm-lock.yaml": "", "yarn.lock": "" }, "pnpm", "pnpm-lock.yaml"],
+    [{ "package.json": { ...plain, packageManager: "yarn@4.1.0" }, "yarn.lock": "" }, "yarn", "yarn.lock"],
+    [{ "package.json": { ...plain, packageManager: "npm@11.0.0" }, "yarn.lock": "" }, "npm", undefined],
+    [{ "package.json": plain, "yarn.lock": "", ".pnp.cjs": "" }, "yarn-pnp", "yarn.lock"],
+    [{ "kahn.jsonc": { projects: ["packages/*"] } }, "none", undefined],
+  ];
+  for (const [files, manager, lockFile] of cases) {
+    const found = await modelOf(files);
+    expect([found.manager, found.lockFile]).toEqual([manager, lockFile]);
+    expect(found.warnings.map((each) => each.code)).toEqual(manager === "yarn-pnp" ? ["yarn-pnp"] : []);
+  }
+});
+
+test("project globs follow each manager's file, with exclusions, depth and braces", async () => {
+  const member = (name: string) => ({ name });
+  const files = {
+    "packages/a/package.json": member("a"),
+    "packages/old/package.json": member("old"),
+    "packages/group/deep/package.json": member("deep"),
+    "packages/group/deep/node_modules/x/package.json": member("x"),
+    "packages/.hidden/package.json": member("hidden"),
+    "packages/empty/readme.md": "",
+    "apps/web/package.json": member("web"),
+    "tools/package.json": member("tools"),
+  };
+  const directories = async (extra: Record<string, unknown>) =>
+    (await modelOf({ ...files, ...extra })).projects.map((project) => project.directory);
+  expect(await directories({ "package.json": { workspaces: ["packages/*", "!packages/old", "./tools/"] } })).toEqual([
+    "",
+    "packages/a",
+    "tools",
+  ]);
+  expect(await directories({ "package.json": { workspaces: { packages: ["packages/**"] } } })).toEqual([
+    "",
+    "packages/a",
+    "packages/group/deep",
+    "packages/old",
+  ]);
+  const yaml =
+    "# members\npackages:\n  - 'packages/**'\n  - \"!packages/old\" # gone\n  - apps/*\ncatalog:\n  react: 19\n";
+  expect(await directories({ "package.json": {}, "pnpm-workspace.yaml": yaml })).toEqual([
+    "",
+    "apps/web",
+    "packages/a",
+    "packages/group/deep",
+  ]);
+  const flow = "packages: [packages/*, '!**/old']\n";
+  expect(await directories({ "package.json": {}, "pnpm-workspace.yaml": flow })).toEqual(["", "packages/a"]);
+  const own = { "package.json": { workspaces: ["packages/*"] }, "kahn.jsonc": { projects: ["{apps,packages}/[aw]*"] } };
+  expect(await directories(own)).toEqual(["", "apps/web", "packages/a"]);
+});
+
+test("a broken or wrong pnpm-workspace.yaml is named with its line", async () => {
+  expect(await problemsOf({ "package.json": {}, "pnpm-workspace.yaml": 'packages:\n  - "a\n' })).toEqual([
+    expect.stringContaining("pnpm-workspace.yaml:3:1 config-syntax: pnpm-workspace.yaml is not valid YAML"),
+  ]);
+  expect(await problemsOf({ "package.json": {}, "pnpm-workspace.yaml": "x: 1\npackages: all\n" })).toEqual([
+    expect.stringContaining('pnpm-workspace.yaml:2:11 config-wrong-value: "packages" of pnpm-workspace.yaml must be'),
+  ]);
+});
+
+test("specifiers lead to projects by name, folder and alias, and not when they point elsewhere", async () => {
+  const found = await modelOf({
+    ...npmWorkspace({ "@b/lib": {}, "@b/alias": {}, "@b/folder": {}, "@b/peer": {}, "@b/dev": {}, "@b/out": {} }),
+    "packages/app/package.json": {
+      name: "app",
+      dependencies: {
+        "@b/lib": "workspace:^",
+        renamed: "workspace:@b/alias@*",
+        "any-name": "file:../folder",
+        "@b/out": "npm:other@^1",
+        "@b/gone": "^1.0.0",
+        app: "*",
+      },
+      devDependencies: { "@b/dev": "catalog:", "@b/lib": "1.x" },
+      peerDependencies: { "@b/peer": ">=1 <3" },
+      optionalDependencies: { "@b/out": "owner/repository#main" },
+    },
+  });
+  expect(found.projects.find((project) => project.name === "app")?.dependencies).toEqual([
+    "@b/alias",
+    "@b/dev",
+    "@b/folder",
+    "@b/lib",
+    "@b/peer",
+  ]);
+});
+
+test("sections of other packages are checked with the rest and kept in the model", async () => {
+  const { object, number, optional } = await import("valibot");
+  const sections = [{ key: "serve", schema: object({ port: optional(number("a port"), 9092) }) }];
+  const good = await modelOf({ ...WORKSPACE, "kahn.jsonc": { serve: {} } }, { sections });
+  expect(good.settings.sections).toEqual({ serve: { port: 9092 } });
+  expect(await problemsOf({ ...WORKSPACE, "kahn.jsonc": { serve: { port: "x" } } }, { sections })).toEqual([
+    expect.stringContaining('kahn.jsonc:3:13 config-wrong-value: "serve.port" must be a port'),
+  ]);
 });

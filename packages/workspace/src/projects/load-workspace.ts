@@ -21,8 +21,8 @@ export interface LoadOptions {
   readonly processorCount: number;
   /** Evaluates `kahn.config.ts`; see `createModuleImporter`. */
   readonly importModule: ImportModule;
-  /** Sections of the configuration that other packages own. */
-  readonly sections?: readonly ConfigSection<unknown>[];
+  /** Sections of the configuration that other packages own; asked for only when the files are read. */
+  readonly sections?: () => Promise<readonly ConfigSection<unknown>[]>;
   /** Where the model is kept between starts: a file for each root; `version` is Kahn's own. */
   readonly modelCache?: { readonly file: (root: string) => string; readonly version: string };
 }
@@ -44,16 +44,15 @@ export async function loadWorkspace(options: LoadOptions): Promise<Result<Worksp
 }
 
 async function loadAt(root: string, options: LoadOptions): Promise<Result<WorkspaceModel, readonly Problem[]>> {
-  const { fs, processorCount, importModule, sections = [], modelCache } = options;
-  const keys = sections.map((section) => section.key).join(",");
+  const { fs, processorCount, importModule, modelCache } = options;
   const cache =
-    modelCache &&
-    new ModelCache({ fs, file: modelCache.file(root), stamp: `${modelCache.version} ${processorCount} ${keys}` });
+    modelCache && new ModelCache({ fs, file: modelCache.file(root), stamp: `${modelCache.version} ${processorCount}` });
   const kept = cache?.load(root);
   if (kept !== undefined) return ok(kept);
   const begun = cache?.begin();
   const { readWorkspace } = await import("./read-workspace.ts");
   const reader = new SourceReader(fs);
+  const sections = (await options.sections?.()) ?? [];
   const read = await readWorkspace({ reader, root, processorCount, importModule, sections });
   if (read.ok) cache?.save(read.value, reader, begun);
   return read;
