@@ -13,6 +13,7 @@ import {
   type Problem,
   problem,
   FileSystemError as RefusedByFileSystem,
+  type Result,
   type RunEventBody,
   sleep,
   warning,
@@ -326,10 +327,8 @@ export async function storeNode(context: EffectContext, node: NodeRuntime): Prom
   const recorded = await options.actions.record(node.action!, node.result);
   if (!recorded.ok) return warn(storeFailed(node, recorded.problem));
   node.stored = true;
-  keep(node, () => {
-    if (node.key === undefined) return;
-    node.record = putTaskRecord(options.records, { key: node.key, outputs: node.outputPaths ?? [] });
-  });
+  if (node.key === undefined) return;
+  node.record = kept(node, putTaskRecord(options.records, { key: node.key, outputs: node.outputPaths ?? [] }));
 }
 
 /** Keeps what a command that did not succeed printed, and gives it to the observers. */
@@ -338,28 +337,21 @@ function keepStreams(
   node: NodeRuntime,
   streams: Pick<ActionResult, "stdoutRaw" | "stderrRaw">,
 ): void {
-  const { records } = context.options;
-  const { stdoutRaw, stderrRaw } = streams;
-  if (context.options.replay.failed) {
-    if (stdoutRaw !== undefined) context.output(node.node, "stdout", stdoutRaw, false);
-    if (stderrRaw !== undefined) context.output(node.node, "stderr", stderrRaw, false);
+  for (const stream of ["stdout", "stderr"] as const) {
+    const bytes = stream === "stdout" ? streams.stdoutRaw : streams.stderrRaw;
+    if (bytes === undefined) continue;
+    if (context.options.replay.failed) context.output(node.node, stream, bytes, false);
+    node[stream] = kept(node, context.options.records.put(bytes));
   }
-  keep(node, () => {
-    if (stdoutRaw !== undefined) node.stdout = records.put(stdoutRaw);
-    if (stderrRaw !== undefined) node.stderr = records.put(stderrRaw);
-  });
 }
 
-/** Writes to the value store; a disk that refuses costs an explanation or a log, never the result. */
-function keep(node: NodeRuntime, write: () => void): void {
-  try {
-    write();
-  } catch (cause) {
-    if (!(cause instanceof RefusedByFileSystem)) throw cause;
-    node.problem ??= warning("record-not-kept", `what is remembered of ${node.planned.label} could not be written`, {
-      facts: [["error", (cause as FileSystemError).message]],
-    });
-  }
+/** A value store that refuses costs an explanation or a log, never the result. */
+function kept(node: NodeRuntime, put: Result<Digest, Problem>): Digest | undefined {
+  if (put.ok) return put.value;
+  node.problem ??= warning("record-not-kept", `what is remembered of ${node.planned.label} could not be written`, {
+    cause: put.problem,
+  });
+  return undefined;
 }
 
 function commandFailed(node: NodeRuntime, exitCode: number): Problem {

@@ -24,9 +24,9 @@ export interface NodeRuntime {
   durationMs?: number;
   restoredFiles?: number;
   stored?: boolean;
-  record?: Digest;
-  stdout?: Digest;
-  stderr?: Digest;
+  record?: Digest | undefined;
+  stdout?: Digest | undefined;
+  stderr?: Digest | undefined;
   problem?: Problem;
 }
 

@@ -1,6 +1,6 @@
 /** `kahn doctor`: what this machine and this workspace offer, and what is wrong with them. */
 import { painter, problemText } from "@kahn/report";
-import { alwaysPassedEnv } from "@kahn/workspace";
+import { ALWAYS_PASSED } from "@kahn/workspace";
 import { type Command, EXIT } from "../cli/command.ts";
 import type { Host } from "../cli/host.ts";
 import { checkMachine, checkWorkspace, type Finding } from "../session/health.ts";
@@ -42,8 +42,9 @@ wrong; what is merely absent is named with what it would be good for.`,
 };
 
 function printEnv(host: Host): number {
-  const passed = alwaysPassedEnv(host.env);
-  for (const [name, value] of Object.entries(passed)) host.stdout.write(`${name}=${value}\n`);
+  const isPassed = (name: string) =>
+    ALWAYS_PASSED.some((each) => (each.endsWith("*") ? name.startsWith(each.slice(0, -1)) : name === each));
+  for (const name of Object.keys(host.env).filter(isPassed).sort()) host.stdout.write(`${name}=${host.env[name]}\n`);
   host.stdout.write(
     "\nEvery task receives these, and they are not in its key. Name others in its `env` (also in the key) or `passEnv`.\n",
   );

@@ -21,7 +21,7 @@ what they need first. It is a proposal: correct what it guessed wrong.`,
     const session = await openSession(host);
     if (!session.ok) return refuse(host, session.problem);
     const { model, ports } = session.value;
-    const text = initConfig(model, { fs: ports.fs });
+    const text = initConfig(model, ports.fs);
     if (given.has("print")) {
       host.stdout.write(text);
       return EXIT.done;

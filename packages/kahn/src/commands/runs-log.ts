@@ -54,7 +54,8 @@ async function printStreams(session: WorkspaceSession, settled: Settled): Promis
 }
 
 function kept(session: WorkspaceSession, digest: Digest | undefined): Uint8Array | undefined {
-  return digest === undefined ? undefined : session.values.get(digest);
+  const value = digest === undefined ? undefined : session.values.get(digest);
+  return value?.ok === true ? value.value : undefined;
 }
 
 async function blob(session: WorkspaceSession, digest: Digest | undefined): Promise<Uint8Array | undefined> {

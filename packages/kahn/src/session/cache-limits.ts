@@ -1,12 +1,14 @@
 /** What the section `cache` of the configuration says about size and age. */
-import type { CacheConfigValue, GarbageLimits } from "@kahn/cas";
+import type { CacheConfig, GarbageLimits } from "@kahn/cas";
 import type { WorkspaceModel } from "@kahn/workspace";
+
+/** The section as its owner read it. */
+export function cacheSection(model: WorkspaceModel): CacheConfig {
+  return model.settings.sections.cache as CacheConfig;
+}
 
 /** Limits for collections of garbage. */
 export function cacheLimits(model: WorkspaceModel): GarbageLimits {
-  const { maxSize, maxAge } = model.settings.sections.cache as Partial<CacheConfigValue>;
-  return {
-    ...(maxSize === undefined ? {} : { maxSizeBytes: maxSize }),
-    ...(maxAge === undefined ? {} : { maxAgeMs: maxAge }),
-  };
+  const { maxSizeBytes, maxAgeMs } = cacheSection(model);
+  return { maxSizeBytes, maxAgeMs };
 }

@@ -1,11 +1,12 @@
 /** Loads the workspace's model: from the cache of the last start when nothing changed, else from its files. */
-import { pathToFileURL } from "node:url";
 import type { Problem, Result } from "@kahn/core";
-import { loadWorkspace, type WorkspaceModel } from "@kahn/workspace";
+import { createModuleImporter, loadWorkspace, type WorkspaceModel } from "@kahn/workspace";
 import type { Host } from "../cli/host.ts";
 import { VERSION } from "../version.ts";
-import { configSections } from "./config-sections.ts";
 import type { SystemPorts } from "./workspace-session.ts";
+
+/** The name of this very chunk, which the bundler makes of its content: a model is read by the code that wrote it. */
+const BUILD = import.meta.url.slice(import.meta.url.lastIndexOf("/") + 1);
 
 /** The model of the workspace that holds the host's directory. */
 export function loadModel(host: Host, { fs }: SystemPorts): Promise<Result<WorkspaceModel, readonly Problem[]>> {
@@ -13,8 +14,13 @@ export function loadModel(host: Host, { fs }: SystemPorts): Promise<Result<Works
     fs,
     startDirectory: fs.realPath(host.directory) ?? host.directory,
     processorCount: host.processorCount,
-    importModule: (path) => import(pathToFileURL(path).href),
-    sections: configSections(),
-    cacheStamp: VERSION,
+    importModule: createModuleImporter({ fs, cacheDirectory: `${userCache(host)}/kahn/config` }),
+    sections: async () => (await import("./config-sections.ts")).configSections(),
+    modelCache: { file: (root) => `${root}/.kahn/state/model.json`, version: `${VERSION} ${BUILD}` },
   });
+}
+
+/** The user's own folder for caches: transpiled configuration is code, so never a folder that others can write to. */
+function userCache({ env }: Host): string {
+  return env.XDG_CACHE_HOME || `${env.HOME ?? "/nonexistent"}/.cache`;
 }

@@ -24,6 +24,7 @@ import { JsonReporter, type OutputMode, PlainReporter, TerminalReporter } from "
 import { directRunner, type Lock, startGuardian } from "@kahn/system";
 import type { RunOptions } from "../commands/run-options.ts";
 import { VERSION } from "../version.ts";
+import { cacheLimits } from "./cache-limits.ts";
 import { makeStateDirectory } from "./locations.ts";
 import { chainEnv, isInside } from "./nesting.ts";
 import type { PlannedRequest } from "./plan-request.ts";
@@ -164,6 +165,6 @@ async function finishSession(session: WorkspaceSession, lock: Lock | undefined):
   if (lock !== undefined) pruneRuns(journals);
   // Not flushed: the epoch stays open for the system to write out; after a power loss its blobs are hashed first.
   await store.close({ sync: false });
-  await gcIfDue(store, model.settings.sections.cache);
+  await gcIfDue(store, cacheLimits(model));
   await lock?.release();
 }

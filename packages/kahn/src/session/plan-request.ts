@@ -4,7 +4,14 @@
  * Owns:      what a bare task means in a folder, `-p` and `--affected`.
  */
 import { type ActionProvider, err, ok, type PlannedNode, type Problem, problem, type Result } from "@kahn/core";
-import { affectedProjects, projectAt, selectProjects, type WorkspaceModel, workspaceProvider } from "@kahn/workspace";
+import {
+  affectedProjects,
+  packagesOf,
+  projectAt,
+  selectProjects,
+  type WorkspaceModel,
+  workspaceProvider,
+} from "@kahn/workspace";
 import { recursionProblem } from "./nesting.ts";
 import type { WorkspaceSession } from "./workspace-session.ts";
 
@@ -39,8 +46,7 @@ export async function planRequest(
     states: session.states,
     fs: ports.fs,
     git: ports.git,
-    request: { tasks, projects: projects.value },
-    passedArguments: request.passedArguments,
+    request: { tasks, projects: projects.value, passedArguments: request.passedArguments },
     hostEnv: host.env,
     platform: host.platform,
     nodePath: host.nodePath,
@@ -77,16 +83,14 @@ function selectedProjects(
   const here = projectAt(model, host.directory);
   let names: readonly string[];
   if (request.projects.length > 0) {
-    const chosen = selectProjects(model, request.projects, { startDirectory: host.directory });
+    const chosen = selectProjects(model, request.projects, { directory: here?.directory ?? "" });
     if (!chosen.ok) return chosen;
-    names = chosen.value;
+    names = chosen.value.map((project) => project.name);
   } else if (here !== undefined && here.directory !== "") {
     names = [here.name];
   } else {
     // Of a workspace with packages the root is not one of them: its scripts usually start the runner itself.
-    names = model.projects
-      .map((project) => project.name)
-      .filter((name) => name !== "//" || model.projects.length === 1);
+    names = packagesOf(model).map((project) => project.name);
   }
   if (request.affected === undefined) return ok(names);
   const affected = changedProjects(session, request.affected);

@@ -21,6 +21,7 @@ import { fileJournalStore } from "@kahn/journal";
 import { livenessOf, nodeClock, nodeFileSystem, nodeGit, nodeRandom, ownIdentity } from "@kahn/system";
 import { openFileStates, type WorkspaceModel, type WorkTreeStates } from "@kahn/workspace";
 import type { Host } from "../cli/host.ts";
+import { cacheSection } from "./cache-limits.ts";
 import { loadModel } from "./load-model.ts";
 import { type Locations, locationsOf } from "./locations.ts";
 import { CHAIN_VARIABLE, type Chain, parseChain } from "./nesting.ts";
@@ -79,7 +80,8 @@ export class WorkspaceSession {
 
   /** The durable value store. */
   get values(): ValueStore {
-    this.#values ??= openValueStore({ fs: this.ports.fs, random: this.ports.random, root: this.locations.values });
+    const { fs, clock, random } = this.ports;
+    this.#values ??= openValueStore({ fs, clock, random, root: this.locations.values });
     return this.#values;
   }
 
@@ -91,8 +93,8 @@ export class WorkspaceSession {
 
   /** The journals of runs. */
   get journals(): JournalStore {
-    const { fs, clock } = this.ports;
-    this.#journals ??= fileJournalStore({ fs, clock, directory: this.locations.runs });
+    const { fs } = this.ports;
+    this.#journals ??= fileJournalStore({ fs, directory: this.locations.runs });
     return this.#journals;
   }
 }
@@ -110,6 +112,5 @@ export async function openSession(host: Host): Promise<Result<WorkspaceSession, 
 }
 
 function cachePlace(host: Host, model: WorkspaceModel) {
-  const { dir } = model.settings.cache as { readonly dir?: string };
-  return { fromEnvironment: host.env.KAHN_CACHE_DIR, fromConfiguration: dir };
+  return { fromEnvironment: host.env.KAHN_CACHE_DIR, fromConfiguration: cacheSection(model).dir };
 }

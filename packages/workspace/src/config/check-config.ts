@@ -42,8 +42,20 @@ export function checkRootConfig(
   problems.push(...wrongValues(text, parsed.issues ?? []));
   if (problems.length > 0) return err(problems);
   const output = parsed.output as Record<string, unknown>;
-  const values = Object.fromEntries(sections.map((section) => [section.key, output[section.key]]));
-  return ok({ config: text.value as KahnConfig, sections: values });
+  return ok({
+    config: text.value as KahnConfig,
+    sections: { ...defaultSections(sections), ...defined(sections, output) },
+  });
+}
+
+/** What each section is when nobody wrote it: what its schema makes of nothing. */
+export function defaultSections(sections: readonly ConfigSection<unknown>[]): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(sections.map(({ key, schema }) => [key, v.safeParse(schema, undefined).output]));
+}
+
+function defined(sections: readonly ConfigSection<unknown>[], output: Readonly<Record<string, unknown>>) {
+  const written = sections.filter(({ key }) => output[key] !== undefined);
+  return Object.fromEntries(written.map(({ key }) => [key, output[key]]));
 }
 
 /** Checks a project's own configuration. */

@@ -1,7 +1,7 @@
+import { testScale } from "@kahn/testing";
 import fc from "fast-check";
 import type * as v from "valibot";
 import { expect, test } from "vitest";
-import { testScale } from "@kahn/testing";
 import { modelOf, npmWorkspace } from "../workspace.fixture.ts";
 import { configJsonSchema } from "./config-json-schema.ts";
 import type { projectSchema, rootSchema } from "./config-schema.ts";
@@ -40,7 +40,10 @@ const duration = fc.oneof(fc.nat(100_000), fc.constantFrom("5m", "1h30m", "250ms
 const task: fc.Arbitrary<TaskConfig> = fc.record(
   {
     description: fc.string(),
-    dependsOn: fc.uniqueArray(fc.tuple(fc.constantFrom("", "^", "//#"), name).map((parts) => parts.join("")), { maxLength: 3 }),
+    dependsOn: fc.uniqueArray(
+      fc.tuple(fc.constantFrom("", "^", "//#"), name).map((parts) => parts.join("")),
+      { maxLength: 3 },
+    ),
     after: names,
     validates: names,
     inputs: fc.uniqueArray(fc.constantFrom("src/**", "!src/x", "/root.json", "$default", "../b/y"), { maxLength: 3 }),

@@ -8,7 +8,7 @@ import type { ConfigSection, Problem, Result } from "@kahn/core";
 import { err, ok, problem } from "@kahn/core";
 import type { Manifest } from "../projects/manifest.ts";
 import type { SourceReader } from "../source-reader.ts";
-import { checkProjectConfig, checkRootConfig, isRecord } from "./check-config.ts";
+import { checkProjectConfig, checkRootConfig, defaultSections, isRecord } from "./check-config.ts";
 import type { ConfigPart } from "./config-part.ts";
 import type { ConfigText } from "./config-text.ts";
 import { readJsonText } from "./config-text.ts";
@@ -54,10 +54,10 @@ export async function readRootConfiguration(
     return ok({ source: "kahn", part, sections: checked.value.sections });
   }
   const turbo = readTurboText(reader, root, "");
-  if (turbo === undefined) return ok({ source: "none", part: undefined, sections: {} });
+  if (turbo === undefined) return ok({ source: "none", part: undefined, sections: defaultSections(sections) });
   if (!turbo.ok) return turbo;
   const part = readTurboRoot(turbo.value);
-  return part.ok ? ok({ source: "turbo", part: part.value, sections: {} }) : part;
+  return part.ok ? ok({ source: "turbo", part: part.value, sections: defaultSections(sections) }) : part;
 }
 
 /** What a project's own configuration is read with. */

@@ -13,7 +13,11 @@ function parse(text: string, dialect: "json" | "jsonc" = "jsonc"): unknown {
 // one place, which each parser either reads as the same value or refuses.
 test("a text is JSON exactly when JSON.parse says so, with the same value", () => {
   const damaged = fc
-    .tuple(fc.json(), fc.nat(), fc.constantFrom("", ",", "{", "}", "[", "]", '"', ":", "0", "-", "\\", "\n", " ", "e", "tru"))
+    .tuple(
+      fc.json(),
+      fc.nat(),
+      fc.constantFrom("", ",", "{", "}", "[", "]", '"', ":", "0", "-", "\\", "\n", " ", "e", "tru"),
+    )
     .map(([text, at, insert]) => {
       const cut = at % (text.length + 1);
       return text.slice(0, cut) + insert + text.slice(cut + (at % 2));
