@@ -7,6 +7,9 @@ import type { FileTime } from "./trust.ts";
 /** A stamp read at most this long ago still says "now": an older one only makes fewer files trusted. */
 const STAMP_LIFE_MS = 5;
 
+/** For file systems that stamp whole seconds, or even ones. */
+const WHOLE_SECONDS_MS = 2000;
+
 /** Asks by touching a file in a directory of ours. */
 export class TreeClock {
   readonly #fs: FileSystem;
@@ -42,7 +45,9 @@ export class TreeClock {
       this.#fs.makeDirectory(this.#directory);
       if (this.#granularityMs === 0) this.#granularityMs = timestampGranularityMs(this.#fs, this.#directory);
       const nowMs = fileSystemClockMs(this.#fs, this.#directory);
-      return { nowMs, granularityMs: this.#granularityMs, dev: this.#fs.lstat(this.#directory)?.dev ?? -1 };
+      // A stamp without a fraction may be chance, or a file system that keeps one only where a program sets it.
+      const granularityMs = nowMs % 1000 === 0 ? Math.max(this.#granularityMs, WHOLE_SECONDS_MS) : this.#granularityMs;
+      return { nowMs, granularityMs, dev: this.#fs.lstat(this.#directory)?.dev ?? -1 };
     } catch (error) {
       // A state directory that cannot be written: every file is hashed anew in every run, which is slow and right.
       if (error instanceof FileSystemError) return { nowMs: Number.NEGATIVE_INFINITY, granularityMs: 0, dev: -1 };
