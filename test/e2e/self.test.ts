@@ -1,0 +1,78 @@
+/** Kahn builds and tests its own repository. */
+import { execFileSync, spawnSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const ROOT = join(import.meta.dirname, "../..");
+const KAHN = join(ROOT, "packages/kahn/dist/kahn.mjs");
+const TASKS = ["build", "typecheck", "lint", "tidy", "unit"];
+
+let directory: string;
+
+// A copy, so that a run of Kahn under test neither waits for nor disturbs one that a developer started here.
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), "kahn-self-"));
+  copyRepository();
+  linkDependencies();
+  execFileSync("git", ["init", "-q"], { cwd: directory });
+  execFileSync("git", ["add", "-A"], { cwd: directory });
+});
+
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+function copyRepository(): void {
+  const listing = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+  for (const path of execFileSync("git", listing, { cwd: ROOT, encoding: "utf8" }).split("\0")) {
+    if (path === "" || !existsSync(join(ROOT, path))) continue;
+    mkdirSync(dirname(join(directory, path)), { recursive: true });
+    copyFileSync(join(ROOT, path), join(directory, path));
+  }
+}
+
+/** The installed packages, by link; our own packages link into the copy, as npm would have it. */
+function linkDependencies(): void {
+  const modules = join(directory, "node_modules");
+  mkdirSync(join(modules, "@kahn"), { recursive: true });
+  for (const name of readdirSync(join(ROOT, "node_modules"))) {
+    if (/^(@kahn|kahn|\.cache|\.vite.*)$/.test(name)) continue;
+    symlinkSync(join(ROOT, "node_modules", name), join(modules, name));
+  }
+  symlinkSync("../packages/kahn", join(modules, "kahn"));
+  for (const name of readdirSync(join(ROOT, "node_modules/@kahn"))) {
+    symlinkSync(`../../packages/${name}`, join(modules, "@kahn", name));
+  }
+}
+
+function kahn(...args: readonly string[]): { readonly status: number | null; readonly text: string } {
+  const { PATH, HOME } = process.env;
+  // Half the smallest counts: what is tested here is the runner; the counts that matter run outside.
+  const env = { PATH, HOME, NO_COLOR: "1", KAHN_TEST_SCALE: "0.5" };
+  const { status, stdout, stderr } = spawnSync(process.execPath, [KAHN, ...args], {
+    cwd: directory,
+    encoding: "utf8",
+    env,
+  });
+  return { status, text: stdout + stderr };
+}
+
+test("the repository builds and passes its own tests through kahn, and the second time nothing runs", () => {
+  const first = kahn("run", ...TASKS, "--json");
+  expect(first.status, first.text).toBe(0);
+  expect(finished(first.text)).toMatchObject({ executed: TASKS.length, cached: 0, failed: 0 });
+  rmSync(join(directory, "packages/kahn/dist"), { recursive: true });
+  const second = kahn("run", ...TASKS, "--json");
+  expect(second.status, second.text).toBe(0);
+  expect(finished(second.text)).toMatchObject({ executed: 0, cached: TASKS.length, failed: 0 });
+  expect(spawnSync(process.execPath, [join(directory, "packages/kahn/dist/kahn.mjs"), "--version"]).status).toBe(0);
+}, 600_000);
+
+function finished(text: string): unknown {
+  const last = text
+    .trim()
+    .split("\n")
+    .findLast((line) => line.startsWith('{"kind":"run.finished"') || line.includes('"run.finished"'));
+  const event = JSON.parse(last ?? "{}") as { readonly counts?: object };
+  return { ...event, ...event.counts };
+}
