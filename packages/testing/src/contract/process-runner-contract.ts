@@ -115,6 +115,7 @@ const STARTING: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   },
   "a running process has a process id of its own": async (bench) => {
     const [one, two] = [bench.start("waits"), bench.start("waits", { stdout: bench.tee("second") })];
+    await bench.hears("ready\nready\n");
     assert.ok(one.pid > 0 && two.pid > 0 && one.pid !== two.pid);
     for (const each of [one, two]) each.end("kill");
     await Promise.all([one.ended, two.ended]);

@@ -67,6 +67,8 @@ export class InodeTree {
       if (node === undefined) directory.entries.delete(name);
       else {
         directory.entries.set(name, node);
+        // A rename takes the old name away first: for a moment the file had none.
+        if (node.kind === "file" && node.nlink === 0 && node.opens === 0) this.#usedBytes += node.content.sizeBytes;
         node.nlink++;
         node.ctimeMs = nowMs;
         if (node.kind === "directory") directory.nlink++;
