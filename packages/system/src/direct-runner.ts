@@ -14,7 +14,6 @@
  * and have stayed in the group.
  */
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
-import { statSync } from "node:fs";
 import type { Clock, ProcessExit, ProcessRunner, ProcessSpec, RunningProcess } from "@kahn/core";
 import { InvariantError } from "@kahn/core";
 import type { Announcement, Guardian } from "./guardian.ts";
@@ -23,7 +22,7 @@ import { type OpenSinks, openSinks } from "./internal/output-sinks.ts";
 import { type OutputTail, OutputTails } from "./internal/output-tail.ts";
 import { ProcessEnding } from "./internal/process-ending.ts";
 import { processGroup, processKin } from "./internal/process-set.ts";
-import { errnoOf } from "./internal/refusal.ts";
+import { refusalExit } from "./internal/refusal-exit.ts";
 
 /** What a direct runner stands on. */
 export interface DirectRunnerOptions {
@@ -56,7 +55,7 @@ class DirectRunner implements ProcessRunner {
     try {
       sinks = openSinks(spec);
     } catch (error) {
-      return neverRan(notStarted(spec, error));
+      return neverRan(refusalExit(spec, error));
     }
     const announced = this.#guardian.announce();
     if (announced === undefined) {
@@ -73,7 +72,7 @@ class DirectRunner implements ProcessRunner {
     } catch (error) {
       sinks.abandon();
       this.#guardian.notStarted(announced.number);
-      return neverRan(notStarted(spec, error));
+      return neverRan(refusalExit(spec, error));
     }
     const tails = sinks.handOver(this.#tails);
     if (child.pid === undefined) {
@@ -142,24 +141,9 @@ function leaderExit(child: ChildProcess): Promise<ProcessExit> {
 
 /** Why a child without a pid was not started: Node tells it a moment later. */
 function spawnRefusal(spec: ProcessSpec, child: ChildProcess): Promise<ProcessExit> {
-  return new Promise((resolve) => child.on("error", (error) => resolve(notStarted(spec, error))));
+  return new Promise((resolve) => child.on("error", (error) => resolve(refusalExit(spec, error))));
 }
 
 function neverRan(exit: ProcessExit): RunningProcess {
   return { pid: 0, ended: Promise.resolve(exit), end: () => {} };
-}
-
-function notStarted(spec: ProcessSpec, error: unknown): ProcessExit {
-  const program = spec.argv[0] ?? "";
-  // Node's own refusals are of arguments that no system call would take, such as a NUL within a name.
-  const code = errnoOf(error) ?? "EINVAL";
-  const path = (error as NodeJS.ErrnoException).path;
-  const isSink = [spec.stdout, spec.stderr].some((sink) => sink.kind !== "inherit" && sink.path === path);
-  if (isSink)
-    return { kind: "not-started", code, message: `${spec.label}: its log ${path} cannot be written (${code})` };
-  if (statSync(spec.cwd, { throwIfNoEntry: false })?.isDirectory() !== true) {
-    return { kind: "not-started", code, message: `${spec.label}: the working directory ${spec.cwd} does not exist` };
-  }
-  const why = code === "ENOENT" ? "was not found" : `cannot be started (${code})`;
-  return { kind: "not-started", code, message: `${spec.label}: the program "${program}" ${why}` };
 }

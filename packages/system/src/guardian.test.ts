@@ -17,18 +17,20 @@ const isLinux = process.platform === "linux";
 
 let directory: string;
 let host: string;
+let spawner: string;
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), "kahn-guardian-"));
   host = join(directory, "host.mjs");
-  buildSync({
-    entryPoints: [fileURLToPath(new URL("./fixtures/crash-host.ts", import.meta.url))],
-    bundle: true,
-    platform: "node",
-    format: "esm",
-    outfile: host,
-  });
+  spawner = join(directory, "spawner.mjs");
+  bundle("./fixtures/crash-host.ts", host);
+  bundle("./spawner-main.ts", spawner);
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+function bundle(source: string, outfile: string): void {
+  const entry = fileURLToPath(new URL(source, import.meta.url));
+  buildSync({ entryPoints: [entry], bundle: true, platform: "node", format: "esm", outfile });
+}
 
 /** Live processes whose environment or arguments hold the text, as `pid: arguments`. */
 function liveBearers(text: string): string[] {
@@ -60,8 +62,8 @@ async function quiet(text: string): Promise<void> {
   }
 }
 
-async function startHost(token: string, shell: string): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [host, token, directory, shell], {
+async function startHost(token: string, args: readonly string[]): Promise<ChildProcess> {
+  const child = spawn(process.execPath, [host, token, directory, ...args], {
     detached: true,
     stdio: ["ignore", "pipe", "inherit"],
   });
@@ -72,14 +74,14 @@ async function startHost(token: string, shell: string): Promise<ChildProcess> {
 const SHELLS = ["/bin/sh", "/usr/bin/dash", "/bin/bash"].filter((shell) => existsSync(shell));
 
 // Goal: no process survives Kahn, at whatever instant and however it is killed. Method: a host that starts and ends
-// processes of all sorts without pause is killed after a random time, alone or with its whole group; every process is
-// found by the run's token in its environment or arguments.
+// processes of all sorts without pause is killed after a random time, alone or with its whole group, and every third starts its
+// processes through a spawner; each process is found by the run's token in its environment or arguments.
 test.runIf(isLinux)(
   "after kill -9 of Kahn, alone or with its group, no process of the run is left",
   async () => {
     const crash = async (index: number) => {
       const token = `crash-${process.pid}-${Math.random().toString(36).slice(2)}`;
-      const child = await startHost(token, SHELLS[index % SHELLS.length]!);
+      const child = await startHost(token, [SHELLS[index % SHELLS.length]!, ...(index % 3 === 2 ? [spawner] : [])]);
       await new Promise((resolve) => setTimeout(resolve, Math.random() * 250));
       const gone = once(child, "exit");
       process.kill(index % 2 === 0 ? child.pid! : -child.pid!, "SIGKILL");

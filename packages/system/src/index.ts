@@ -8,3 +8,4 @@ export { type Announcement, type Guardian, type GuardianOptions, startGuardian }
 export type { ProcessIdentity } from "./process-identity.ts";
 export { bootId, hostName, isAlive, livenessOf, ownIdentity, processStartTime } from "./process-identity.ts";
 export { nodeRandom } from "./random.ts";
+export { type SpawnerRunnerOptions, spawnerRunner } from "./spawner-runner.ts";

@@ -39,7 +39,7 @@ export type ProcessExit =
 
 /** A started process. */
 export interface RunningProcess {
-  /** Process and group id; 0 when it never ran. */
+  /** Process and group id; 0 when it never ran, or when another process starts it and has not answered yet. */
   readonly pid: number;
   /** Settles once, after the process has ended *and* its group is quiet. Never rejects. */
   readonly ended: Promise<ProcessExit>;
