@@ -23,7 +23,7 @@ test("the written types and the schemas describe the same values", () => {
 
 test("the JSON Schema describes every field of a task and refuses others", async () => {
   const schema = (await configJsonSchema()) as Readonly<Record<string, unknown>>;
-  const { tasks } = schema["properties"] as unknown as { tasks: { additionalProperties: unknown } };
+  const { tasks } = schema.properties as unknown as { tasks: { additionalProperties: unknown } };
   const task = tasks.additionalProperties as {
     properties: Record<string, { description?: string }>;
     additionalProperties: boolean;
@@ -31,7 +31,7 @@ test("the JSON Schema describes every field of a task and refuses others", async
   expect(Object.keys(task.properties)).toEqual(Object.keys(TASK_ENTRIES));
   expect(task.additionalProperties).toBe(false);
   for (const [name, field] of Object.entries(task.properties)) expect(field.description, name).toBeTruthy();
-  expect(schema["$schema"]).toContain("draft-07");
+  expect(schema.$schema).toContain("draft-07");
 });
 
 const name = fc.stringMatching(/^[a-z]{1,6}$/);
@@ -86,6 +86,6 @@ test("a configuration means the same as data, as a program and as a project's ow
       expect(asProgram.settings).toEqual(asData.settings);
       expect(JSON.parse(JSON.stringify(asData))).toEqual(JSON.parse(JSON.stringify(structuredClone(asData))));
     }),
-    { numRuns: 20 * testScale(process.env["KAHN_TEST_SCALE"]) },
+    { numRuns: 20 * testScale(process.env.KAHN_TEST_SCALE) },
   );
 });

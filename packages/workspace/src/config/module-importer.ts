@@ -15,6 +15,8 @@ export interface ModuleImporterOptions {
   readonly fs: FileSystem;
   /** Absolute path of a folder for jiti's transpiled files. */
   readonly cacheDirectory: string;
+  /** Node's own import unless a test stands in for an older Node. */
+  readonly importNative?: (url: string) => Promise<unknown>;
 }
 
 /** Node's refusals of a file that jiti may still understand. */
@@ -22,11 +24,12 @@ const NOT_NATIVE = new Set(["ERR_UNKNOWN_FILE_EXTENSION", "ERR_UNSUPPORTED_TYPES
 
 /** Makes an importer for `loadWorkspace`. */
 export function createModuleImporter(options: ModuleImporterOptions): ImportModule {
+  const importNative = options.importNative ?? ((url: string) => import(url) as Promise<unknown>);
   return async (path, text) => {
     // A query that differs with the text: the same process may read the file again after an edit (watch).
     const version = digestHash(digestOf(text)).slice(0, 16);
     try {
-      return defaultOf(await import(`${pathToFileURL(path).href}?v=${version}`));
+      return defaultOf(await importNative(`${pathToFileURL(path).href}?v=${version}`));
     } catch (error) {
       if (!needsJiti(error, path)) throw error;
       return importWithJiti(path, options);

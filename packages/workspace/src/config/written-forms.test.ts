@@ -39,7 +39,7 @@ test("a reference that is written and read again is the same", () => {
     fc.property(reference, (each) => {
       expect(parseTaskReference(formatTaskReference(each))).toEqual({ ok: true, value: each });
     }),
-    { numRuns: 100 * testScale(process.env["KAHN_TEST_SCALE"]) },
+    { numRuns: 100 * testScale(process.env.KAHN_TEST_SCALE) },
   );
 });
 
@@ -91,7 +91,7 @@ test("normalising a normal glob changes nothing", () => {
       expect(normal.value).not.toMatch(/(^!?|\/)\.{1,2}(\/|$)/);
       expect(normalizeGlob(normal.value, base)).toEqual(normal);
     }),
-    { numRuns: 300 * testScale(process.env["KAHN_TEST_SCALE"]) },
+    { numRuns: 300 * testScale(process.env.KAHN_TEST_SCALE) },
   );
 });
 
