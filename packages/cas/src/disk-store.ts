@@ -29,6 +29,8 @@ import { UseLog } from "./use-log.ts";
 /** The layout that this version reads and writes. */
 export const STORE_FORMAT = 1;
 
+const FORMAT_LINE = `kahn-cas ${STORE_FORMAT}\n`;
+
 /** How a store is opened. */
 export interface DiskStoreOptions {
   readonly fs: FileSystem;
@@ -124,13 +126,12 @@ function storeOf(context: StoreContext): DiskStore {
 
 function checkFormat(fs: FileSystem, layout: StoreLayout, publisher: Publisher): Result<void, StoreProblem> {
   const bytes = fs.readFile(layout.format);
-  const text = bytes === undefined ? "" : Buffer.from(bytes).toString("latin1").trim();
-  if (text === "") {
-    // Absent, or torn by a power loss before anything else was flushed: of this version either way.
-    publisher.write(`kahn-cas ${STORE_FORMAT}\n`, { path: layout.format, mode: 0o644 });
+  const text = bytes === undefined ? "" : Buffer.from(bytes).toString("latin1");
+  if (isTorn(text)) {
+    publisher.write(FORMAT_LINE, { path: layout.format, mode: 0o644 });
     return ok(undefined);
   }
-  const version = /^kahn-cas (\d+)$/.exec(text)?.[1];
+  const version = /^kahn-cas (\d+)\n$/.exec(text)?.[1];
   if (version === undefined) {
     return err(
       problem("store-io", `${layout.format} does not name the format of a store`, {
@@ -150,4 +151,10 @@ function checkFormat(fs: FileSystem, layout: StoreLayout, publisher: Publisher):
     );
   }
   return ok(undefined);
+}
+
+/** True for what is left of our own line, or of nothing, after a power loss: cut short, or zeros in places. */
+function isTorn(text: string): boolean {
+  if (text === FORMAT_LINE || text.length > FORMAT_LINE.length) return false;
+  return [...text].every((char, index) => char === "\0" || char === FORMAT_LINE[index]);
 }
