@@ -250,3 +250,58 @@ test("names that were changed without a sync survive power loss in order, each r
   }
   assert.deepEqual([...seen].sort(), ["a", "b", "c"]);
 });
+
+test("what is on the device does not change with the file", async () => {
+  const fs = memoryFileSystem();
+  const handle = fs.openAppend("/log");
+  handle.append(bytesOf("abc"));
+  await handle.sync();
+  handle.truncate(1);
+  handle.append(bytesOf("XYZ"));
+  assert.equal(textAt(fs, "/log"), "aXYZ");
+  assert.equal(textAt(fs.crash(), "/log"), "abc");
+});
+
+test("what was written during a flush is still to be flushed", async () => {
+  const clock = virtualClock();
+  const fs = memoryFileSystem({ clock, syncMs: 5 });
+  const handle = fs.openAppend("/log");
+  handle.append(bytesOf("one "));
+  const flushing = handle.sync();
+  handle.append(bytesOf("two"));
+  clock.advance(5);
+  await flushing;
+  const all = fs.syncAll("/");
+  clock.advance(5);
+  await all;
+  assert.equal(textAt(fs.crash(), "/log"), "one two");
+});
+
+/** The shortest contents that any of many crashes leaves. */
+function shortestAfterCrash(fs: ReturnType<typeof memoryFileSystem>, path: string): number {
+  const sizes = Array.from({ length: 200 }, (_, seed) => fs.crash(seededRandom(seed)).lstat(path)!.sizeBytes);
+  return Math.min(...sizes);
+}
+
+test("bytes that were rewritten after a sync may be torn, though the sync had covered that far", async () => {
+  const fs = memoryFileSystem();
+  const handle = fs.openAppend("/log");
+  handle.append(bytesOf("abcdef"));
+  await handle.sync();
+  handle.truncate(2);
+  handle.append(bytesOf("XYZW"));
+  assert.equal(shortestAfterCrash(fs, "/log"), 2);
+});
+
+test("bytes that were rewritten during a flush may be torn too", async () => {
+  const clock = virtualClock();
+  const fs = memoryFileSystem({ clock, syncMs: 5 });
+  const handle = fs.openAppend("/log");
+  handle.append(bytesOf("abcdef"));
+  const flushing = handle.sync();
+  handle.truncate(2);
+  handle.append(bytesOf("XYZW"));
+  clock.advance(5);
+  await flushing;
+  assert.equal(shortestAfterCrash(fs, "/log"), 2);
+});
