@@ -246,7 +246,10 @@ export class DefaultFiles {
     const theirs = new Set(listed);
     // A nested repository is one name for git, and files like others for us.
     const isNested = (path: string) => search.nested.some((each) => isAtOrBelow(path, each));
-    const forced = listed.filter((path) => !ours.has(path) && !path.endsWith("/") && !isNested(path));
+    const isOurState = (path: string) => path.startsWith(".kahn/") || path.includes("/.kahn/");
+    const forced = listed.filter(
+      (path) => !ours.has(path) && !path.endsWith("/") && !isNested(path) && !isOurState(path),
+    );
     const barred = search.into.paths.filter((path) => !theirs.has(path) && !isNested(path));
     const differences: Differences = { index: repository.indexStamp, rules: repository.rules.id, forced, barred };
     states.setNote(NOTE, differences);

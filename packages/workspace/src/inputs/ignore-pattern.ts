@@ -57,16 +57,18 @@ function testOf(pattern: string): (text: string) => boolean {
 /** The pattern as a regular expression; `undefined` for one that can match nothing. */
 function wildmatchSource(pattern: string): string | undefined {
   let source = "";
+  // Git compares the part before the first wildcard by itself, so a `**` right behind it counts as starting a name.
+  const literalLength = pattern.search(/[*?[\\]/);
   for (let at = 0; at < pattern.length; ) {
     const char = pattern[at]!;
     if (char === "*") {
       const end = endOfStars(pattern, at);
-      const isWhole = end - at >= 2 && (at === 0 || pattern[at - 1] === "/");
+      const isWhole = end - at >= 2 && (at === literalLength || pattern[at - 1] === "/");
       if (isWhole && pattern[end] === "/") {
         source += "(?:.*/)?";
         at = end + 1;
       } else {
-        source += isWhole && end === pattern.length && at > 0 ? ".*" : "[^/]*";
+        source += isWhole && end === pattern.length ? ".*" : "[^/]*";
         at = end;
       }
     } else if (char === "?") {
