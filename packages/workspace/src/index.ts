@@ -17,6 +17,8 @@ export { createModuleImporter } from "./config/module-importer.ts";
 export type { ImportModule } from "./config/read-config.ts";
 export { closestName, suggest } from "./config/suggestion.ts";
 export { formatTaskReference, parseTaskReference } from "./config/task-reference.ts";
+export type { PackageChange } from "./external/lock-file-changes.ts";
+export { lockFileChanges, packageChangeText } from "./external/lock-file-changes.ts";
 export type { AffectedProjects, PlannedTask, TaskRequest } from "./graph/index.ts";
 export { affectedProjects, planTasks } from "./graph/index.ts";
 export type {
@@ -32,7 +34,6 @@ export type { LoadOptions } from "./projects/load-workspace.ts";
 export { loadWorkspace, projectAt } from "./projects/load-workspace.ts";
 export type { SelectOptions } from "./projects/select-projects.ts";
 export { packagesOf, selectProjects } from "./projects/select-projects.ts";
-export { selectTasks } from "./projects/select-tasks.ts";
 export type { HostEnvironment, WorkspaceProviderOptions, WorkspaceRequest } from "./provider/index.ts";
 export { ALWAYS_PASSED, mentionedVariables, quoteForShell, workspaceProvider } from "./provider/index.ts";
 export type { FileStatesOptions, WorkTreeStates } from "./states/index.ts";

@@ -7,14 +7,7 @@
 import type { ConfigSection, Problem, Result } from "@kahn/core";
 import { err, ok, problem } from "@kahn/core";
 import * as v from "valibot";
-import {
-  CACHE_ENTRIES,
-  PROJECT_ENTRIES,
-  projectSchema,
-  READY_KEYS,
-  ROOT_ENTRIES,
-  TASK_ENTRIES,
-} from "./config-schema.ts";
+import { PROJECT_ENTRIES, projectSchema, ROOT_ENTRIES } from "./config-schema.ts";
 import type { ConfigText, ValuePath } from "./config-text.ts";
 import { pathText } from "./config-text.ts";
 import type { KahnConfig, ProjectConfig } from "./config-types.ts";
@@ -33,13 +26,9 @@ export function checkRootConfig(
 ): Result<CheckedRoot, readonly Problem[]> {
   const own = Object.fromEntries(sections.map((section) => [section.key, v.optional(section.schema)]));
   const entries: v.ObjectEntries = { ...ROOT_ENTRIES, ...own };
-  const problems = [
-    ...unknownKeys(text, [], Object.keys(entries)),
-    ...(Object.hasOwn(own, "cache") ? [] : unknownKeys(text, ["cache"], Object.keys(CACHE_ENTRIES))),
-    ...unknownTaskKeys(text),
-  ];
-  const parsed = v.safeParse(v.strictObject(entries, "an object"), text.value);
-  problems.push(...wrongValues(text, parsed.issues ?? []));
+  const schema = v.strictObject(entries, "an object");
+  const parsed = v.safeParse(schema, text.value);
+  const problems = [...strayParts(text, schema), ...wrongValues(text, parsed.issues ?? [])];
   if (problems.length > 0) return err(problems);
   const output = parsed.output as Record<string, unknown>;
   return ok({
@@ -61,11 +50,7 @@ function defined(sections: readonly ConfigSection<unknown>[], output: Readonly<R
 /** Checks a project's own configuration. */
 export function checkProjectConfig(text: ConfigText): Result<ProjectConfig, readonly Problem[]> {
   const parsed = v.safeParse(projectSchema, text.value);
-  const problems = [
-    ...unknownKeys(text, [], Object.keys(PROJECT_ENTRIES)),
-    ...unknownTaskKeys(text),
-    ...wrongValues(text, parsed.issues ?? []),
-  ];
+  const problems = [...strayParts(text, projectSchema), ...wrongValues(text, parsed.issues ?? [])];
   return problems.length > 0 ? err(problems) : ok(text.value as ProjectConfig);
 }
 
@@ -74,27 +59,54 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function at(value: unknown, path: ValuePath): unknown {
-  return path.reduce<unknown>((inner, key) => (isRecord(inner) ? inner[key] : undefined), value);
+/** What the walk over a schema needs of it; valibot's own types do not name what a schema of unknown kind holds. */
+interface AnySchema {
+  readonly type: string;
+  /** Of objects. */
+  readonly entries?: Readonly<Record<string, AnySchema>>;
+  /** Of records. */
+  readonly value?: AnySchema;
+  /** Of lists. */
+  readonly item?: AnySchema;
+  /** Of optional values. */
+  readonly wrapped?: AnySchema;
+  /** Of unions. */
+  readonly options?: readonly AnySchema[];
 }
 
-function unknownTaskKeys(text: ConfigText): Problem[] {
-  const tasks = at(text.value, ["tasks"]);
-  if (!isRecord(tasks))
-    return Array.isArray(tasks) ? [wrongValue(text, ["tasks"], { expected: "an object", received: tasks })] : [];
+/** Every unknown key, and every list in the place of an object, which valibot takes for an object without keys. */
+function strayParts(text: ConfigText, schema: unknown): Problem[] {
   const problems: Problem[] = [];
-  for (const [name, task] of Object.entries(tasks)) {
-    if (Array.isArray(task))
-      problems.push(wrongValue(text, ["tasks", name], { expected: "an object", received: task }));
-    problems.push(...unknownKeys(text, ["tasks", name], Object.keys(TASK_ENTRIES)));
-    problems.push(...unknownKeys(text, ["tasks", name, "ready"], READY_KEYS));
-  }
+  const visit = (each: AnySchema, value: unknown, path: ValuePath): void => {
+    if (each.wrapped !== undefined) visit(each.wrapped, value, path);
+    else if (each.type === "array" && Array.isArray(value)) {
+      for (const [index, item] of value.entries()) visit(each.item!, item, [...path, index]);
+    } else if (each.type === "union" && isRecord(value)) {
+      const objects = each.options!.filter((option) => option.entries !== undefined);
+      if (objects.length === 1) visit(objects[0]!, value, path);
+    } else if (each.entries !== undefined || each.type === "record") {
+      if (Array.isArray(value)) problems.push(wrongValue(text, path, { expected: "an object", received: value }));
+      else if (isRecord(value)) visitMembers(each, value, path);
+    }
+  };
+  const visitMembers = (each: AnySchema, value: Readonly<Record<string, unknown>>, path: ValuePath): void => {
+    const { entries } = each;
+    if (each.type === "strict_object")
+      problems.push(...unknownKeys(text, path, { value, known: Object.keys(entries!) }));
+    for (const [key, member] of Object.entries(value)) {
+      const inner = entries === undefined ? each.value : Object.hasOwn(entries, key) ? entries[key] : undefined;
+      if (inner !== undefined) visit(inner, member, [...path, key]);
+    }
+  };
+  visit(schema as AnySchema, text.value, []);
   return problems;
 }
 
-function unknownKeys(text: ConfigText, path: ValuePath, known: readonly string[]): Problem[] {
-  const value = at(text.value, path);
-  if (!isRecord(value)) return [];
+function unknownKeys(
+  text: ConfigText,
+  path: ValuePath,
+  { value, known }: { readonly value: Readonly<Record<string, unknown>>; readonly known: readonly string[] },
+): Problem[] {
   return Object.keys(value)
     .filter((key) => !known.includes(key))
     .map((key) =>
@@ -116,7 +128,7 @@ function suggestKey(key: string, known: readonly string[]): string {
 
 function wrongValues(text: ConfigText, issues: readonly v.BaseIssue<unknown>[]): Problem[] {
   return issues.flatMap((issue) => {
-    // Unknown keys are all found by `unknownKeys`; the schema stops at the first.
+    // Unknown keys are all found by `strayParts`; valibot stops at the first.
     if (issue.type === "strict_object" && issue.expected === "never") return [];
     const path = (issue.path ?? []).map((item) => item.key as string | number);
     return [wrongValue(text, path, { expected: issue.message, received: issue.input })];

@@ -130,7 +130,7 @@ const tasks = described(
 const schemaLink = v.optional(described(text, "Where editors find the JSON Schema."));
 
 /** The section `cache` unless its owners bring a schema of their own. */
-export const CACHE_ENTRIES = {
+const CACHE_ENTRIES = {
   maxSize: v.optional(
     described(v.union([text, v.number()], "a size like 10GB"), "Largest size of the local cache.", "10GB"),
   ),
@@ -182,6 +182,3 @@ export const rootSchema = v.strictObject(ROOT_ENTRIES, "an object");
 
 /** A project's configuration. */
 export const projectSchema = v.strictObject(PROJECT_ENTRIES, "an object");
-
-/** Fields of a readiness probe. */
-export const READY_KEYS: readonly string[] = Object.keys(ready.entries);

@@ -183,11 +183,12 @@ test("specifiers lead to projects by name, folder and alias, and not when they p
 });
 
 test("sections of other packages are checked with the rest and kept in the model", async () => {
-  const { object, number, optional } = await import("valibot");
+  const { strictObject: object, number, optional } = await import("valibot");
   const sections = [{ key: "serve", schema: object({ port: optional(number("a port"), 9092) }) }];
   const good = await modelOf({ ...WORKSPACE, "kahn.jsonc": { serve: {} } }, { sections });
   expect(good.settings.sections).toEqual({ serve: { port: 9092 } });
-  expect(await problemsOf({ ...WORKSPACE, "kahn.jsonc": { serve: { port: "x" } } }, { sections })).toEqual([
+  expect(await problemsOf({ ...WORKSPACE, "kahn.jsonc": { serve: { port: "x", prot: 1 } } }, { sections })).toEqual([
+    expect.stringContaining('kahn.jsonc:4:5 config-unknown-key: "serve.prot" is not a key'),
     expect.stringContaining('kahn.jsonc:3:13 config-wrong-value: "serve.port" must be a port'),
   ]);
 });

@@ -1,10 +1,8 @@
 import { testScale } from "@kahn/testing";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { WorkspaceModel } from "../model.ts";
 import { modelOf, npmWorkspace } from "../workspace.fixture.ts";
 import { selectProjects } from "./select-projects.ts";
-import { selectTasks } from "./select-tasks.ts";
 
 // util ← ui ← web, util ← api; docs alone.
 const model = await modelOf({
@@ -87,37 +85,4 @@ test("an exclusion leaves exactly what the same pattern would not choose", () =>
     }),
     { numRuns: 50 * testScale(process.env.KAHN_TEST_SCALE) },
   );
-});
-
-function tasks(requests: string[], from: WorkspaceModel = model, patterns: string[] = []): readonly string[] | string {
-  const projects = selectProjects(from, patterns);
-  const result = selectTasks(from, requests, projects.ok ? projects.value : []);
-  return result.ok
-    ? result.value
-    : result.problem.map((each) => `${each.code}: ${each.message} ${each.next}`).join("\n");
-}
-
-test("a plain request means the chosen packages, an exact one that task", () => {
-  expect(tasks(["build"])).toEqual(["docs#build", "@b/api#build", "@b/ui#build", "@b/util#build", "web#build"]);
-  expect(tasks(["test"])).toEqual(["@b/ui#test"]);
-  expect(tasks(["//#lint", "build"], model, ["web"])).toEqual(["//#lint", "web#build"]);
-  expect(tasks(["root#lint"])).toEqual(["//#lint"]);
-  expect(tasks(["web#build", "web#build"])).toEqual(["web#build"]);
-});
-
-test("a request that names nothing says what is closest and where a task is", () => {
-  expect(tasks(["biuld"])).toBe('task-unknown: There is no task "biuld" Did you mean "build"?');
-  expect(tasks(["web#biuld"])).toBe('task-unknown: There is no task "web#biuld" Did you mean "web#build"?');
-  expect(tasks(["e2e"], model, ["docs"])).toBe(
-    'task-unknown: No chosen project has a task "e2e" Name it with its project (web#e2e), or choose that project with -p.',
-  );
-  expect(tasks(["^build", ""])).toContain('"^build" is not the name of a task');
-});
-
-test("turbo starts from every package that has the task declared", async () => {
-  const turbo = await modelOf({
-    ...npmWorkspace({ a: { scripts: { build: "x" } }, b: { scripts: { build: "x", test: "x" } } }),
-    "turbo.json": { tasks: { build: {}, test: { dependsOn: ["build"] } } },
-  });
-  expect(tasks(["test"], turbo)).toEqual(["a#test", "b#test"]);
 });
