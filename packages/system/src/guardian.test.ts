@@ -32,6 +32,21 @@ function bundle(source: string, outfile: string): void {
   buildSync({ entryPoints: [entry], bundle: true, platform: "node", format: "esm", outfile });
 }
 
+/** Bundles a host program that begins with a `runner` under the given guardian options. */
+function bundleHost(name: string, text: string): string {
+  const outfile = join(directory, name);
+  const contents = `
+    import { createServer } from "node:net";
+    import { directRunner, nodeClock, startGuardian } from "./index.ts";
+    const file = (name) => ({ kind: "file", path: ${JSON.stringify(directory)} + "/" + name });
+    const start = (guardian, spec) => directRunner({ clock: nodeClock(), guardian: startGuardian(guardian) }).start({
+      cwd: "/", env: { PATH: "/usr/bin:/bin" }, stderr: { kind: "inherit" }, graceMs: 100, label: "host", ...spec });
+    ${text}`;
+  const stdin = { contents, resolveDir: fileURLToPath(new URL(".", import.meta.url)) };
+  buildSync({ stdin, bundle: true, platform: "node", format: "esm", outfile });
+  return outfile;
+}
+
 /** Live processes whose environment or arguments hold the text, as `pid: arguments`. */
 function liveBearers(text: string): string[] {
   const found: string[] = [];
@@ -158,26 +173,14 @@ test("letting the guardian go ends nothing and frees the descriptor it held", as
 test.runIf(isLinux)("the lock that a guardian holds is released only after the last process", async () => {
   const token = `lock-${process.pid}-${Math.random().toString(36).slice(2)}`;
   const name = `\0kahn-${token}`;
-  const hostProgram = join(directory, "lock-host.mjs");
-  buildSync({
-    stdin: {
-      contents: `
-        import { createServer } from "node:net";
-        import { directRunner, nodeClock, startGuardian } from "./index.ts";
-        const server = createServer().listen(${JSON.stringify(name)}, () => {
-          const guardian = startGuardian({ token: ${JSON.stringify(token)}, graceMs: 300, lockFd: server._handle.fd });
-          const runner = directRunner({ clock: nodeClock(), guardian });
-          runner.start({ argv: ["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.1; done"], cwd: "/",
-            env: { PATH: "/usr/bin:/bin" }, stdout: { kind: "tee", path: ${JSON.stringify(join(directory, "lock.out"))},
-            onBytes: () => process.stdout.write("ready") }, stderr: { kind: "inherit" }, graceMs: 100, label: "lock" });
-        });`,
-      resolveDir: fileURLToPath(new URL(".", import.meta.url)),
-    },
-    bundle: true,
-    platform: "node",
-    format: "esm",
-    outfile: hostProgram,
-  });
+  const hostProgram = bundleHost(
+    "lock-host.mjs",
+    `const server = createServer().listen(${JSON.stringify(name)}, () => {
+      const guardian = { token: "${token}", graceMs: 300, lockFd: server._handle.fd };
+      const tee = { kind: "tee", path: file("lock.out").path, onBytes: () => process.stdout.write("ready") };
+      start(guardian, { argv: ["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.1; done"], stdout: tee });
+    });`,
+  );
   const child = spawn(process.execPath, [hostProgram], { stdio: ["ignore", "pipe", "inherit"] });
   await once(child.stdout, "data");
   const gone = once(child, "exit");
@@ -201,6 +204,35 @@ test.runIf(isLinux)("the lock that a guardian holds is released only after the l
   }
   // The process ignores TERM, so the guardian held the lock through the grace.
   assert.ok(refusals > 0);
+});
+
+// Goal: an interactive process lives in Kahn's own group, which the guardian must not touch, and is ended all the same.
+// Method: the host shares its group with the shell that waits for it and must live to say so.
+test.runIf(isLinux)("an interactive process ends after the death of Kahn, and its neighbours do not", async () => {
+  const token = `interactive-${process.pid}-${Math.random().toString(36).slice(2)}`;
+  const hostProgram = bundleHost(
+    "interactive-host.mjs",
+    `const running = start({ token: "${token}", graceMs: 200 }, { interactive: true, stdout: file("interactive.out"),
+       argv: ["sh", "-c", "trap '' TERM; sleep 100 & while :; do sleep 0.1; done"] });
+     process.stdout.write(String(running.pid));`,
+  );
+  const script = 'node=$1 host=$2; "$node" "$host"; exit 0';
+  const child = spawn("sh", ["-c", script, "sh", process.execPath, hostProgram], {
+    detached: true,
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const [bytes] = (await once(child.stdout, "data")) as [Buffer];
+  const stat = readProcessStat(Number(bytes.toString()));
+  assert.equal(stat?.groupId, child.pid);
+  const hostPid = liveBearers(hostProgram)
+    .map((each) => Number.parseInt(each, 10))
+    .find((pid) => pid !== child.pid);
+  assert.ok(hostPid !== undefined);
+  const shellGone = once(child, "exit");
+  process.kill(hostPid, "SIGKILL");
+  // The shell in the same group sees its host end, and ends by itself, not by a signal.
+  assert.deepEqual((await shellGone)[1], null);
+  await quiet(`${token}/`);
 });
 
 test.runIf(isLinux)("a guardian that is killed is replaced, and the new one knows what is running", async () => {
