@@ -52,7 +52,7 @@ export type NodeForecast =
   | { readonly kind: "errored"; readonly planned: PlannedNode; readonly problem: Problem };
 
 /** What explaining needs of a run's options. */
-export type ExplainOptions = Pick<RunGraphOptions, "actions" | "records" | "history"> & {
+export type ExplainOptions = Pick<RunGraphOptions, "actions" | "records" | "history" | "describeExternal"> & {
   readonly provider: ActionProvider;
 };
 
@@ -98,8 +98,15 @@ async function forecast(options: ExplainOptions, planned: PlannedNode, known: Kn
     return { kind: "hit", planned, action, key, resolved, result };
   }
   const cache = looked.ok && looked.value.kind === "miss" ? looked.value.reason : "no-entry";
-  const { records, history } = options;
-  const reasons = missReasons({ records, entry: history.entry(planned.label), action, key, cache });
+  const { records, history, describeExternal } = options;
+  const reasons = missReasons({
+    records,
+    entry: history.entry(planned.label),
+    action,
+    key,
+    cache,
+    describeExternal,
+  });
   return { kind: "run", planned, action, key, resolved, reasons };
 }
 

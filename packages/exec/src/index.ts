@@ -3,7 +3,15 @@ export { type ActionKey, type ActionMessages, actionKey, actionMessages } from "
 export { closureOf, type FinishedNode } from "./closure.ts";
 export { EventLog, type EventLogOptions } from "./event-log.ts";
 export { type ExplainOptions, explainGraph, type NodeForecast } from "./explain-graph.ts";
-export { compareKeyRecords, KEY_SCHEMA, type KeyRecord, keyRecordOf, looksSecret, shownValue } from "./key-record.ts";
+export {
+  compareKeyRecords,
+  type DescribeExternal,
+  KEY_SCHEMA,
+  type KeyRecord,
+  keyRecordOf,
+  looksSecret,
+  shownValue,
+} from "./key-record.ts";
 export { type LocalExecutorOptions, localExecutor } from "./local-executor.ts";
 export { lastTaskRecord, type MissQuestion, missReasons } from "./miss-reasons.ts";
 export { collectOutputs, flattenResult, type OutputEntry, outputsDigest } from "./output-tree.ts";

@@ -92,11 +92,14 @@ export function parseKeyRecord(value: Json | undefined): KeyRecord | undefined {
   return typeof candidate.schema === "number" && lists.every(Array.isArray) ? candidate : undefined;
 }
 
+/** Says what changed between two contents of an external file; empty when it cannot tell. */
+export type DescribeExternal = (name: string, before: Digest, now: Digest) => readonly string[];
+
 /**
  * Every part in which two keys differ, the most telling first: command, own inputs, variables, tools, packages,
  * dependencies. Empty when nothing differs.
  */
-export function compareKeyRecords(before: KeyRecord, now: KeyRecord): MissReason[] {
+export function compareKeyRecords(before: KeyRecord, now: KeyRecord, external?: DescribeExternal): MissReason[] {
   if (before.schema !== now.schema) return [{ code: "schema-changed", detail: `${before.schema} → ${now.schema}` }];
   const reasons: MissReason[] = [];
   const scalar = (code: MissReason["code"], old: Json, fresh: Json, detail?: string) => {
@@ -107,7 +110,9 @@ export function compareKeyRecords(before: KeyRecord, now: KeyRecord): MissReason
   scalar("arguments-changed", before.passedArguments, now.passedArguments, now.passedArguments.join(" "));
   reasons.push(...compareInputs(before, now), ...compareEnv(before, now));
   reasons.push(...comparePairs("tool-changed", before.tools, now.tools));
-  reasons.push(...comparePairs("external-changed", before.external, now.external));
+  reasons.push(
+    ...describeExternal(comparePairs("external-changed", before.external, now.external), external, [before, now]),
+  );
   reasons.push(...comparePairs("dependency-changed", before.dependencies, now.dependencies));
   scalar(
     "outputs-changed",
@@ -151,6 +156,20 @@ function compareEnv(before: KeyRecord, now: KeyRecord): MissReason[] {
   for (const name of old.keys())
     if (!fresh.has(name)) reasons.push({ code: "env-list-changed", name, detail: "removed" });
   return reasons;
+}
+
+function describeExternal(
+  reasons: readonly MissReason[],
+  describe: DescribeExternal | undefined,
+  [before, now]: readonly [KeyRecord, KeyRecord],
+): readonly MissReason[] {
+  if (describe === undefined) return reasons;
+  return reasons.flatMap((reason): readonly MissReason[] => {
+    const name = reason.name!;
+    const [was, is] = [before, now].map((record) => record.external.find(([each]) => each === name)?.[1] as Digest);
+    const details = was === undefined || is === undefined ? [] : describe(name, was, is);
+    return details.length === 0 ? [reason] : details.map((detail) => ({ ...reason, detail }));
+  });
 }
 
 function comparePairs(

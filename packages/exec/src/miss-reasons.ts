@@ -4,7 +4,7 @@
  * Owns:      the choice of the record to compare with, and the order of the reasons: the first is the one shown.
  */
 import type { Digest, MissReason } from "@kahn/core";
-import { compareKeyRecords, type KeyRecord } from "./key-record.ts";
+import { compareKeyRecords, type DescribeExternal, type KeyRecord } from "./key-record.ts";
 import type { HistoryEntry } from "./run-history.ts";
 import { getTaskRecord, type RecordStore, type TaskRecord } from "./task-record.ts";
 
@@ -23,19 +23,27 @@ export interface MissQuestion {
   readonly entry: HistoryEntry | undefined;
   readonly action: Digest;
   readonly key: KeyRecord;
+  readonly describeExternal?: DescribeExternal | undefined;
   /** What the cache said. */
   readonly cache: "no-entry" | "incomplete" | "corrupt-entry";
 }
 
 /** At least one reason. */
-export function missReasons({ records, entry, action, key, cache }: MissQuestion): readonly MissReason[] {
+export function missReasons({
+  records,
+  entry,
+  action,
+  key,
+  cache,
+  describeExternal,
+}: MissQuestion): readonly MissReason[] {
   const known = entry?.recent.some((past) => past.action === action) === true;
   if (cache === "corrupt-entry") return [{ code: "entry-corrupt" }];
   if (cache === "incomplete") return [{ code: "blob-missing" }];
   if (known) return [{ code: "entry-missing" }];
   const last = lastTaskRecord(records, entry);
   if (last === undefined) return [{ code: "first-run" }];
-  const differences = compareKeyRecords(last.key, key);
+  const differences = compareKeyRecords(last.key, key, describeExternal);
   // Equal parts under another digest: a hidden value whose short digest is the same. Say the least that is true.
   return differences.length === 0 ? [{ code: "entry-missing" }] : differences;
 }

@@ -83,7 +83,7 @@ function detail(text: string | undefined): { detail?: string } {
 }
 
 async function askCache(context: EffectContext, node: NodeRuntime, keyRecord: () => KeyRecord): Promise<LookupOutcome> {
-  const { actions, records, history } = context.options;
+  const { actions, records, history, describeExternal } = context.options;
   const action = node.action!;
   const found = await actions.lookup(action);
   if (found.ok && found.value.kind === "hit" && found.value.result.exitCode === 0) {
@@ -94,7 +94,7 @@ async function askCache(context: EffectContext, node: NodeRuntime, keyRecord: ()
   const cache = found.ok && found.value.kind === "miss" ? found.value.reason : "no-entry";
   node.key = keyRecord();
   const entry = history.entry(node.planned.label);
-  const reasons = missReasons({ records, entry, action, key: node.key, cache });
+  const reasons = missReasons({ records, entry, action, key: node.key, cache, describeExternal });
   return miss(context, node, reasons, cache);
 }
 

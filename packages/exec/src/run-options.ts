@@ -19,6 +19,7 @@ import type {
   RunStatus,
 } from "@kahn/core";
 import type { FailurePolicy } from "@kahn/scheduler";
+import type { DescribeExternal } from "./key-record.ts";
 import type { RunHistory } from "./run-history.ts";
 import type { RecordStore } from "./task-record.ts";
 
@@ -42,6 +43,8 @@ export interface RunGraphOptions {
   readonly cache: { readonly read: boolean; readonly write: boolean };
   /** Whose output observers want to be given once it is whole; nothing that the executor has streamed live. */
   readonly replay: { readonly executed: boolean; readonly failed: boolean; readonly cached: boolean };
+  /** Explains a changed lock file. */
+  readonly describeExternal?: DescribeExternal;
   /** The facts of `run.started`. */
   readonly header: Omit<Extract<RunEventBody, { kind: "run.started" }>, "kind" | "concurrency">;
   /** Warnings known before the run, to be recorded with it. */

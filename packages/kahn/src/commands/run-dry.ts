@@ -2,6 +2,7 @@
 import { explainGraph, type NodeForecast } from "@kahn/exec";
 import { missText, type Paint, painter } from "@kahn/report";
 import { EXIT, refuse } from "../cli/command.ts";
+import { describeExternal } from "../session/external-packages.ts";
 import type { PlannedRequest } from "../session/plan-request.ts";
 import type { WorkspaceSession } from "../session/workspace-session.ts";
 import type { RunOptions } from "./run-options.ts";

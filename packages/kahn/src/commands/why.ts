@@ -2,6 +2,7 @@
 import { explainGraph, type KeyRecord, type NodeForecast } from "@kahn/exec";
 import { durationText, missText, type Paint, painter } from "@kahn/report";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
+import { describeExternal } from "../session/external-packages.ts";
 import { forecastLine, forecastRecord } from "./run-dry.ts";
 import { readRunOptions } from "./run-options.ts";
 
@@ -34,7 +35,13 @@ dependency would run, it says so and why, because TASK's own key rests on what t
     if (!planned.ok) return refuse(host, planned.problem);
     const { store, values, history } = session.value;
     const { provider } = planned.value;
-    const explained = await explainGraph({ provider, actions: store.actions, records: values, history });
+    const explained = await explainGraph({
+      provider,
+      actions: store.actions,
+      records: values,
+      history,
+      describeExternal: describeExternal(session.value),
+    });
     if (!explained.ok) return refuse(host, explained.problem);
     const byLabel = new Map(explained.value.map((each) => [each.planned.label, each]));
     const asked = planned.value.requested.map((label) => byLabel.get(label)!);

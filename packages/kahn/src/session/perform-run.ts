@@ -25,6 +25,7 @@ import { directRunner, type Lock, startGuardian } from "@kahn/system";
 import type { RunOptions } from "../commands/run-options.ts";
 import { VERSION } from "../version.ts";
 import { cacheLimits } from "./cache-limits.ts";
+import { describeExternal, keepLockFile } from "./external-packages.ts";
 import { makeStateDirectory } from "./locations.ts";
 import { chainEnv, isInside } from "./nesting.ts";
 import type { PlannedRequest } from "./plan-request.ts";
@@ -90,6 +91,7 @@ async function runLocked(
     failure: options.failFast ? "fail-fast" : "keep-going",
     cache: { read: !options.force, write: true },
     replay: replayOf(mode, options.json),
+    describeExternal: describeExternal(session),
     header: { version: VERSION, argv: ["run", ...options.tasks], workspace: session.model.root, pid: session.host.pid },
     warnings: [...session.model.warnings, ...interrupted.map(interruptedWarning)],
   };
@@ -97,7 +99,9 @@ async function runLocked(
   let signals = 0;
   const stop = session.host.onSignal((name) => graphRun.cancel(++signals === 1 ? "term" : "kill", name));
   try {
-    return await graphRun.outcome;
+    const outcome = await graphRun.outcome;
+    if (outcome.ok && outcome.value.counts.executed > 0) keepLockFile(session);
+    return outcome;
   } finally {
     stop();
     journal.value.close();
