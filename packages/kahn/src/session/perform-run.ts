@@ -36,6 +36,8 @@ import type { WorkspaceSession } from "./workspace-session.ts";
 /** How long processes may live on after TERM when Kahn itself has died. */
 const GUARDIAN_GRACE_MS = 5000;
 
+const NOTHING: RunOutcome["counts"] = { executed: 0, cached: 0, failed: 0, errored: 0, skipped: 0, cancelled: 0 };
+
 /** Runs a plan to its end. Problems are those that kept it from starting. */
 export async function performRun(
   session: WorkspaceSession,
@@ -45,8 +47,12 @@ export async function performRun(
   makeStateDirectory(session.ports.fs, session.locations);
   const nested = isInside(session.chain, session.model.root);
   // The outer run holds the lock, and this one runs in the slot of the task that started it.
-  const lock = nested ? undefined : await lockWorkspace(session);
-  if (lock !== undefined && !lock.ok) return err([lock.problem]);
+  const lock = nested ? undefined : await lockWorkspace(session, `kahn run ${options.tasks.join(" ")}`);
+  if (lock?.ok === false) {
+    // Waiting was given up, by Ctrl-C: nothing was started and nothing has failed.
+    if (lock.problem.code === "lock-wait-cancelled") return ok({ status: "cancelled", counts: NOTHING, durationMs: 0 });
+    return err([lock.problem]);
+  }
   const run = newRunId(session.ports.clock, session.ports.random);
   const guardian = startGuardian({
     token: run,
@@ -170,5 +176,5 @@ async function finishSession(session: WorkspaceSession, lock: Lock | undefined):
   // Not flushed: the epoch stays open for the system to write out; after a power loss its blobs are hashed first.
   await store.close({ sync: false });
   await gcIfDue(store, cacheLimits(model));
-  await lock?.release();
+  lock?.release();
 }
