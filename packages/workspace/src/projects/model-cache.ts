@@ -39,7 +39,7 @@ interface StoredModel {
 }
 
 /** Bumped when the stored form changes. */
-const FORMAT = 1;
+const FORMAT = 2;
 const ABSENT: readonly number[] = [0, 0, 0, 0];
 /** Equal to no file's signature: the path was too young to be trusted. */
 const UNTRUSTED: readonly number[] = [-1, -1, -1, -1];

@@ -7,7 +7,7 @@
  */
 import type { SourcePlace } from "@kahn/core";
 import { taskId } from "@kahn/core";
-import type { TaskCommand, TaskDefinition, WorkspaceModel } from "../model.ts";
+import type { Project, TaskCommand, TaskDefinition, WorkspaceModel } from "../model.ts";
 import type { TaskTemplate } from "./task-definition.ts";
 import { taskFrom } from "./task-definition.ts";
 
@@ -15,7 +15,11 @@ type Template = Omit<TaskTemplate, "declaredAt">;
 
 /** A packed model. Numbers in `tasks` are indexes into the other tables, five for each task. */
 export interface PackedModel {
-  readonly model: Omit<WorkspaceModel, "tasks">;
+  readonly model: Omit<WorkspaceModel, "tasks" | "projects">;
+  readonly projects: readonly PackedProject[];
+  /** `npm_package_*` variables without the name, which is the project's own nearly always. */
+  readonly envs: readonly Project["manifestEnv"][];
+  readonly scripts: readonly Project["scripts"][];
   readonly names: readonly string[];
   readonly templates: readonly Template[];
   readonly commands: readonly TaskCommand[];
@@ -24,7 +28,19 @@ export interface PackedModel {
   readonly tasks: readonly number[];
 }
 
+type PackedProject = readonly [
+  name: string,
+  directory: string,
+  /** The manifest's name: 0 for none, 1 for the project's, else itself. */
+  packageName: string | 0 | 1,
+  env: number,
+  scripts: number,
+  dependencies: readonly number[],
+  tags: readonly string[],
+];
+
 const NUMBERS_PER_TASK = 5;
+const PACKAGE_NAME = "npm_package_name";
 
 /** Packs a model for storing as JSON. */
 export function packModel(model: WorkspaceModel): PackedModel {
@@ -40,9 +56,26 @@ export function packModel(model: WorkspaceModel): PackedModel {
     commands.indexOf(command),
     places.indexOf(declaredAt),
   ]);
-  const { tasks: _, ...rest } = model;
+  const envs = new Table<Project["manifestEnv"]>();
+  const scripts = new Table<Project["scripts"]>();
+  const packed = model.projects.map((project): PackedProject => {
+    const { [PACKAGE_NAME]: packageName, ...env } = project.manifestEnv;
+    return [
+      project.name,
+      project.directory,
+      packageName === undefined ? 0 : packageName === project.name ? 1 : packageName,
+      envs.indexOf(env),
+      scripts.indexOf(project.scripts),
+      project.dependencies.map((name) => projects.get(name)!),
+      project.tags,
+    ];
+  });
+  const { tasks: _tasks, projects: _projects, ...rest } = model;
   return {
     model: rest,
+    projects: packed,
+    envs: envs.values,
+    scripts: scripts.values,
     names: names.values,
     templates: templates.values,
     commands: commands.values,
@@ -53,7 +86,7 @@ export function packModel(model: WorkspaceModel): PackedModel {
 
 /** The model again. */
 export function unpackModel(packed: PackedModel): WorkspaceModel {
-  const { projects } = packed.model;
+  const projects = packed.projects.map((project) => unpackProject(packed, project));
   const tasks: TaskDefinition[] = [];
   for (let at = 0; at < packed.tasks.length; at += NUMBERS_PER_TASK) {
     const project = projects[packed.tasks[at]!]!.name;
@@ -63,7 +96,20 @@ export function unpackModel(packed: PackedModel): WorkspaceModel {
     const template = packed.templates[packed.tasks[at + 2]!]!;
     tasks.push(taskFrom({ id: taskId(project, task), project, task, command, declaredAt }, template));
   }
-  return { ...packed.model, tasks };
+  return { ...packed.model, projects, tasks };
+}
+
+function unpackProject(packed: PackedModel, project: PackedProject): Project {
+  const [name, directory, packageName, env, scripts, dependencies, tags] = project;
+  const own = packageName === 0 ? {} : { [PACKAGE_NAME]: packageName === 1 ? name : packageName };
+  return {
+    name,
+    directory,
+    manifestEnv: { ...own, ...packed.envs[env] },
+    scripts: packed.scripts[scripts]!,
+    dependencies: dependencies.map((index) => packed.projects[index]![0]),
+    tags,
+  };
 }
 
 /** Different values in the order of their first appearance; equal when their JSON is. */
