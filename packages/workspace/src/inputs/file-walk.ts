@@ -58,8 +58,7 @@ export function findIncluded(states: WorkTreeStates, include: Include, base: str
   const before = into.paths.length;
   if (include.kind !== "literal" || !addName(states, path, query)) {
     const directory = states.list(path);
-    // A link where a directory was meant: the link is what there is. Or a file where a directory was.
-    if (directory === undefined && path !== "") addName(states, path, query);
+    if (directory === undefined && path !== "") addInstead(states, path, { include, query });
     if (directory !== undefined) new Walk(states, { include, base, query }).enter(directory, 1);
   }
   checkOrder(into, before);
@@ -75,6 +74,13 @@ function addName(states: WorkTreeStates, path: string, { directory, list, into }
   // `unknown` stays in: it could not be read, and whoever asks for its content is told so.
   if (kind !== "absent" && kind !== "other" && !isListExcluded(list, directory, path)) addFile(into, id, path);
   return true;
+}
+
+/** There is no such directory: of a link, the link itself is what there is; of a name, what it has become. */
+function addInstead(states: WorkTreeStates, path: string, search: { include: Include; query: FileQuery }): void {
+  const id = states.rowOf(path);
+  states.look([id], [path]);
+  if (search.include.kind === "literal" || states.table.kind(id) === "symlink") addName(states, path, search.query);
 }
 
 /** One walk below a directory for one pattern. */
