@@ -105,11 +105,13 @@ function compileOne(pattern: string): Include {
   // Parentheses without a quantifier before them are part of a name (`app/(shop)/page.tsx`), not a group.
   const literalParentheses = text.replace(/(^|[^!+@?*\\])\(([^()|]*)\)/g, "$1\\($2\\)");
   const expression = picomatch.makeRe(literalParentheses, { dot: true, nonegate: true });
+  const root = segments.slice(0, rootLength).join("/");
   return {
     kind: "glob",
-    root: segments.slice(0, rootLength).join("/"),
+    root,
     depthMax: isDeep ? Number.POSITIVE_INFINITY : rest.length,
-    test: (path) => expression.test(path),
+    // To picomatch, `a/**` is also `a` itself; to us it is what lies below.
+    test: (path) => path.length > root.length && expression.test(path),
     text,
   };
 }
