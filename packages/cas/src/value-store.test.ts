@@ -1,0 +1,92 @@
+import { digestOf } from "@kahn/core";
+import { faulty, memoryFileSystem, seededRandom } from "@kahn/testing";
+import { expect, test } from "vitest";
+import { testClock } from "./store.fixture.ts";
+import { openValueStore } from "./value-store.ts";
+
+const HOUR_MS = 3_600_000;
+
+function world() {
+  const clock = testClock();
+  const fs = memoryFileSystem({ clock });
+  return {
+    clock,
+    fs,
+    open: (on = fs) => openValueStore({ fs: on, clock, random: seededRandom(1), root: "/state/values" }),
+  };
+}
+
+const bytesOf = (text: string) => new Uint8Array(Buffer.from(text));
+
+const put = (store: ReturnType<ReturnType<typeof world>["open"]>, text: string) => {
+  const result = store.put(Buffer.from(text));
+  if (!result.ok) throw new Error(result.problem.message);
+  return result.value;
+};
+
+test("a value is read back by its digest, by any process; one that was never put is absent", () => {
+  const { open } = world();
+  const digest = put(open(), "value");
+  expect(digest).toBe(digestOf("value"));
+  expect(open().get(digest)).toStrictEqual({ ok: true, value: bytesOf("value") });
+  expect([open().has(digest), open().has(digestOf("else"))]).toStrictEqual([true, false]);
+  expect(open().get(digestOf("else"))).toStrictEqual({ ok: true, value: undefined });
+});
+
+test("a sweep removes what no journal names, and leaves what is live or was put within the hour", async () => {
+  const { clock, open } = world();
+  const store = open();
+  const [live, dead, renewed] = [put(store, "live"), put(store, "dead"), put(store, "renewed")];
+  await clock.advance(2 * HOUR_MS);
+  put(store, "renewed");
+  const young = put(store, "young");
+  expect(store.sweep([live, digestOf("not there")])).toStrictEqual({ ok: true, value: { removed: 1, kept: 3 } });
+  expect([live, dead, renewed, young].map((digest) => store.has(digest))).toStrictEqual([true, false, true, true]);
+});
+
+test("a damaged value is told apart from an absent one, and putting it again heals it", () => {
+  const { fs, open } = world();
+  const store = open();
+  const digest = put(store, "value");
+  const path = `/state/values/${digest.slice(7, 9)}/${digest.slice(7, 71)}`;
+  fs.chmod(path, 0o644);
+  fs.writeFile(path, "velue");
+  expect(store.get(digest)).toMatchObject({ ok: false, problem: { code: "value-corrupt" } });
+  put(store, "value");
+  expect(store.get(digest)).toStrictEqual({ ok: true, value: bytesOf("value") });
+});
+
+test("after a flush a value survives a power loss, whichever process wrote it first", async () => {
+  const { fs, open } = world();
+  put(open(), "first");
+  const second = open();
+  put(second, "first");
+  expect(await second.flush()).toStrictEqual({ ok: true, value: undefined });
+  const after = fs.crash(seededRandom(5));
+  expect(open(after).get(digestOf("first"))).toStrictEqual({ ok: true, value: bytesOf("first") });
+});
+
+test("a flush with nothing to do touches nothing", async () => {
+  const { fs, open } = world();
+  const counting = faulty(fs, []);
+  await open(counting as never).flush();
+  expect(counting.mutations).toBe(0);
+});
+
+test("a full or failing disk is a problem, and leaves no half value", () => {
+  const { fs, open } = world();
+  for (const [code, expected] of [
+    ["ENOSPC", "value-store-full"],
+    ["EIO", "value-store-io"],
+  ] as const) {
+    const disk = faulty(fs, [
+      {
+        at: ({ operation }) => operation === "writeFile",
+        action: { kind: "partial", landedBytes: 2, code },
+        timesMax: 9,
+      },
+    ]);
+    expect(open(disk as never).put(Buffer.from("value"))).toMatchObject({ ok: false, problem: { code: expected } });
+    expect(open().get(digestOf("value"))).toStrictEqual({ ok: true, value: undefined });
+  }
+});
