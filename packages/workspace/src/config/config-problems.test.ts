@@ -1,5 +1,8 @@
+import { testScale } from "@kahn/testing";
+import fc from "fast-check";
 import { expect, test } from "vitest";
-import { npmWorkspace, problemsOf } from "../workspace.fixture.ts";
+import { loadFiles, npmWorkspace, problemsOf } from "../workspace.fixture.ts";
+import { ROOT_ENTRIES, TASK_ENTRIES } from "./config-schema.ts";
 
 const PACKAGES = npmWorkspace({ "@b/a": { scripts: { build: "tsc" } }, "@b/c": { scripts: { build: "tsc" } } });
 
@@ -105,6 +108,44 @@ test("a configuration that is a program names the path of what is wrong", async 
     'kahn.config.mts config-wrong-value: "tasks.build.inputs[1]" must be a text\nexpected: a text\nreceived: the number 3\n' +
       "-> Change the value of tasks.build.inputs[1].",
   ]);
+});
+
+test("a program whose value is not data says which part", async () => {
+  const modules = { "/ws/kahn.config.mts": { tasks: { build: { command: () => "tsc" } } } };
+  expect(await problemsOf({ ...PACKAGES, "kahn.config.mts": "…" }, { modules })).toEqual([
+    expect.stringContaining('"tasks.build.command" of kahn.config.mts is not data'),
+  ]);
+});
+
+// Goal: no text of a configuration makes Kahn throw. Method: real keys with arbitrary values, in both formats; a load
+// gives a model or problems that have a code, a message and a place.
+test("whatever a configuration says, it gives a model or problems", async () => {
+  const keys = fc.constantFrom(...Object.keys(ROOT_ENTRIES), "globalDependencies", "globalPassThroughEnv", "extends");
+  const fields = fc.constantFrom(...Object.keys(TASK_ENTRIES), "with", "passThroughEnv");
+  const value = fc.oneof(
+    fc.jsonValue(),
+    fc.array(fc.string(), { maxLength: 2 }),
+    fc.constantFrom("a", "^a", "//#a", 1),
+  );
+  const task = fc.oneof({ weight: 4, arbitrary: fc.dictionary(fields, value, { maxKeys: 3 }) }, fc.jsonValue());
+  const names = fc.constantFrom("build", "@b/a#build", "//#x", "#", "^a", "");
+  const tasks = fc.dictionary(names, task, { maxKeys: 3 });
+  const config = fc
+    .tuple(fc.dictionary(keys, value, { maxKeys: 2 }), tasks)
+    .map(([root, table]) => ({ ...root, tasks: table }));
+  const place = fc.constantFrom("kahn.jsonc", "turbo.json", "packages/a/kahn.jsonc", "packages/a/turbo.json");
+  await fc.assert(
+    fc.asyncProperty(config, place, async (written, file) => {
+      const root = file === "packages/a/turbo.json" ? { "turbo.json": "{}" } : {};
+      const result = await loadFiles({ ...PACKAGES, ...root, [file]: written });
+      if (result.ok) return;
+      expect(result.problem.length).toBeGreaterThan(0);
+      for (const each of result.problem) {
+        expect(each).toMatchObject({ severity: "error", next: expect.any(String), where: { file } });
+      }
+    }),
+    { numRuns: 150 * testScale(process.env.KAHN_TEST_SCALE) },
+  );
 });
 
 test("two configurations in one place are a problem, as is a root's key in a project", async () => {

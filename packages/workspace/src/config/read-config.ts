@@ -8,8 +8,8 @@ import type { Problem, Result } from "@kahn/core";
 import { err, ok, problem } from "@kahn/core";
 import type { SourceReader } from "../source-reader.ts";
 import { DATA_CONFIGS, MODULE_CONFIGS, PROJECT_CONFIG } from "./config-files.ts";
-import type { ConfigText } from "./config-text.ts";
-import { moduleText, readJsonText } from "./config-text.ts";
+import type { ConfigText, ValuePath } from "./config-text.ts";
+import { moduleText, pathText, readJsonText } from "./config-text.ts";
 
 /**
  * Evaluates a module and gives its default export. The text is the file's present contents: an implementation may
@@ -58,8 +58,10 @@ async function readModule(
   for (const imported of relativeImports(reader, path)) reader.readText(imported);
   try {
     const value: unknown = await importModule(path, text);
+    const foreign = foreignPart(value, []);
+    if (foreign !== undefined) return err([notJson(file.name, foreign)]);
     // Through JSON, so that a program's configuration means exactly what its JSON would mean.
-    return ok(moduleText(file.name, value === undefined ? undefined : JSON.parse(JSON.stringify(value) ?? "null")));
+    return ok(moduleText(file.name, value === undefined ? undefined : JSON.parse(JSON.stringify(value))));
   } catch (error) {
     return err([
       problem("config-module-failed", `${file.name} could not be evaluated: ${messageOf(error)}`, {
@@ -68,6 +70,26 @@ async function readModule(
       }),
     ]);
   }
+}
+
+/** The first part that JSON has no form for and would leave out silently. Deeper than any configuration is not JSON. */
+function foreignPart(value: unknown, path: ValuePath): ValuePath | undefined {
+  if (typeof value === "function" || typeof value === "symbol" || typeof value === "bigint") return path;
+  if (typeof value !== "object" || value === null) return undefined;
+  if (path.length > 100) return path;
+  for (const [key, member] of Object.entries(value)) {
+    const found = foreignPart(member, [...path, Array.isArray(value) ? Number(key) : key]);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function notJson(file: string, path: ValuePath): Problem {
+  const subject = path.length === 0 ? `The default export of ${file}` : `"${pathText(path.slice(0, 8))}" of ${file}`;
+  return problem("config-wrong-value", `${subject} is not data`, {
+    where: { file },
+    next: "Write objects, lists, texts, numbers, true and false only.",
+  });
 }
 
 function messageOf(error: unknown): string {

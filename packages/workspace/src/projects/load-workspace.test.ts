@@ -1,6 +1,7 @@
+import { memoryFileSystem } from "@kahn/testing";
 import { expect, test } from "vitest";
 import { modelOf, npmWorkspace, problemsOf, taskOf } from "../workspace.fixture.ts";
-import { projectAt } from "./load-workspace.ts";
+import { loadWorkspace, projectAt } from "./load-workspace.ts";
 
 const WORKSPACE = npmWorkspace({
   "@b/a": { scripts: { build: "tsc", test: "vitest" } },
@@ -63,6 +64,27 @@ test("a package that the workspace above does not include is a workspace of its 
   const found = await modelOf(files, { startDirectory: "/ws/fixtures/x" });
   expect(found.root).toBe("/ws/fixtures/x");
   expect(found.tasks.map((task) => task.id)).toEqual(["//#build"]);
+});
+
+test("a package inside a member, which is no member itself, is a workspace of its own", async () => {
+  const files = { ...WORKSPACE, "packages/a/fixtures/x/package.json": { name: "x" } };
+  const found = await modelOf(files, { startDirectory: "/ws/packages/a/fixtures/x" });
+  expect(found.root).toBe("/ws/packages/a/fixtures/x");
+});
+
+test("a script named workspaces does not make a root", async () => {
+  const files = { ...WORKSPACE, "packages/a/package.json": { name: "@b/a", scripts: { workspaces: "npm ls" } } };
+  expect((await modelOf(files, { startDirectory: "/ws/packages/a" })).root).toBe("/ws");
+});
+
+test("a file that may not be read is a problem that names it", async () => {
+  const fs = memoryFileSystem({ files: { "ws/package.json": "{}" } });
+  fs.chmod("/ws/package.json", 0);
+  const importModule = () => Promise.resolve(undefined);
+  const result = await loadWorkspace({ fs, startDirectory: "/ws", processorCount: 1, importModule });
+  expect(result.ok ? [] : result.problem.map((each) => each.message)).toEqual([
+    "/ws/package.json cannot be read: EACCES",
+  ]);
 });
 
 test("a project's own kahn.jsonc does not make it a root", async () => {

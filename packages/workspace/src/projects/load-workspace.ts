@@ -5,7 +5,7 @@
  * Invariant: loads nothing heavy when the model cache answers: reading is imported only when it is needed.
  */
 import type { ConfigSection, FileSystem, Problem, Result } from "@kahn/core";
-import { err, ok, problem } from "@kahn/core";
+import { err, FileSystemError, ok, problem } from "@kahn/core";
 import type { ImportModule } from "../config/read-config.ts";
 import type { Project, WorkspaceModel } from "../model.ts";
 import { SourceReader } from "../source-reader.ts";
@@ -29,6 +29,15 @@ export interface LoadOptions {
 
 /** Finds and reads the workspace that holds `startDirectory`; all problems at once. */
 export async function loadWorkspace(options: LoadOptions): Promise<Result<WorkspaceModel, readonly Problem[]>> {
+  try {
+    return await locateAndLoad(options);
+  } catch (error) {
+    if (error instanceof FileSystemError) return err([unreadable(error)]);
+    throw error;
+  }
+}
+
+async function locateAndLoad(options: LoadOptions): Promise<Result<WorkspaceModel, readonly Problem[]>> {
   const location = locateRoot(new SourceReader(options.fs), options.startDirectory);
   if (location === undefined) {
     return err([
@@ -37,10 +46,18 @@ export async function loadWorkspace(options: LoadOptions): Promise<Result<Worksp
       }),
     ]);
   }
-  const outer = await loadAt(location.root, options);
-  if (location.nearest === location.root || !outer.ok) return outer;
-  const isMember = projectAt(outer.value, location.nearest)?.name !== "//";
-  return isMember ? outer : loadAt(location.nearest, options);
+  const { root, nearest } = location;
+  const outer = await loadAt(root, options);
+  if (nearest === root || !outer.ok) return outer;
+  const isMember = outer.value.projects.some((project) => `${root}/${project.directory}` === nearest);
+  return isMember ? outer : loadAt(nearest, options);
+}
+
+function unreadable(error: FileSystemError): Problem {
+  return problem("workspace-unreadable", `${error.path} cannot be read: ${error.code}`, {
+    where: { file: error.path },
+    next: "Check its permissions, or leave it out of the project globs.",
+  });
 }
 
 async function loadAt(root: string, options: LoadOptions): Promise<Result<WorkspaceModel, readonly Problem[]>> {

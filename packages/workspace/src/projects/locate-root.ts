@@ -5,6 +5,7 @@
  * Source: npm and pnpm: the nearest folder that declares workspaces, unless the package in between is no member.
  */
 import { DATA_CONFIGS, MODULE_CONFIGS } from "../config/config-files.ts";
+import { memberOf, parseJsonTree } from "../config/json-tree.ts";
 import type { SourceReader } from "../source-reader.ts";
 
 /** Where the root is. */
@@ -34,13 +35,18 @@ function signOf(reader: SourceReader, directory: string): "declares-projects" | 
   // Programs stand at roots only, and evaluating one to see whether it names projects would be dear.
   if (has("pnpm-workspace.yaml") || MODULE_CONFIGS.some(has)) return "declares-projects";
   const manifest = reader.readText(`${directory}/package.json`);
-  if (manifest !== undefined && /"workspaces"\s*:/.test(manifest)) return "declares-projects";
+  if (manifest !== undefined && hasKey(manifest, "workspaces")) return "declares-projects";
   const configs = DATA_CONFIGS.map((name) => reader.readText(`${directory}/${name}`)).filter(
     (text) => text !== undefined,
   );
-  if (configs.some((text) => /^\s*"projects"\s*:/m.test(text) || /[{,]\s*"projects"\s*:/.test(text)))
-    return "declares-projects";
+  if (configs.some((text) => hasKey(text, "projects"))) return "declares-projects";
   return manifest !== undefined || configs.length > 0 ? "is-package" : "nothing";
+}
+
+/** True when the top-level object has the key; of a broken text when it looks so: reading it will say what is wrong. */
+function hasKey(text: string, key: string): boolean {
+  const parsed = parseJsonTree(text, "jsonc");
+  return parsed.ok ? memberOf(parsed.value, key) !== undefined : text.includes(`"${key}"`);
 }
 
 function parentOf(directory: string): string {
