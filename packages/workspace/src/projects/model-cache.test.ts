@@ -74,6 +74,7 @@ test("every edit that the model rests on is noticed, and no other", async () => 
       write("packages/a/package.json", textOf(FILES["packages/a/package.json"]).replace("tsc", "tcs")),
       "read",
     ],
+    ["a manifest of the same size and time", (workspace) => putBack(workspace), "read"],
     ["the configuration", write("kahn.jsonc", {}), "read"],
     ["a new project", write("packages/new/package.json", { name: "new" }), "read"],
     ["a manifest in a folder that had none", write("packages/notes/package.json", { name: "notes" }), "read"],
@@ -96,6 +97,14 @@ test("every edit that the model rests on is noticed, and no other", async () => 
     expect(now, name).toEqual(await each.load());
   }
 });
+
+/** Changes a manifest and gives it its old time, as an unpacker or `cp -p` would. */
+function putBack({ fs }: Workspace): void {
+  const path = "/ws/packages/a/package.json";
+  const { mtimeMs } = fs.lstat(path)!;
+  fs.writeFile(path, textOf(FILES["packages/a/package.json"]).replace("tsc", "tcs"));
+  fs.setTimes(path, mtimeMs, mtimeMs);
+}
 
 test("another version of Kahn reads again", async () => {
   const each = workspace();
