@@ -5,12 +5,22 @@
  * Never:     looks at blobs: `completenessChecked` does, where that is wanted.
  */
 import type { ActionCache, ActionResult, CacheLookup, Digest, Result, StoreProblem } from "@kahn/core";
+import { FileSystemError } from "@kahn/core";
 import { decodeRecord, encodeRecord } from "./internal/record-bytes.ts";
 import type { StoreContext } from "./internal/store-context.ts";
 import { storedBytes } from "./internal/store-context.ts";
 import { storeResult } from "./internal/store-problem.ts";
 
 const RECORD_MODE = 0o644;
+
+function refusedAsAbsent<T>(ask: () => T | undefined): T | undefined {
+  try {
+    return ask();
+  } catch (error) {
+    if (error instanceof FileSystemError) return undefined;
+    throw error;
+  }
+}
 
 /** The action cache of an open disk store. Made by `openDiskStore`. */
 export class DiskActionCache implements ActionCache {
@@ -40,6 +50,14 @@ export class DiskActionCache implements ActionCache {
       this.#context.uses.wrote(storedBytes(bytes.length));
       this.#context.uses.used(action);
     });
+  }
+
+  recordToken(action: Digest): string | undefined {
+    // Trouble of the file system shows in the look-up that follows; here it only means that nothing is known.
+    const stat = refusedAsAbsent(() => this.#context.fs.lstat(this.#context.layout.record(action)));
+    if (stat?.kind !== "file") return undefined;
+    this.#context.uses.used(action);
+    return `${stat.ino}/${stat.sizeBytes}/${stat.mtimeMs}`;
   }
 
   forget(action: Digest): Promise<Result<void, StoreProblem>> {

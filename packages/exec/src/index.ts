@@ -15,6 +15,7 @@ export {
 export { type LocalExecutorOptions, localExecutor } from "./local-executor.ts";
 export { lastTaskRecord, type MissQuestion, missReasons } from "./miss-reasons.ts";
 export { collectOutputs, flattenResult, type OutputEntry, outputsDigest } from "./output-tree.ts";
+export { type MemoEntry, openResultMemo, type ResultMemo } from "./result-memo.ts";
 export { runGraph } from "./run-graph.ts";
 export { type HistoryEntry, openRunHistory, type PastResult, type RunHistory } from "./run-history.ts";
 export type { GraphRun, RunGraphOptions, RunOutcome } from "./run-options.ts";

@@ -185,7 +185,8 @@ class LocalExecution implements Pick<Execution, "cancel"> {
       kind: "completed",
       result,
       outputs: outputsDigest(result),
-      outputPaths: outputs?.entries.map((entry) => entry.path) ?? [],
+      outputPaths: pathsOf(outputs?.entries ?? []),
+      outputEntries: outputs?.entries ?? [],
       missingRoots: outputs?.missingRoots ?? [],
       durationMs: times.durationMs,
       ...(unpublishable === undefined ? {} : { unpublishable }),
@@ -250,6 +251,10 @@ class LocalExecution implements Pick<Execution, "cancel"> {
     if (adopt) rememberAdopted(fs, states, spec.workspaceRoot, files);
     return undefined;
   }
+}
+
+function pathsOf(entries: readonly OutputEntry[]): string[] {
+  return entries.filter((entry) => entry.kind !== "directory").map((entry) => entry.path);
 }
 
 /** Gives linked outputs an inode of their own before a command may write through them into the store. */

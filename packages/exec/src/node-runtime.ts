@@ -1,6 +1,8 @@
 /** What a run knows of one node while it is under way. */
 import type { ActionResult, Digest, Execution, MissReason, PlannedNode, Problem, ResolvedAction } from "@kahn/core";
 import type { KeyRecord } from "./key-record.ts";
+import type { OutputEntry } from "./output-tree.ts";
+import type { MemoEntry } from "./result-memo.ts";
 import type { TaskRecord } from "./task-record.ts";
 
 /** A node with what its effects have found out so far; each field is set by the effect that learns it. */
@@ -15,8 +17,12 @@ export interface NodeRuntime {
   /** The last success before this run, read on demand. */
   previous?: TaskRecord | undefined;
   missed?: readonly MissReason[];
+  /** Set when the memo answered the look-up. */
+  memo?: MemoEntry;
+  fingerprint?: string;
   result?: ActionResult;
   outputPaths?: readonly string[];
+  outputEntries?: readonly OutputEntry[];
   closure?: Digest;
   unpublishable?: Problem;
   execution?: Execution;

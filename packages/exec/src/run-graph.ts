@@ -28,8 +28,11 @@ import {
   type NodeSpec,
   step,
 } from "@kahn/scheduler";
+import type { EffectContext } from "./effect-context.ts";
 import { EventLog } from "./event-log.ts";
-import { type EffectContext, executeNode, lookupNode, restoreNode, storeNode } from "./node-effects.ts";
+import { executeNode, storeNode } from "./node-execute.ts";
+import { lookupNode } from "./node-lookup.ts";
+import { restoreNode } from "./node-restore.ts";
 import { isGroup, type NodeRuntime } from "./node-runtime.ts";
 import { OutputClaims } from "./output-claims.ts";
 import type { GraphRun, RunGraphOptions, RunOutcome } from "./run-options.ts";

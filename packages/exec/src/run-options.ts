@@ -20,6 +20,7 @@ import type {
 } from "@kahn/core";
 import type { FailurePolicy } from "@kahn/scheduler";
 import type { DescribeExternal } from "./key-record.ts";
+import type { ResultMemo } from "./result-memo.ts";
 import type { RunHistory } from "./run-history.ts";
 import type { RecordStore } from "./task-record.ts";
 
@@ -43,6 +44,8 @@ export interface RunGraphOptions {
   readonly cache: { readonly read: boolean; readonly write: boolean };
   /** Whose output observers want to be given once it is whole; nothing that the executor has streamed live. */
   readonly replay: { readonly executed: boolean; readonly failed: boolean; readonly cached: boolean };
+  /** Results of the last run at hand; without it every node is looked up. */
+  readonly memo?: ResultMemo;
   /** Explains a changed lock file. */
   readonly describeExternal?: DescribeExternal;
   /** The facts of `run.started`. */

@@ -8,6 +8,8 @@ export class MemoryActionCache implements ActionCache {
   readonly lookups: Digest[] = [];
   readonly #blobs: BlobStore | undefined;
   readonly #records = new Map<Digest, ActionResult>();
+  readonly #tokens = new Map<Digest, string>();
+  #recordings = 0;
   #trouble: StoreProblem | undefined;
 
   /** See `memoryActionCache`. */
@@ -41,7 +43,12 @@ export class MemoryActionCache implements ActionCache {
   async record(action: Digest, result: ActionResult): Promise<Result<void, StoreProblem>> {
     if (this.#trouble) return err(this.#trouble);
     this.#records.set(action, structuredClone(result));
+    this.#tokens.set(action, `${++this.#recordings}`);
     return ok(undefined);
+  }
+
+  recordToken(action: Digest): string | undefined {
+    return this.#records.has(action) ? this.#tokens.get(action) : undefined;
   }
 
   async forget(action: Digest): Promise<Result<void, StoreProblem>> {

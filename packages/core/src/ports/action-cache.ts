@@ -24,6 +24,11 @@ export interface ActionCache {
   lookup(action: Digest): Promise<Result<CacheLookup, StoreProblem>>;
   /** Records a result. The caller has stored every blob that it names. Replaces an older record atomically. */
   record(action: Digest, result: ActionResult): Promise<Result<void, StoreProblem>>;
+  /**
+   * A text that changes whenever the record of an action does; `undefined` when there is none. Counts as a use. Left
+   * out by caches that cannot tell this at a fraction of a look-up's cost.
+   */
+  recordToken?(action: Digest): string | undefined;
   /** Forgets a record; no effect when there is none. */
   forget(action: Digest): Promise<Result<void, StoreProblem>>;
 }

@@ -2,7 +2,7 @@
 import type { Digest } from "../digest.ts";
 import type { Problem } from "../problem.ts";
 import type { ActionResult } from "../reapi/messages.ts";
-import type { ResolvedAction } from "./action-provider.ts";
+import type { InputEntry, ResolvedAction } from "./action-provider.ts";
 
 /** One execution asked for. */
 export interface ExecuteRequest {
@@ -32,6 +32,8 @@ export type ExecuteOutcome =
       readonly outputs: Digest;
       /** Workspace-relative paths of all outputs, sorted. */
       readonly outputPaths: readonly string[];
+      /** The same in full, from executors that know them at no cost; empty directories included. */
+      readonly outputEntries?: readonly InputEntry[];
       /** Output roots that the command did not make. */
       readonly missingRoots: readonly string[];
       readonly durationMs: number;

@@ -9,6 +9,7 @@ export interface Locations {
   readonly fileIndex: string;
   readonly model: string;
   readonly history: string;
+  readonly memo: string;
   readonly runs: string;
   readonly values: string;
   readonly streams: string;
@@ -39,6 +40,7 @@ export function locationsOf(root: string, place: CachePlace, ports: LocationPort
     fileIndex: `${state}/files.index`,
     model: `${state}/model.json`,
     history: `${state}/history.json`,
+    memo: `${state}/results.memo`,
     runs: `${state}/runs`,
     values: `${state}/values`,
     streams: `${state}/streams`,

@@ -117,8 +117,8 @@ async function runLocked(
 
 function sharedPorts(session: WorkspaceSession) {
   const { fs, clock } = session.ports;
-  const { store, values, history, states } = session;
-  return { fs, clock, states, history, blobs: store.blobs, actions: store.actions, records: values };
+  const { store, values, history, states, memo } = session;
+  return { fs, clock, states, history, memo, blobs: store.blobs, actions: store.actions, records: values };
 }
 
 function executorOf(session: WorkspaceSession, { processes, options }: LockedRun, mode: OutputMode) {
@@ -168,10 +168,11 @@ function interruptedWarning(run: RunId): Problem {
 }
 
 async function finishSession(session: WorkspaceSession, lock: Lock | undefined): Promise<void> {
-  const { store, states, history, journals, locations, ports, model } = session;
+  const { store, states, history, memo, journals, locations, ports, model } = session;
   ports.fs.removeTree(`${locations.streams}/${session.host.pid}`);
   states.save();
   history.save();
+  memo.save();
   if (lock !== undefined) pruneRuns(journals);
   // Not flushed: the epoch stays open for the system to write out; after a power loss its blobs are hashed first.
   await store.close({ sync: false });

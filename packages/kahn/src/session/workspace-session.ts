@@ -16,7 +16,7 @@ import {
   ProblemError,
   type Result,
 } from "@kahn/core";
-import { openRunHistory, type RunHistory } from "@kahn/exec";
+import { openResultMemo, openRunHistory, type ResultMemo, type RunHistory } from "@kahn/exec";
 import { fileJournalStore } from "@kahn/journal";
 import { livenessOf, nodeClock, nodeFileSystem, nodeGit, nodeRandom, ownIdentity } from "@kahn/system";
 import { openFileStates, type WorkspaceModel, type WorkTreeStates } from "@kahn/workspace";
@@ -46,6 +46,7 @@ export class WorkspaceSession {
   #values: ValueStore | undefined;
   #history: RunHistory | undefined;
   #journals: JournalStore | undefined;
+  #memo: ResultMemo | undefined;
 
   constructor(host: Host, ports: SystemPorts, model: WorkspaceModel) {
     this.host = host;
@@ -89,6 +90,12 @@ export class WorkspaceSession {
   get history(): RunHistory {
     this.#history ??= openRunHistory(this.ports.fs, this.locations.history);
     return this.#history;
+  }
+
+  /** Results of the last run at hand. */
+  get memo(): ResultMemo {
+    this.#memo ??= openResultMemo(this.ports.fs, this.locations.memo);
+    return this.#memo;
   }
 
   /** The journals of runs. */

@@ -1,0 +1,169 @@
+/** The effects *execute* and *store*: runs a node's command, and publishes what came of it. */
+import { type ActionResult, type Digest, type Problem, problem, sleep, warning } from "@kahn/core";
+import { closureOf } from "./closure.ts";
+import { claimOutputs, type EffectContext, failWith, kept, memorise, readStreams } from "./effect-context.ts";
+import { lastTaskRecord } from "./miss-reasons.ts";
+import type { NodeRuntime } from "./node-runtime.ts";
+import { removeStale } from "./output-restore.ts";
+import type { OutputEntry } from "./output-tree.ts";
+import { putTaskRecord } from "./task-record.ts";
+
+/** Outcome of an execution, for the kernel. */
+export type ExecuteResult = "succeeded" | "failed" | "errored" | "cancelled";
+
+/** Runs the command, again after a failure as often as the task allows. */
+export async function executeNode(context: EffectContext, node: NodeRuntime): Promise<ExecuteResult> {
+  cleanBefore(context, node);
+  const { attemptsMax } = node.resolved!.run;
+  for (;;) {
+    const attempt = ++node.attempts;
+    const outcome = await executeOnce(context, node, attempt);
+    if (outcome !== "failed" || attempt >= attemptsMax || context.cancelling()) return outcome;
+    context.note({ kind: "node.retried", node: node.node, attempt: attempt + 1, problem: node.problem! });
+    delete node.problem;
+    // A moment for whatever made it fail to pass; short beside any real task.
+    await sleep(context.options.clock, Math.min(100 * 2 ** (attempt - 1), 5000));
+    if (context.cancelling()) return "cancelled";
+  }
+}
+
+/**
+ * Before a command runs, files of its last result that it may no longer make are removed: a source that is gone would
+ * otherwise live on in the outputs. Not done after mere edits, because incremental tools rely on their own outputs.
+ */
+function cleanBefore(context: EffectContext, node: NodeRuntime): void {
+  const leavesStale = node.missed?.some(({ code }) => code === "input-removed" || code === "command-changed") === true;
+  if (!leavesStale) return;
+  const previous = lastTaskRecord(context.options.records, context.options.history.entry(node.planned.label));
+  const { outputs } = node.resolved!;
+  removeStale(context.options, outputs, previous?.outputs.filter((path) => outputs.matches(path)) ?? []);
+}
+
+async function executeOnce(context: EffectContext, node: NodeRuntime, attempt: number): Promise<ExecuteResult> {
+  const resolved = node.resolved!;
+  const isService = node.planned.lifetime !== "task";
+  const startedMs = context.options.clock.monotonicMs();
+  const ready = () => {
+    context.note({ kind: "node.ready", node: node.node, afterMs: context.options.clock.monotonicMs() - startedMs });
+    context.becameReady(node.node);
+  };
+  node.execution = context.options.executor.execute(
+    { action: node.action, resolved, attempt },
+    {
+      started: () => {
+        if (isService && resolved.run.ready === undefined) ready();
+      },
+      output: (stream, bytes) => context.output(node.node, stream, bytes, false),
+      ready,
+    },
+  );
+  const outcome = await node.execution.outcome;
+  delete node.execution;
+  switch (outcome.kind) {
+    case "cancelled":
+      return "cancelled";
+    case "errored":
+      return failWith(node, outcome.problem);
+    case "timed-out":
+      node.problem = outcome.problem;
+      node.durationMs = outcome.durationMs;
+      keepStreams(context, node, outcome.streams);
+      return "failed";
+    case "completed":
+      node.durationMs = outcome.durationMs;
+      return complete(context, node, outcome);
+  }
+}
+
+async function complete(
+  context: EffectContext,
+  node: NodeRuntime,
+  outcome: {
+    readonly result: ActionResult;
+    readonly outputs: Digest;
+    readonly outputPaths: readonly string[];
+    readonly outputEntries?: readonly OutputEntry[];
+    readonly missingRoots: readonly string[];
+    readonly unpublishable?: Problem;
+  },
+): Promise<ExecuteResult> {
+  const resolved = node.resolved!;
+  node.result = outcome.result;
+  if (outcome.result.exitCode !== 0) {
+    keepStreams(context, node, outcome.result);
+    node.problem = commandFailed(node, outcome.result.exitCode);
+    return "failed";
+  }
+  const conflict = claimOutputs(context, node, outcome.outputPaths);
+  if (conflict !== undefined) return failWith(node, conflict);
+  node.outputPaths = outcome.outputPaths;
+  if (outcome.outputEntries !== undefined) node.outputEntries = outcome.outputEntries;
+  if (outcome.unpublishable !== undefined) node.unpublishable = outcome.unpublishable;
+  const { roots } = resolved.outputs;
+  if (roots.length > 0 && outcome.missingRoots.length === roots.length) {
+    context.note({ kind: "node.warned", node: node.node, problem: noOutputs(node) });
+  }
+  if (context.options.replay.executed) {
+    for (const [stream, bytes] of (await readStreams(context, outcome.result)) ?? []) {
+      context.output(node.node, stream, bytes, false);
+    }
+  }
+  node.closure = closureOf(
+    resolved,
+    { action: node.action, outputs: outcome.outputs },
+    context.closuresOf(node.requires),
+  );
+  return "succeeded";
+}
+
+/** Second phase of publishing: the record, after everything it names. */
+export async function storeNode(context: EffectContext, node: NodeRuntime): Promise<void> {
+  const { options } = context;
+  const warn = (why: Problem) => context.note({ kind: "node.warned", node: node.node, problem: why });
+  if (node.unpublishable !== undefined) return warn(node.unpublishable);
+  if (!node.resolved!.cacheable || !options.cache.write || node.result === undefined) return;
+  const recorded = await options.actions.record(node.action!, node.result);
+  if (!recorded.ok) return warn(storeFailed(node, recorded.problem));
+  node.stored = true;
+  if (node.outputEntries !== undefined) memorise(context, node, node.outputEntries);
+  if (node.key === undefined) return;
+  node.record = kept(node, putTaskRecord(options.records, { key: node.key, outputs: node.outputPaths ?? [] }));
+}
+
+/** Keeps what a command that did not succeed printed, and gives it to the observers. */
+function keepStreams(
+  context: EffectContext,
+  node: NodeRuntime,
+  streams: Pick<ActionResult, "stdoutRaw" | "stderrRaw">,
+): void {
+  for (const stream of ["stdout", "stderr"] as const) {
+    const bytes = stream === "stdout" ? streams.stdoutRaw : streams.stderrRaw;
+    if (bytes === undefined) continue;
+    if (context.options.replay.failed) context.output(node.node, stream, bytes, false);
+    node[stream] = kept(node, context.options.records.put(bytes));
+  }
+}
+
+function commandFailed(node: NodeRuntime, exitCode: number): Problem {
+  const { unpassedNames } = node.resolved!.run;
+  const hint =
+    unpassedNames.length === 0
+      ? undefined
+      : `Its command mentions ${unpassedNames.join(", ")}, which the task does not receive: add it to the task's \`env\` or \`passEnv\`.`;
+  return problem("command-failed", `${node.planned.label} exited with code ${exitCode}`, {
+    ...(hint === undefined ? {} : { next: hint }),
+  });
+}
+
+function noOutputs(node: NodeRuntime): Problem {
+  return warning("outputs-missing", `${node.planned.label} made none of its declared outputs`, {
+    facts: [["declared", node.resolved!.parts.outputGlobs.join(", ")]],
+    next: "Correct the task's `outputs`, or declare `[]` if it makes no files.",
+  });
+}
+
+function storeFailed(node: NodeRuntime, cause: Problem): Problem {
+  return warning("result-not-stored", `the result of ${node.planned.label} could not be stored, so it is not cached`, {
+    cause,
+  });
+}
