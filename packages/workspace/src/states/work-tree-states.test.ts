@@ -310,6 +310,25 @@ test("a file that was restored is seen at once, in its directory too", () => {
   expect(states.list("d")).toBeUndefined();
 });
 
+test("a link or directory that is made after its absence was told is seen in the same moment", () => {
+  const { clock, fs, open } = world({ "w/d/b": "two" });
+  clock.advance(1234);
+  const states = open();
+  states.list("d");
+  const id = states.rowOf("d/link");
+  expect(states.digests(["/w/d/link", "/w/d/empty"]).map((each) => each.kind)).toEqual(["absent", "absent"]);
+  fs.symlink("b", "/w/d/link");
+  fs.makeDirectory("/w/d/empty");
+  expect(states.list("d")?.names).toEqual(["b", "empty", "link"]);
+  states.look([id], ["d/link"]);
+  expect(states.inputAt(id, "d/link")).toMatchObject({ kind: "symlink", target: "b" });
+  states.digests(["/w/d/link"]);
+  fs.remove("/w/d/link");
+  fs.symlink("other", "/w/d/link");
+  states.look([id], ["d/link"]);
+  expect(states.inputAt(id, "d/link")).toMatchObject({ kind: "symlink", target: "other" });
+});
+
 test("what is gone is dropped from the index", () => {
   const { clock, fs, open } = world({ "w/d/deep/er/x": "two", "w/d/y": "" });
   clock.advance(1234);

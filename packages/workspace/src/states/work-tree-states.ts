@@ -195,20 +195,27 @@ export class WorkTreeStates implements FileStates {
     const ids: number[] = [];
     for (let index = 0; index < paths.length; index++) {
       const stat = stats[index];
-      const id = this.rowOf(this.#relative(paths[index]!));
-      if (!this.#accept(id, stat)) {
+      const path = this.#relative(paths[index]!);
+      const id = this.rowOf(path);
+      const isAccepted = this.#accept(id, stat);
+      if (!isAccepted) {
         stale.push(index);
         ids.push(id);
       } else if (stat === undefined) outcomes[index] = { kind: "absent" };
       else if (stat.kind === "file") outcomes[index] = { kind: "file", digest: this.#table.digest(id), stat };
       else outcomes[index] = { kind: "not-a-file", stat };
+      // Whoever asks about an output that is not there, or is a link, may be about to make it.
+      if (!isAccepted || stat === undefined) this.#disbelieveAbove(path);
     }
     if (stale.length > 0) {
       const hashed = this.#hash(
         ids,
         stale.map((index) => paths[index]!),
       );
-      for (let index = 0; index < stale.length; index++) outcomes[stale[index]!] = hashed[index]!;
+      for (let index = 0; index < stale.length; index++) {
+        outcomes[stale[index]!] = hashed[index]!;
+        this.#seenAt[ids[index]!] = 0;
+      }
     }
     return outcomes;
   }
