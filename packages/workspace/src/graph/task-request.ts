@@ -29,13 +29,25 @@ export function requestedTasks(index: TaskIndex, request: TaskRequest): Result<S
     } else names.add(word);
   }
   const missing = new Set(names);
+  const commands = namesWithCommands(index);
   for (const task of index.model.tasks) {
     if (!names.has(task.task) || (selected !== undefined && !selected.has(task.project))) continue;
+    if (task.command.kind === "none" && commands.has(task.task)) continue;
     missing.delete(task.task);
     found.add(task.id);
   }
   for (const name of missing) problems.push(unknownName(index, name, selected));
   return problems.length > 0 ? err(problems) : ok(found);
+}
+
+/**
+ * Names of tasks that do something somewhere. Where others stand in for such a task without a command, they are not
+ * what a person means by its name: `kahn run test` builds no package that has no tests. (Turborepo does; a turbo.json
+ * is read as it stands.)
+ */
+function namesWithCommands(index: TaskIndex): ReadonlySet<string> {
+  if (index.model.source === "turbo") return new Set();
+  return new Set(index.model.tasks.filter(({ command }) => command.kind !== "none").map(({ task }) => task));
 }
 
 function unknownName(index: TaskIndex, name: string, selected: ReadonlySet<string> | undefined): Problem {
