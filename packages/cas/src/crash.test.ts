@@ -134,6 +134,14 @@ test("after a boot with an open epoch blobs are hashed at first use, and once on
   expect(value(await reboot().blobs.materialize([request]))).toStrictEqual(["corrupt"]);
 });
 
+test("what was there when an epoch was closed survives a power loss", async () => {
+  const { clock, fs } = fresh();
+  expect(await build(fs, clock)).toBe(undefined);
+  const { store, found } = await checkStore(fs.crash(), { bootId: "boot-2/ns" });
+  expect(found.kind).toBe("hit");
+  expect(value(await verifyStore(store))).toMatchObject({ corrupt: [], incomplete: [] });
+});
+
 test("a closed epoch is believed after a boot", async () => {
   const { clock, fs } = fresh();
   const first = testStore({ fs, clock });
@@ -183,6 +191,7 @@ test("R14: when the disk is full or refuses at any call, the build hears of it, 
         if (code === undefined) throw error;
       }
       seen.add(code);
+      if (disk.fired[0]?.operation !== "remove") expect(namesIn(fs, "/store/tmp")).toStrictEqual([]);
       const { store, found } = await checkStore(fs.killProcess(), { bootId: OWNER.bootId });
       const report = value(await verifyStore(store));
       expect([report.corrupt, report.incomplete], `${action.code} at ${at}`).toStrictEqual([[], []]);

@@ -112,6 +112,7 @@ test("a limited store takes all of a call or nothing of it", async () => {
   const request = (path: string) => ({ path, executable: false });
   const tooLarge = { ok: false, problem: { code: "blob-too-large" } };
   expect(await blobs.ingest([request("/work/a"), request("/work/b")])).toMatchObject(tooLarge);
+  expect(await blobs.ingest([request("/work/b")])).toMatchObject(tooLarge);
   expect(await blobs.ingest([request("/work/a"), request("/work/a"), request("/work/a")])).toMatchObject(tooLarge);
   expect(await blobs.write(digestOf("nine char"), Buffer.from("nine char"))).toMatchObject(tooLarge);
   expect(value(await blobs.findMissing([digestOf("alpha")]))).toStrictEqual([digestOf("alpha")]);

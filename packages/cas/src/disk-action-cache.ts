@@ -13,15 +13,6 @@ import { storeResult } from "./internal/store-problem.ts";
 
 const RECORD_MODE = 0o644;
 
-function refusedAsAbsent<T>(ask: () => T | undefined): T | undefined {
-  try {
-    return ask();
-  } catch (error) {
-    if (error instanceof FileSystemError) return undefined;
-    throw error;
-  }
-}
-
 /** The action cache of an open disk store. Made by `openDiskStore`. */
 export class DiskActionCache implements ActionCache {
   readonly #context: StoreContext;
@@ -62,5 +53,14 @@ export class DiskActionCache implements ActionCache {
 
   forget(action: Digest): Promise<Result<void, StoreProblem>> {
     return storeResult(() => void this.#context.fs.remove(this.#context.layout.record(action)));
+  }
+}
+
+function refusedAsAbsent<T>(ask: () => T | undefined): T | undefined {
+  try {
+    return ask();
+  } catch (error) {
+    if (error instanceof FileSystemError) return undefined;
+    throw error;
   }
 }

@@ -1,7 +1,7 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import type { FileSystem } from "@kahn/core";
 import { digestHash, digestOf, makeDigest } from "@kahn/core";
-import { faulty, memoryFileSystem, seededRandom } from "@kahn/testing";
+import { type FileSystemCall, faulty, memoryFileSystem, seededRandom } from "@kahn/testing";
 import { expect, test } from "vitest";
 import { contextOf, openDiskStore } from "./disk-store.ts";
 import { isStamped, stampMs } from "./internal/stamp.ts";
@@ -237,7 +237,37 @@ test("a write through a descriptor that was open before the adoption is noticed"
   }
 });
 
+// Goal: what is adopted is what was hashed. Method: the file is written to right after it was hashed, once or always.
+test("a file that is written to while it is adopted is hashed again, or copied in the end", async () => {
+  for (const timesMax of [1, 99]) {
+    const { fs, clock } = memory();
+    let count = 0;
+    const run = () => {
+      fs.chmod("/work/busy", 0o644);
+      fs.writeFile("/work/busy", `write ${++count}`);
+    };
+    const at = (call: FileSystemCall) => call.operation === "hash" && call.path === "/work/busy";
+    const store = testStore({
+      fs: faulty(fs, [{ at, action: { kind: "meanwhile", when: "after", run }, timesMax }]),
+      clock,
+    });
+    fs.writeFile("/work/busy", "write 0");
+    const [digest] = value(await store.blobs.ingest([{ path: "/work/busy", executable: false, adopt: true }]));
+    expect(await textOf(store, digest!)).toBe(`write ${count}`);
+    expect(fs.lstat("/work/busy")!.nlink).toBe(timesMax === 1 ? 2 : 1);
+  }
+});
+
 // ——— giving out ———
+
+test("a chmod of a linked file, which reaches the blob, is undone at the next link", async () => {
+  const { fs, store } = memory();
+  const request = { digest: await put(store, "linked"), path: "/work/out", executable: false, how: "link" } as const;
+  value(await store.blobs.materialize([request]));
+  fs.chmod("/work/out", 0o666);
+  value(await store.blobs.materialize([request]));
+  expect(fs.lstat("/work/out")!.mode).toBe(0o444);
+});
 
 test("links and copies, executable and not, come from one blob", async () => {
   const { fs, store } = memory();

@@ -1,6 +1,6 @@
 import type { Digest } from "@kahn/core";
 import { digestOf, treeOf } from "@kahn/core";
-import { faulty, forEachSeed, memoryFileSystem } from "@kahn/testing";
+import { type FileSystemCall, faulty, forEachSeed, memoryFileSystem } from "@kahn/testing";
 import { expect, test } from "vitest";
 import { missingBlobs } from "./completeness.ts";
 import { contextOf, type DiskStore } from "./disk-store.ts";
@@ -146,6 +146,19 @@ test("records that lack a blob, or are corrupt, go at once: they can be no hit",
   flipByte(fs, recordPath(store, corrupt));
   expect(value(await collectGarbage(ended()))).toMatchObject({ recordsRemoved: 2, blobsRemoved: 0, blobsKept: 1 });
   expect(value(await ended().actions.lookup(incomplete))).toMatchObject({ kind: "miss", reason: "no-entry" });
+});
+
+test("a use between the look at a file and its removal keeps the file", async () => {
+  const { clock, fs, ended } = world();
+  const digest = await put(ended(), "just in time");
+  await clock.advance(31 * DAY_MS);
+  const path = blobPath(ended(), digest);
+  const run = () => void fs.setTimes(path, clock.nowMs(), clock.nowMs());
+  const at = (call: FileSystemCall) => call.operation === "lstat" && call.via === undefined && call.path === path;
+  const racing = faulty(fs, [{ at, action: { kind: "meanwhile", when: "before", run } }]);
+  const store = testStore({ fs: racing, clock, livenessOf: () => "dead" });
+  expect(value(await collectGarbage(store))).toMatchObject({ blobsRemoved: 0, blobsKept: 1 });
+  expect(racing.fired).toHaveLength(1);
 });
 
 // ——— when ———

@@ -114,6 +114,7 @@ export function meteredActions(actions: ActionCache): ActionCache & { readonly c
       else counts.problems++;
       return result;
     },
+    ...(actions.recordToken === undefined ? {} : { recordToken: actions.recordToken.bind(actions) }),
     forget: (action) => actions.forget(action),
   };
 }

@@ -6,12 +6,12 @@
  *            reported and left, because they are misses already for whoever checks, and may become whole again.
  */
 import type { Digest, Result, StoreProblem } from "@kahn/core";
-import { digestFunction, FileSystemError } from "@kahn/core";
+import { digestFunction, digestHash, FileSystemError } from "@kahn/core";
 import { missingBlobs } from "./completeness.ts";
 import type { DiskStore } from "./disk-store.ts";
 import { contextOf } from "./disk-store.ts";
 import { loadEngine } from "./hasher.ts";
-import { decodeRecord, recordedActionSize } from "./internal/record-bytes.ts";
+import { decodeRecord, recordedAction } from "./internal/record-bytes.ts";
 import type { StoreContext } from "./internal/store-context.ts";
 import { storeResult } from "./internal/store-problem.ts";
 import type { StoredFile } from "./internal/store-walk.ts";
@@ -76,9 +76,10 @@ async function isCorruptBlob({ check, fs }: StoreContext, file: StoredFile): Pro
 async function verifyRecord(context: StoreContext, store: DiskStore, file: StoredFile) {
   const bytes = context.fs.readFile(file.path);
   if (bytes === undefined) return undefined;
-  const sizeBytes = recordedActionSize(bytes);
-  const action = digestOfStored(file, sizeBytes ?? 0);
-  const content = sizeBytes === undefined ? undefined : decodeRecord(action, bytes);
+  const named = recordedAction(bytes);
+  const isOwn = named !== undefined && digestHash(named) === file.hash;
+  const action = isOwn ? named : digestOfStored(file, 0);
+  const content = isOwn ? decodeRecord(named, bytes) : undefined;
   if (content?.kind !== "record") {
     context.check.quarantine(action, file.path);
     return "corrupt" as const;

@@ -79,6 +79,8 @@ export function tiered(options: TieredOptions): { readonly blobs: BlobStore; rea
       await tiers.publish(action, result);
       return recorded;
     },
+    // A local record answers a look-up before any remote does, so its token is the answer's.
+    ...(local.actions.recordToken === undefined ? {} : { recordToken: local.actions.recordToken.bind(local.actions) }),
     forget: async (action) => {
       const forgotten = await local.actions.forget(action);
       await tiers.forget(action);

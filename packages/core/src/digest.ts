@@ -31,16 +31,24 @@ export function isDigestFunction(name: string): name is DigestFunction {
 }
 
 /**
- * Makes a digest of parts that a hash function or a decoder gave.
+ * Makes a digest of parts that a hash function gave.
  *
  * @throws InvariantError when the hash is not lower-case hex of the function's length, or the size is not a whole number.
  */
 export function makeDigest(fn: DigestFunction, hash: string, sizeBytes: number): Digest {
+  const digest = digestOfParts(fn, hash, sizeBytes);
+  if (digest === undefined) throw new InvariantError(`not a digest: ${fn}:${hash}/${sizeBytes}`);
+  return digest;
+}
+
+/** What `parseDigest` accepts as well: at most 15 decimal digits. */
+const SIZE_BYTES_MAX = 999_999_999_999_999;
+
+/** Makes a digest of parts that somebody sent; `undefined` when they make none. */
+export function digestOfParts(fn: DigestFunction, hash: string, sizeBytes: number): Digest | undefined {
   const isHash = hash.length === HEX_LENGTH[fn] && /^[0-9a-f]+$/.test(hash);
-  if (!isHash || !Number.isSafeInteger(sizeBytes) || sizeBytes < 0) {
-    throw new InvariantError(`not a digest: ${fn}:${hash}/${sizeBytes}`);
-  }
-  return `${fn}:${hash}/${sizeBytes}` as Digest;
+  const isSize = Number.isSafeInteger(sizeBytes) && sizeBytes >= 0 && sizeBytes <= SIZE_BYTES_MAX;
+  return isHash && isSize ? (`${fn}:${hash}/${sizeBytes}` as Digest) : undefined;
 }
 
 /**

@@ -5,6 +5,7 @@ export {
   digestFunction,
   digestHash,
   digestOf,
+  digestOfParts,
   digestSizeBytes,
   HEX_LENGTH,
   isDigestFunction,

@@ -1,18 +1,22 @@
 /**
  * The file of an action-cache record.
  *
- *   4 bytes   "kac1": format
- *   8 bytes   size of the action, little-endian double (the file's name is its hash alone)
- *   16 bytes  first half of the SHA-256 of everything that follows and of the action's digest
- *   rest      encoded ActionResult
+ *   4 bytes    "kac1": format
+ *   16 bytes   first half of the SHA-256 of everything that follows
+ *   text       the action's digest and a newline (the file's name is its hash alone, and may be changed)
+ *   rest       encoded ActionResult
  *
  * Invariant: a file that was cut, damaged, or put under another action's name does not read as a record.
  */
 import type { ActionResult, Digest } from "@kahn/core";
-import { decodeActionResult, digestFunction, digestSizeBytes, encodeActionResult, nativeHasher } from "@kahn/core";
+import { decodeActionResult, digestFunction, digestHash, digestOf, encodeActionResult, parseDigest } from "@kahn/core";
 
 const MAGIC = "kac1";
-const HEADER_BYTES = 28;
+const CHECKSUM_START = 4;
+const CHECKSUM_END = 20;
+
+/** The longest digest is one of SHA-512: its name, 128 digits, and a size of 15. */
+const ACTION_BYTES_MAX = 160;
 
 /** What a file holds. */
 export type RecordContent =
@@ -24,38 +28,36 @@ export type RecordContent =
 /** The bytes of a record. */
 export function encodeRecord(action: Digest, result: ActionResult): Uint8Array {
   const body = encodeActionResult(result);
-  const bytes = Buffer.allocUnsafe(HEADER_BYTES + body.length);
+  const bytes = Buffer.allocUnsafe(CHECKSUM_END + action.length + 1 + body.length);
   bytes.write(MAGIC, 0, "latin1");
-  bytes.writeDoubleLE(digestSizeBytes(action), 4);
-  bytes.write(checksum(action, body), 12, 16, "hex");
-  bytes.set(body, HEADER_BYTES);
+  bytes.write(`${action}\n`, CHECKSUM_END, "latin1");
+  bytes.set(body, CHECKSUM_END + action.length + 1);
+  bytes.write(checksum(bytes), CHECKSUM_START, "hex");
   return bytes;
 }
 
 /** Reads a record of this action. */
 export function decodeRecord(action: Digest, file: Uint8Array): RecordContent {
   const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength);
-  if (bytes.length < HEADER_BYTES || bytes.toString("latin1", 0, 4) !== MAGIC) return { kind: "corrupt" };
-  const sizeBytes = bytes.readDoubleLE(4);
-  const body = bytes.subarray(HEADER_BYTES);
-  const fn = digestFunction(action);
-  const owner = `${action.slice(0, action.lastIndexOf("/"))}/${sizeBytes}` as Digest;
-  if (bytes.toString("hex", 12, HEADER_BYTES) !== checksum(owner, body)) return { kind: "corrupt" };
-  if (owner !== action) return { kind: "other-action" };
-  const result = decodeActionResult(body, fn);
+  const owner = recordedAction(bytes);
+  if (owner === undefined || bytes.toString("hex", CHECKSUM_START, CHECKSUM_END) !== checksum(bytes)) {
+    return { kind: "corrupt" };
+  }
+  if (owner !== action) return { kind: digestHash(owner) === digestHash(action) ? "other-action" : "corrupt" };
+  const result = decodeActionResult(bytes.subarray(CHECKSUM_END + action.length + 1), digestFunction(action));
   return result.ok ? { kind: "record", result: result.value } : { kind: "corrupt" };
 }
 
-/** The size of the action that a record file is of; `undefined` when the file is too short to tell. */
-export function recordedActionSize(file: Uint8Array): number | undefined {
-  if (file.byteLength < HEADER_BYTES) return undefined;
-  const sizeBytes = new DataView(file.buffer, file.byteOffset, file.byteLength).getFloat64(4, true);
-  return Number.isSafeInteger(sizeBytes) && sizeBytes >= 0 ? sizeBytes : undefined;
+/** The action that a file says it is of; `undefined` when it says none. Its checksum is not looked at. */
+export function recordedAction(file: Uint8Array): Digest | undefined {
+  const head = Buffer.from(file.buffer, file.byteOffset, Math.min(file.byteLength, CHECKSUM_END + ACTION_BYTES_MAX));
+  const end = head.indexOf(0x0a, CHECKSUM_END);
+  if (end < 0 || head.toString("latin1", 0, CHECKSUM_START) !== MAGIC) return undefined;
+  const action = parseDigest(head.toString("latin1", CHECKSUM_END, end));
+  return action.ok ? action.value : undefined;
 }
 
-function checksum(action: Digest, body: Uint8Array): string {
-  const hasher = nativeHasher("sha256");
-  hasher.update(Buffer.from(`${action}\n`));
-  hasher.update(body);
-  return hasher.hex().slice(0, 32);
+function checksum(bytes: Uint8Array): string {
+  const digest = digestOf(bytes.subarray(CHECKSUM_END));
+  return digest.slice("sha256:".length, "sha256:".length + 2 * (CHECKSUM_END - CHECKSUM_START));
 }

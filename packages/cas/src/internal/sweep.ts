@@ -1,8 +1,8 @@
 /** The walks of a collection: settle records, measure, remove. */
 import type { Digest } from "@kahn/core";
-import { FileSystemError } from "@kahn/core";
+import { digestHash, FileSystemError } from "@kahn/core";
 import { loadEngine } from "../hasher.ts";
-import { recordedActionSize } from "./record-bytes.ts";
+import { recordedAction } from "./record-bytes.ts";
 import { isStamped } from "./stamp.ts";
 import type { StoreContext } from "./store-context.ts";
 import { storedBytes } from "./store-context.ts";
@@ -137,8 +137,8 @@ export class Sweep {
 
   #actionOf(file: StoredFile): Digest | undefined {
     const bytes = this.#context.fs.readFile(file.path);
-    const sizeBytes = bytes === undefined ? undefined : recordedActionSize(bytes);
-    return sizeBytes === undefined ? undefined : digestOfStored(file, sizeBytes);
+    const action = bytes === undefined ? undefined : recordedAction(bytes);
+    return action !== undefined && digestHash(action) === file.hash ? action : undefined;
   }
 }
 

@@ -104,7 +104,12 @@ export class WireReader {
   /** A string; its bytes must be UTF-8. */
   string(): string {
     const start = this.#takeLength();
-    const text = this.#bytes.subarray(start, this.#at);
+    const bytes = this.#bytes;
+    let at = start;
+    while (at < this.#at && bytes[at]! < 0x80) at++;
+    // Nearly all strings are ASCII, and then neither need checking nor decoding.
+    if (at === this.#at) return bytes.toString("latin1", start, at);
+    const text = bytes.subarray(start, this.#at);
     if (!isUtf8(text)) throw new MalformedWire("a string is not UTF-8");
     return text.toString("utf8");
   }

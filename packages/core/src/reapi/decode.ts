@@ -8,7 +8,7 @@
  *            `output_directories` of a command, `output_file_symlinks` and `output_directory_symlinks` of a result.
  */
 import type { Digest, DigestFunction } from "../digest.ts";
-import { HEX_LENGTH, makeDigest } from "../digest.ts";
+import { digestOfParts, HEX_LENGTH } from "../digest.ts";
 import { MalformedWire, WireReader } from "../internal/wire-reader.ts";
 import type { Problem } from "../problem.ts";
 import { problem } from "../problem.ts";
@@ -280,9 +280,6 @@ function readTime(reader: WireReader, secondsMax: number): number {
   return seconds * 1000 + nanos / 1e6;
 }
 
-/** What `parseDigest` accepts as well: at most 15 decimal digits. */
-const SIZE_BYTES_MAX = 999_999_999_999_999;
-
 /** A digest; `undefined` for an empty message, which some senders mean as "none". */
 function readDigest(reader: WireReader, fn: DigestFunction): Digest | undefined {
   let hash = "";
@@ -293,11 +290,11 @@ function readDigest(reader: WireReader, fn: DigestFunction): Digest | undefined 
     else reader.skip();
   }
   if (hash === "" && sizeBytes === 0) return undefined;
-  if (hash.length !== HEX_LENGTH[fn] || !/^[0-9a-f]+$/.test(hash)) {
-    throw new MalformedWire(`a digest's hash is not ${HEX_LENGTH[fn]} lower-case hex digits, as ${fn} gives`);
+  const digest = digestOfParts(fn, hash, sizeBytes);
+  if (digest === undefined) {
+    throw new MalformedWire(`a digest is not ${HEX_LENGTH[fn]} lower-case hex digits, as ${fn} gives, and a size`);
   }
-  if (sizeBytes > SIZE_BYTES_MAX) throw new MalformedWire("a digest's size is out of range");
-  return makeDigest(fn, hash, sizeBytes);
+  return digest;
 }
 
 function present(digest: Digest | undefined): Digest {
