@@ -67,9 +67,8 @@ export function findIncluded(states: WorkTreeStates, include: Include, base: str
 /** Adds one name unless it is excluded or not there; false when it is a directory. */
 function addName(states: WorkTreeStates, path: string, { directory, list, into }: FileQuery): boolean {
   const id = states.rowOf(path);
-  // A file of an earlier look is taken for one until all are looked at together; anything else is looked at now.
-  if (states.table.kind(id) !== "file") states.look([id], [path]);
-  const kind = states.table.kind(id);
+  // What was a file is taken for one until all are looked at together.
+  const kind = states.kindNow(id, path);
   if (kind === "directory") return false;
   // `unknown` stays in: it could not be read, and whoever asks for its content is told so.
   if (kind !== "absent" && kind !== "other" && !isListExcluded(list, directory, path)) addFile(into, id, path);
@@ -78,9 +77,8 @@ function addName(states: WorkTreeStates, path: string, { directory, list, into }
 
 /** There is no such directory: of a link, the link itself is what there is; of a name, what it has become. */
 function addInstead(states: WorkTreeStates, path: string, search: { include: Include; query: FileQuery }): void {
-  const id = states.rowOf(path);
-  states.look([id], [path]);
-  if (search.include.kind === "literal" || states.table.kind(id) === "symlink") addName(states, path, search.query);
+  const isLink = states.kindNow(states.rowOf(path), path) === "symlink";
+  if (search.include.kind === "literal" || isLink) addName(states, path, search.query);
 }
 
 /** One walk below a directory for one pattern. */

@@ -99,17 +99,30 @@ export class TaskInputs {
 
   #find({ project, task, globalInputs }: InputRequest): Part[] {
     const list = compilePatterns(task.inputs ?? DEFAULT_INPUTS);
-    const query: FileQuery = { directory: project.directory, list, into: noFiles() };
-    const parts: Part[] = [{ files: query.into, entries: undefined }];
-    if (list.usesDefault) this.#addDefaults(project, query);
+    const { directory } = project;
+    const parts: Part[] = [];
+    // Parts follow each other as the patterns' roots do, so that mostly nothing has to be sorted.
+    let loose: FileQuery | undefined;
+    const others = (): FileQuery => {
+      if (loose === undefined) {
+        loose = { directory, list, into: noFiles() };
+        parts.push({ files: loose.into, entries: undefined });
+      }
+      return loose;
+    };
+    if (list.usesDefault) this.#addDefaults(project, others());
     for (const include of list.project.includes) {
-      if (include.kind === "tree" && !list.hasExcludes) parts.push(this.#tree(include, query));
-      else findIncluded(this.#states, include, project.directory, query);
+      if (include.kind !== "tree" || list.hasExcludes) {
+        findIncluded(this.#states, include, directory, others());
+        continue;
+      }
+      parts.push(this.#tree(include, { directory, list }));
+      loose = undefined;
     }
-    for (const include of list.workspace.includes) findIncluded(this.#states, include, "", query);
+    for (const include of list.workspace.includes) findIncluded(this.#states, include, "", others());
     if (globalInputs.length > 0) {
       const global = compilePatterns(globalInputs);
-      const all: FileQuery = { directory: "", list: global, into: query.into };
+      const all: FileQuery = { directory: "", list: global, into: others().into };
       for (const set of [global.project, global.workspace]) {
         for (const include of set.includes) findIncluded(this.#states, include, "", all);
       }
@@ -117,7 +130,7 @@ export class TaskInputs {
     return parts;
   }
 
-  #tree(include: Include, { directory, list }: FileQuery): Part {
+  #tree(include: Include, { directory, list }: Omit<FileQuery, "into">): Part {
     const key = `${directory}\0${rootOf(include)}`;
     const known = this.#trees.get(key);
     if (known !== undefined && known.moment === this.#states.moment) return known.part;
@@ -143,7 +156,8 @@ function joined(parts: readonly Part[]): readonly InputEntry[] {
   const all: InputEntry[] = [];
   let isSorted = true;
   for (const { entries } of parts) {
-    const [last, first] = [all.at(-1), entries![0]];
+    const last = all[all.length - 1];
+    const first = entries![0];
     if (last !== undefined && first !== undefined && compareUtf8(last.path, first.path) >= 0) isSorted = false;
     for (const entry of entries!) all.push(entry);
   }

@@ -46,7 +46,7 @@ export class ToolIdentities {
   #moment = 0;
   readonly #known = new Map<string, Digest | undefined>();
   readonly #lists = new Map<string, Result<ToolList, Problem>>();
-  readonly #binFolders = new Map<string, boolean>();
+  readonly #folders = new Map<string, readonly string[]>();
   readonly #heads = new Map<string, string>();
 
   constructor(options: ToolIdentitiesOptions) {
@@ -66,10 +66,10 @@ export class ToolIdentities {
       this.#moment = states.moment;
       this.#known.clear();
       this.#lists.clear();
-      this.#binFolders.clear();
+      this.#folders.clear();
     }
-    const folders = this.#binDirectories(projectDirectory).filter((each) => this.#exists(each));
-    const key = `${tools.join("\0")}\0\0${folders.join("\0")}`;
+    const folders = this.#foldersOf(projectDirectory);
+    const key = tools.length + folders.length === 0 ? "" : `${tools.join("\0")}\0\0${folders.join("\0")}`;
     const known = this.#lists.get(key);
     if (known !== undefined) return known;
     const identities: (readonly [string, Digest])[] = [];
@@ -89,13 +89,17 @@ export class ToolIdentities {
     return projectDirectory === "" ? [root] : [`${workspaceRoot}/${projectDirectory}/node_modules/.bin`, root];
   }
 
-  #exists(directory: string): boolean {
-    let exists = this.#binFolders.get(directory);
-    if (exists === undefined) {
-      exists = this.#options.fs.lstat(directory) !== undefined;
-      this.#binFolders.set(directory, exists);
+  /** Those of a project's `node_modules/.bin` folders that are there. */
+  #foldersOf(projectDirectory: string): readonly string[] {
+    let folders = this.#folders.get(projectDirectory);
+    if (folders === undefined) {
+      const { fs, workspaceRoot } = this.#options;
+      folders = projectDirectory === "" ? [] : this.#foldersOf("");
+      const own = `${workspaceRoot}${projectDirectory === "" ? "" : `/${projectDirectory}`}/node_modules/.bin`;
+      if (fs.lstat(own) !== undefined) folders = [own, ...folders];
+      this.#folders.set(projectDirectory, folders);
     }
-    return exists;
+    return folders;
   }
 
   #identity(name: string, folders: readonly string[]): Digest | undefined {

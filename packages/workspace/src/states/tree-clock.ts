@@ -4,8 +4,11 @@ import { FileSystemError } from "@kahn/core";
 import { fileSystemClockMs, timestampGranularityMs } from "@kahn/system";
 import type { FileTime } from "./trust.ts";
 
-/** A stamp read at most this long ago still says "now": an older one only makes fewer files trusted. */
-const STAMP_LIFE_MS = 5;
+/**
+ * A stamp read at most this long ago still serves: an older one only leaves files that changed since then to be hashed
+ * once more. Asking costs as much as hashing ten files.
+ */
+const STAMP_LIFE_MS = 50;
 
 /** For file systems that stamp whole seconds, or even ones. */
 const WHOLE_SECONDS_MS = 2000;

@@ -130,6 +130,16 @@ export class WorkTreeStates implements FileStates {
     return directory;
   }
 
+  /** What a name is, without reading it: of a file that nobody has hashed, the kind alone is found out. */
+  kindNow(id: number, path: string): EntryKind {
+    const known = this.#table.kind(id);
+    if (this.#seenAt[id] === this.#moment || known === "file") return known;
+    const stat = this.#fs.lstat(this.#absolute(path));
+    if (stat !== undefined && (stat.kind === "file" || stat.kind === "symlink")) this.#table.setKind(id, stat.kind);
+    else this.#accept(id, stat);
+    return this.#table.kind(id);
+  }
+
   /** Looks at rows that were not looked at in this moment, and hashes what changed. @param paths in the same order. */
   look(ids: readonly number[], paths: readonly string[]): void {
     const moment = this.#moment;
