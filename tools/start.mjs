@@ -1,12 +1,21 @@
 #!/usr/bin/env node
 /**
  * `npm start`: the main job on a real example. Copies examples/monorepo, then runs it cold, again, with every result
- * deleted, and after two edits, and prints what each cost.
+ * deleted, and after two edits, prints what each cost, and asks why.
  *
  * Invariant: leaves the repository clean: everything happens in examples/.work, which git ignores.
  */
 import { spawnSync } from "node:child_process";
-import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join, relative } from "node:path";
 import { KAHN, ROOT } from "./repository.mjs";
 import { install, run, setUp } from "./setup.mjs";
@@ -33,9 +42,14 @@ rows.push(measure("pricing changed: 6 % off"));
 appendFileSync(join(WORK, "packages/money/src/index.ts"), "\n");
 rows.push(measure("money: a blank line added"));
 printTable(rows);
+checkCounts(rows);
 
-console.log("\n$ kahn why @shop/money#build");
-run(process.execPath, [join(KAHN, "dist/kahn.mjs"), "why", "@shop/money#build"], WORK);
+console.log("\n── catalogue edited, and not run yet: what would run, and why");
+appendFileSync(join(WORK, "packages/catalogue/src/index.ts"), "\nexport const SHELVES = 2;\n");
+for (const task of ["@shop/catalogue#build", "@shop/web#build"]) {
+  console.log(`$ kahn why ${task}`);
+  run(process.execPath, [join(KAHN, "dist/kahn.mjs"), "why", task], WORK);
+}
 console.log(
   `\nThe example is in ${relative(process.cwd(), WORK)}; try it: node ${relative(WORK, join(KAHN, "dist/kahn.mjs"))} ${COMMAND.join(" ")}`,
 );
@@ -122,6 +136,24 @@ function executedLabels(events) {
     .flatMap((event) => (event.kind === "node.settled" && event.source === "executed" ? [event.node] : []))
     .map((node) => labels.get(node) ?? String(node))
     .sort();
+}
+
+/**
+ * A demonstration that shows the wrong thing is a failure.
+ *
+ * @param {readonly Row[]} table
+ */
+function checkCounts([cold, again, restored, changed, blank]) {
+  const isRight =
+    cold?.cached === 0 &&
+    again?.executed === 0 &&
+    restored?.executed === 0 &&
+    existsSync(join(WORK, "packages/web/dist/page.js")) &&
+    Number(changed?.executed) < cold.executed &&
+    blank?.labels.every((label) => label.startsWith("@shop/money#"));
+  if (isRight) return;
+  console.error("start: these counts are not what the example promises");
+  process.exit(1);
 }
 
 /** @param {readonly Row[]} table */

@@ -45,6 +45,18 @@ export async function bundleCommandLine(directory) {
 }
 
 /**
+ * The program that starts processes for one that grows: a file by itself, so that it stays as small as its purpose.
+ *
+ * @param {string} directory absolute path of the folder that becomes dist
+ * @returns {Promise<Metafile>} what went into it
+ */
+export async function bundleSpawner(directory) {
+  const entryPoints = { spawner: join(ROOT, "packages/system/src/spawner-main.ts") };
+  const result = await build({ ...OPTIONS, splitting: false, entryPoints, outdir: directory });
+  return result.metafile;
+}
+
+/**
  * @param {string} directory absolute path of the folder that becomes dist
  * @param {readonly Entry[]} entries
  * @returns {Promise<Metafile>} what went into it
