@@ -114,13 +114,20 @@ function load(fs: FileSystem, path: string): StoredHistory | undefined {
   const bytes = fs.readFile(path);
   if (bytes === undefined) return undefined;
   try {
-    const value = JSON.parse(Buffer.from(bytes).toString()) as StoredHistory;
-    return value.version === 1 && typeof value.nodes === "object" ? value : undefined;
+    const value = JSON.parse(Buffer.from(bytes).toString()) as StoredHistory | null;
+    return value?.version === 1 && isTable(value.nodes) ? value : undefined;
   } catch (cause) {
     // Half a file cannot be (rename), so this is another program's; starting afresh costs only estimates.
     if (cause instanceof SyntaxError) return undefined;
     throw cause;
   }
+}
+
+function isTable(nodes: unknown): nodes is StoredHistory["nodes"] {
+  if (typeof nodes !== "object" || nodes === null) return false;
+  return Object.values(nodes).every(
+    (entry) => Array.isArray(entry) && entry.slice(1).every((text) => typeof text === "string"),
+  );
 }
 
 function revive([durationMs, ...texts]: StoredEntry): HistoryEntry {

@@ -19,6 +19,7 @@ export async function printForecast(
     actions: store.actions,
     records: values,
     history,
+    describeExternal: describeExternal(session),
   });
   if (!explained.ok) return refuse(session.host, explained.problem);
   const { stdout } = session.host;

@@ -2,7 +2,7 @@
 import { type Digest, problem, type RunEvent, type RunId } from "@kahn/core";
 import type { ParsedArguments } from "../cli/arguments.ts";
 import { EXIT, refuse } from "../cli/command.ts";
-import { listRuns, readRun } from "../session/run-journal.ts";
+import { listRuns, readableEvents } from "../session/run-journal.ts";
 import type { WorkspaceSession } from "../session/workspace-session.ts";
 import { findRun, unknownRun } from "./runs.ts";
 
@@ -27,7 +27,7 @@ export async function printLog(session: WorkspaceSession, given: ParsedArguments
 
 function settledIn({ journals }: WorkspaceSession, run: RunId, label: string): Settled | undefined {
   let node: number | undefined;
-  for (const event of readRun(journals, run)) {
+  for (const event of readableEvents(journals, run).events) {
     if (event.kind === "run.planned") node ??= event.nodes.find((each) => each.label === label)?.node;
     if (event.kind === "node.settled" && event.node === node && event.end !== "skipped") return event;
   }

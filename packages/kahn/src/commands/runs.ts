@@ -12,7 +12,7 @@ import {
 } from "@kahn/report";
 import type { ParsedArguments } from "../cli/arguments.ts";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
-import { listRuns, pruneRuns, readRun } from "../session/run-journal.ts";
+import { listRuns, pruneRuns, readableEvents, readRun } from "../session/run-journal.ts";
 import type { WorkspaceSession } from "../session/workspace-session.ts";
 
 /** The command. */
@@ -62,17 +62,18 @@ RUN is a run's id or the beginning of one.`,
 function list({ journals, host }: WorkspaceSession, given: ParsedArguments): number {
   const rows: string[][] = [];
   for (const id of listRuns(journals)) {
-    const view = viewOf(readRun(journals, id));
-    const { counts, finished } = view;
+    const { events, problem: damage } = readableEvents(journals, id);
+    const { counts, finished } = viewOf(events);
+    const status = damage === undefined ? (finished?.status ?? "interrupted") : "unreadable";
     if (given.has("json")) {
-      host.stdout.write(`${JSON.stringify({ run: id, status: finished?.status ?? "interrupted", ...counts })}\n`);
+      host.stdout.write(`${JSON.stringify({ run: id, status, ...counts })}\n`);
       continue;
     }
     const failed = counts.failed + counts.errored;
     rows.push([
       id,
       new Date(runIdTimeMs(id)).toISOString().slice(0, 19).replace("T", " "),
-      finished?.status ?? "interrupted",
+      status,
       String(counts.executed),
       String(counts.cached),
       String(failed),

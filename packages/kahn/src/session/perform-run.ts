@@ -17,7 +17,6 @@ import {
   type Result,
   type RunId,
   type RunObserver,
-  warning,
 } from "@kahn/core";
 import { localExecutor, type RunGraphOptions, type RunOutcome, runGraph } from "@kahn/exec";
 import { JsonReporter, type OutputMode, PlainReporter, TerminalReporter } from "@kahn/report";
@@ -29,7 +28,7 @@ import { describeExternal, keepLockFile } from "./external-packages.ts";
 import { makeStateDirectory } from "./locations.ts";
 import { chainEnv, isInside } from "./nesting.ts";
 import type { PlannedRequest } from "./plan-request.ts";
-import { foldInterrupted, pruneRuns, readRun } from "./run-journal.ts";
+import { foldInterrupted, pruneRuns, readableEvents } from "./run-journal.ts";
 import { lockWorkspace } from "./workspace-lock.ts";
 import type { WorkspaceSession } from "./workspace-session.ts";
 
@@ -99,7 +98,7 @@ async function runLocked(
     replay: replayOf(mode, options.json),
     describeExternal: describeExternal(session),
     header: { version: VERSION, argv: ["run", ...options.tasks], workspace: session.model.root, pid: session.host.pid },
-    warnings: [...session.model.warnings, ...interrupted.map(interruptedWarning)],
+    warnings: [...session.model.warnings, ...interrupted],
   };
   const graphRun = runGraph(graphOptions);
   let signals = 0;
@@ -111,7 +110,7 @@ async function runLocked(
   } finally {
     stop();
     journal.value.close();
-    if (!locked.nested) session.history.fold(run, readRun(session.journals, run));
+    if (!locked.nested) session.history.fold(run, readableEvents(session.journals, run).events);
   }
 }
 
@@ -155,16 +154,6 @@ function reporterOf({ host, ports }: WorkspaceSession, mode: OutputMode, json: b
   return host.stdout.isTerminal
     ? new TerminalReporter(host.stdout, mode, ports.clock)
     : new PlainReporter(host.stdout, mode);
-}
-
-function interruptedWarning(run: RunId): Problem {
-  return warning(
-    "run-interrupted",
-    `the run ${run} ended without finishing (Kahn was killed, or the machine stopped)`,
-    {
-      next: "Nothing that it finished is lost: what was stored is a hit now.",
-    },
-  );
 }
 
 async function finishSession(session: WorkspaceSession, lock: Lock | undefined): Promise<void> {

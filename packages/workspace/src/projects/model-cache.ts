@@ -111,7 +111,8 @@ export class ModelCache {
     const bytes = this.#quietly(() => this.#fs.readFile(this.#file));
     if (bytes === undefined) return undefined;
     try {
-      return JSON.parse(new TextDecoder().decode(bytes)) as StoredModel;
+      // `null` is JSON too; everything else that is not ours has not our stamp.
+      return (JSON.parse(new TextDecoder().decode(bytes)) as StoredModel | null) ?? undefined;
     } catch {
       // Torn by a crash of the system: read everything again.
       return undefined;
