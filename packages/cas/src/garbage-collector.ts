@@ -34,7 +34,7 @@ const TARGET_SHARE = 0.8;
 const DUE_EVERY_MS = 24 * 60 * 60 * 1000;
 
 /** So many segments make a collection due, because opening a store reads their names. */
-const SEGMENTS_MAX = 500;
+const SEGMENTS_MAX = 200;
 
 /** Limits of one collection. */
 export interface GarbageLimits {

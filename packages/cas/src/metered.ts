@@ -1,5 +1,14 @@
 /** Counts what goes through a store, for statistics and metrics. Changes nothing. */
-import type { ActionCache, BlobStore, CacheMissReason, Digest } from "@kahn/core";
+import type {
+  ActionCache,
+  BlobStore,
+  CacheMissReason,
+  Digest,
+  MaterializeOutcome,
+  MaterializeRequest,
+  Result,
+  StoreProblem,
+} from "@kahn/core";
 import { digestSizeBytes } from "@kahn/core";
 
 /** Counts of one blob store, from its wrapping on. */
@@ -29,7 +38,20 @@ export interface ActionCounts {
 
 /** A blob store with its counts, which grow as it is used. */
 export function metered(blobs: BlobStore): BlobStore & { readonly counts: Readonly<BlobCounts> } {
-  const counts = {
+  const meter = new BlobMeter();
+  return {
+    counts: meter.counts,
+    findMissing: async (digests) => meter.asked(digests, await blobs.findMissing(digests)),
+    read: async (digest) => meter.read(digest, await blobs.read(digest)),
+    write: async (digest, bytes) => meter.written(digest, await blobs.write(digest, bytes)),
+    ingest: async (requests) => meter.ingested(await blobs.ingest(requests)),
+    materialize: async (requests) => meter.made(requests, await blobs.materialize(requests)),
+  };
+}
+
+/** Counts answers and passes them on. */
+class BlobMeter {
+  readonly counts: BlobCounts = {
     asked: 0,
     missing: 0,
     given: 0,
@@ -40,55 +62,54 @@ export function metered(blobs: BlobStore): BlobStore & { readonly counts: Readon
     takenBytes: 0,
     problems: 0,
   };
-  const counted = <T extends { readonly ok: boolean }>(result: T): T => {
-    if (!result.ok) counts.problems++;
-    return result;
-  };
-  const given = (digest: Digest) => {
-    counts.given++;
-    counts.givenBytes += digestSizeBytes(digest);
-  };
-  return {
-    counts,
-    findMissing: async (digests) => {
-      const result = counted(await blobs.findMissing(digests));
-      counts.asked += digests.length;
-      if (result.ok) counts.missing += result.value.length;
-      return result;
-    },
-    read: async (digest) => {
-      const result = counted(await blobs.read(digest));
-      if (result.ok && result.value !== undefined) given(digest);
-      else counts.notGiven++;
-      return result;
-    },
-    write: async (digest, bytes) => {
-      const result = counted(await blobs.write(digest, bytes));
-      if (result.ok) {
-        counts.taken++;
-        counts.takenBytes += bytes.byteLength;
-      }
-      return result;
-    },
-    ingest: async (requests) => {
-      const result = counted(await blobs.ingest(requests));
-      if (result.ok) {
-        counts.taken += result.value.length;
-        for (const digest of result.value) counts.takenBytes += digestSizeBytes(digest);
-      }
-      return result;
-    },
-    materialize: async (requests) => {
-      const result = counted(await blobs.materialize(requests));
-      if (!result.ok) return result;
-      for (const [index, outcome] of result.value.entries()) {
-        if (outcome === "done") given(requests[index]!.digest);
-        else counts.notGiven++;
-        if (outcome === "corrupt") counts.corrupt++;
-      }
-      return result;
-    },
-  };
+
+  asked(digests: readonly Digest[], answer: Result<Digest[], StoreProblem>) {
+    this.counts.asked += digests.length;
+    if (answer.ok) this.counts.missing += answer.value.length;
+    else this.counts.problems++;
+    return answer;
+  }
+
+  read(digest: Digest, answer: Result<Uint8Array | undefined, StoreProblem>) {
+    if (!answer.ok) this.counts.problems++;
+    else if (answer.value === undefined) this.counts.notGiven++;
+    else this.#given(digest);
+    return answer;
+  }
+
+  written(digest: Digest, answer: Result<void, StoreProblem>) {
+    if (answer.ok) this.#taken(digest);
+    else this.counts.problems++;
+    return answer;
+  }
+
+  ingested(answer: Result<Digest[], StoreProblem>) {
+    if (answer.ok) for (const digest of answer.value) this.#taken(digest);
+    else this.counts.problems++;
+    return answer;
+  }
+
+  made(requests: readonly MaterializeRequest[], answer: Result<MaterializeOutcome[], StoreProblem>) {
+    if (!answer.ok) this.counts.problems++;
+    else {
+      answer.value.forEach((outcome, index) => {
+        if (outcome === "done") this.#given(requests[index]!.digest);
+        else this.counts.notGiven++;
+        if (outcome === "corrupt") this.counts.corrupt++;
+      });
+    }
+    return answer;
+  }
+
+  #given(digest: Digest): void {
+    this.counts.given++;
+    this.counts.givenBytes += digestSizeBytes(digest);
+  }
+
+  #taken(digest: Digest): void {
+    this.counts.taken++;
+    this.counts.takenBytes += digestSizeBytes(digest);
+  }
 }
 
 /** An action cache with its counts, which grow as it is used. */

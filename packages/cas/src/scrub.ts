@@ -42,7 +42,7 @@ export function verifyStore(
     const corrupt: Digest[] = [];
     const incomplete: { action: Digest; missing: readonly Digest[] }[] = [];
     const seen = { blobs: 0, records: 0, bytes: 0 };
-    for await (const files of storedFiles(context.fs, context.layout.blobs)) {
+    for await (const files of storedFiles(context, context.layout.blobs)) {
       for (const file of files) {
         seen.blobs++;
         seen.bytes += file.stat.sizeBytes;
@@ -50,7 +50,7 @@ export function verifyStore(
       }
       options.onProgress?.({ ...seen });
     }
-    for await (const files of storedFiles(context.fs, context.layout.records)) {
+    for await (const files of storedFiles(context, context.layout.records)) {
       for (const file of files) {
         seen.records++;
         const found = await verifyRecord(context, store, file);

@@ -27,11 +27,11 @@ export interface StoreStats {
 
 /** Counts everything; reads the stat of each file. */
 export function storeStats(store: DiskStore): Promise<Result<StoreStats, StoreProblem>> {
-  const { fs, layout } = contextOf(store);
+  const { fs, clock, layout } = contextOf(store);
   return storeResult(async () => {
     const counts = { blobs: 0, blobBytes: 0, records: 0, recordBytes: 0, storedBytes: 0 };
     let oldestUseMs: number | undefined;
-    for await (const files of storedFiles(fs, layout.blobs)) {
+    for await (const files of storedFiles({ fs, clock }, layout.blobs)) {
       for (const { stat } of files) {
         counts.blobs++;
         counts.blobBytes += stat.sizeBytes;
@@ -39,7 +39,7 @@ export function storeStats(store: DiskStore): Promise<Result<StoreStats, StorePr
         oldestUseMs = Math.min(oldestUseMs ?? stat.mtimeMs, stat.mtimeMs);
       }
     }
-    for await (const files of storedFiles(fs, layout.records)) {
+    for await (const files of storedFiles({ fs, clock }, layout.records)) {
       for (const { stat } of files) {
         counts.records++;
         counts.recordBytes += stat.sizeBytes;

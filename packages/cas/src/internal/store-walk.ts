@@ -1,7 +1,6 @@
 /** Walks the files of a store, one directory of a 256th at a time, so that memory does not grow with the store. */
-import { setImmediate } from "node:timers/promises";
-import type { Digest, DigestFunction, FileStat, FileSystem } from "@kahn/core";
-import { HEX_LENGTH, isDigestFunction } from "@kahn/core";
+import type { Clock, Digest, DigestFunction, FileStat, FileSystem } from "@kahn/core";
+import { HEX_LENGTH, isDigestFunction, sleep } from "@kahn/core";
 
 /** One file of `cas/` or `ac/`. */
 export interface StoredFile {
@@ -18,13 +17,22 @@ export function digestOfStored(file: StoredFile, sizeBytes = file.stat.sizeBytes
   return `${file.fn}:${file.hash}/${sizeBytes}` as Digest;
 }
 
-/** The files below `cas/` or `ac/`, in parts; between two parts other work of the process gets its turn. */
-export async function* storedFiles(fs: FileSystem, top: string): AsyncGenerator<readonly StoredFile[]> {
+/** A walk lets other work of the process have its turn this often: a signal must not wait for a large store. */
+const TURN_MS = 30;
+
+/** The files below `cas/` or `ac/`, in parts. */
+export async function* storedFiles(
+  { fs, clock }: { readonly fs: FileSystem; readonly clock: Clock },
+  top: string,
+): AsyncGenerator<readonly StoredFile[]> {
+  let turnEndMs = clock.monotonicMs() + TURN_MS;
   for (const { name: fn } of fs.readDirectory(top) ?? []) {
     if (!isDigestFunction(fn)) continue;
     for (const { name: shard } of fs.readDirectory(`${top}/${fn}`) ?? []) {
       yield listShard(fs, `${top}/${fn}/${shard}`, fn);
-      await setImmediate();
+      if (clock.monotonicMs() < turnEndMs) continue;
+      await sleep(clock, 0);
+      turnEndMs = clock.monotonicMs() + TURN_MS;
     }
   }
 }

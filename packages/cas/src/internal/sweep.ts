@@ -56,10 +56,10 @@ export class Sweep {
 
   /** Marks what new records stand on. Answers with the records that cannot hit any more: incomplete or corrupt. */
   async settleRecords(): Promise<Set<Digest>> {
-    const { fs, layout } = this.#context;
+    const { layout } = this.#context;
     const times = new UseTimes(this.#context);
     const useless = new Set<Digest>();
-    for await (const files of storedFiles(fs, layout.records)) {
+    for await (const files of storedFiles(this.#context, layout.records)) {
       for (const file of files) {
         if (isStamped(file.stat)) continue;
         const action = this.#actionOf(file);
@@ -72,12 +72,12 @@ export class Sweep {
 
   /** Sums up sizes, and hashes what an unclean epoch left in doubt. */
   async measure(): Promise<SizesByTime> {
-    const { fs, layout, check } = this.#context;
+    const { layout, check } = this.#context;
     const sizes = new SizesByTime();
-    for await (const files of storedFiles(fs, layout.records)) {
+    for await (const files of storedFiles(this.#context, layout.records)) {
       for (const { stat } of files) sizes.add(stat.mtimeMs, storedBytes(stat.sizeBytes));
     }
-    for await (const files of storedFiles(fs, layout.blobs)) {
+    for await (const files of storedFiles(this.#context, layout.blobs)) {
       for (const file of files) {
         const engine = await loadEngine(file.fn);
         const verdict = check.verdict(digestOfStored(file), file.path, { stat: file.stat, engine });
@@ -92,11 +92,10 @@ export class Sweep {
     top: string,
     { cutOffMs, dryRun, victims }: { cutOffMs: number; dryRun: boolean; victims: ReadonlySet<Digest> },
   ): Promise<Removal> {
-    const { fs } = this.#context;
     let removed = 0;
     let kept = 0;
     let removedBytes = 0;
-    for await (const files of storedFiles(fs, top)) {
+    for await (const files of storedFiles(this.#context, top)) {
       for (const file of files) {
         const isVictim = file.stat.mtimeMs < cutOffMs || victims.has(digestOfStored(file, 0));
         if (!isVictim || !(dryRun || this.#removeUnlessUsed(file))) {

@@ -123,6 +123,8 @@ function readActionResult(reader: WireReader, fn: DigestFunction): ActionResult 
   const outputDirectories: OutputDirectory[] = [];
   const outputSymlinks: OutputSymlink[] = [];
   const older: OutputSymlink[] = [];
+  let stdout: Digest | undefined;
+  let stderr: Digest | undefined;
   const result: Writable<ActionResult> = {
     outputFiles,
     outputDirectories,
@@ -135,9 +137,9 @@ function readActionResult(reader: WireReader, fn: DigestFunction): ActionResult 
     else if (reader.tag === 0o32) outputDirectories.push(reader.message(() => readOutputDirectory(reader, fn)));
     else if (reader.tag === 0o40) result.exitCode = reader.int32();
     else if (reader.tag === 0o52) result.stdoutRaw = reader.bytes();
-    else if (reader.tag === 0o62) setDigest(result, "stdout", reader, fn);
+    else if (reader.tag === 0o62) stdout = reader.message(() => readDigest(reader, fn));
     else if (reader.tag === 0o72) result.stderrRaw = reader.bytes();
-    else if (reader.tag === 0o102) setDigest(result, "stderr", reader, fn);
+    else if (reader.tag === 0o102) stderr = reader.message(() => readDigest(reader, fn));
     else if (reader.tag === 0o112) result.metadata = reader.message(() => readMetadata(reader));
     else if (reader.tag === 0o122 || reader.tag === 0o132) older.push(reader.message(() => readOutputSymlink(reader)));
     else if (reader.tag === 0o142) outputSymlinks.push(reader.message(() => readOutputSymlink(reader)));
@@ -148,18 +150,9 @@ function readActionResult(reader: WireReader, fn: DigestFunction): ActionResult 
     const known = new Set(outputSymlinks.map((link) => link.path));
     outputSymlinks.push(...older.filter((link) => !known.has(link.path)));
   }
+  if (stdout !== undefined) result.stdout = stdout;
+  if (stderr !== undefined) result.stderr = stderr;
   return result;
-}
-
-/** Some senders set an empty `Digest` where they mean none. */
-function setDigest(
-  result: Writable<ActionResult>,
-  stream: "stdout" | "stderr",
-  reader: WireReader,
-  fn: DigestFunction,
-): void {
-  const digest = reader.message(() => readDigest(reader, fn));
-  if (digest !== undefined) result[stream] = digest;
 }
 
 function readOutputFile(reader: WireReader, fn: DigestFunction): OutputFile {

@@ -24,11 +24,11 @@ export type TreeEntry = InputEntry | { readonly kind: "directory"; readonly path
 export interface TreeOptions {
   /** Digest of a message's bytes. Default: SHA-256. */
   readonly digest?: (bytes: Uint8Array) => Digest;
-  /** `false` leaves `directories` empty, which is all that computing a key needs. Default: true. */
+  /** `true` fills `directories`; computing a key does not need them. Default: false. */
   readonly keepBytes?: boolean;
 }
 
-/** The digest of a root directory, and the encoded directories of its tree, children before parents, each once. */
+/** The digest of a root directory, and if asked the encoded directories of its tree, children before parents, each once. */
 export interface InputRoot {
   readonly root: Digest;
   readonly directories: Map<Digest, Uint8Array>;
@@ -54,7 +54,7 @@ export function buildInputRoot(entries: readonly TreeEntry[], options: TreeOptio
 
 /** One pass over the list; `undefined` when it is not sorted, or holds a path twice. */
 function build(entries: readonly TreeEntry[], options: TreeOptions): InputRoot | undefined {
-  const builder = new Builder(options.digest ?? digestOf, options.keepBytes ?? true);
+  const builder = new Builder(options.digest ?? digestOf, options.keepBytes ?? false);
   for (const entry of entries) if (!builder.add(entry)) return undefined;
   const root = builder.finish();
   return root === undefined ? undefined : { root, directories: builder.directories };
@@ -74,7 +74,7 @@ export interface EncodedTree {
  */
 export function treeOf(entries: readonly TreeEntry[], options: Pick<TreeOptions, "digest"> = {}): EncodedTree {
   const digest = options.digest ?? digestOf;
-  const { root, directories } = buildInputRoot(entries, { digest });
+  const { root, directories } = buildInputRoot(entries, { digest, keepBytes: true });
   const writer = new WireWriter();
   writer.bytes(0o12, directories.get(root)!);
   for (const [child, bytes] of [...directories].reverse()) if (child !== root) writer.bytes(0o22, bytes);
