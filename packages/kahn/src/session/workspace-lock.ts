@@ -27,5 +27,5 @@ function waitText(holder: LockHolder | undefined): string {
   if (holder === undefined) return "for another process in this workspace";
   if (livenessOf(holder) !== "alive")
     return `until what \`${holder.label}\` (process ${holder.pid}, gone) left behind has ended`;
-  return `for \`${holder.label}\`, process ${holder.pid}, running since ${new Date(holder.startedAtMs).toLocaleTimeString()}`;
+  return `for \`${holder.label}\`, process ${holder.pid}, since ${new Date(holder.acquiredAtMs).toLocaleTimeString()}`;
 }
