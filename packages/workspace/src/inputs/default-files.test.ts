@@ -210,7 +210,7 @@ test("ignore files mean what they mean to git", () => {
         const theirs = [...new Set([...listedByGit(root), "package.json"])];
         expect(ours).toEqual(theirs.sort());
       }),
-      { numRuns: 150 * SCALE },
+      { numRuns: 30 * SCALE },
     );
   });
 });

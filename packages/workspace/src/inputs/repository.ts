@@ -5,6 +5,7 @@
  * Source: gitrepository-layout(5), gitignore(5).
  */
 import { digestOf, type FileSystem } from "@kahn/core";
+import { optionalText } from "../internal/optional-text.ts";
 import { IgnoreRules } from "./ignore-rules.ts";
 
 /** The repository that holds a workspace. */
@@ -35,7 +36,7 @@ function gitDirectoryOf(fs: FileSystem, root: string): string | undefined {
   if (kind === "directory") return path;
   if (kind !== "file") return undefined;
   // A linked work tree or a submodule: `gitdir: PATH`.
-  const target = /^gitdir: (.+)$/m.exec(textOf(fs, path))?.[1];
+  const target = /^gitdir: (.+)$/m.exec(optionalText(fs, path))?.[1];
   return target === undefined ? undefined : joined(root, target);
 }
 
@@ -48,15 +49,15 @@ interface Place {
 
 function describe(fs: FileSystem, place: Place): Repository | undefined {
   const { root, workspaceRoot, gitDirectory, env } = place;
-  const common = textOf(fs, `${gitDirectory}/commondir`).trim();
+  const common = optionalText(fs, `${gitDirectory}/commondir`).trim();
   const commonDirectory = common === "" ? gitDirectory : joined(gitDirectory, common);
   const excludes = userExcludesFile(fs, commonDirectory, env);
-  let rules = rulesOf(undefined, "", excludes === undefined ? "" : textOf(fs, excludes));
-  rules = rulesOf(rules, "", textOf(fs, `${commonDirectory}/info/exclude`));
+  let rules = rulesOf(undefined, "", excludes === undefined ? "" : optionalText(fs, excludes));
+  rules = rulesOf(rules, "", optionalText(fs, `${commonDirectory}/info/exclude`));
   const prefix = workspaceRoot === root ? "" : `${workspaceRoot.slice(root.length + 1)}/`;
   let base = "";
   for (const name of prefix.split("/").slice(0, -1)) {
-    rules = rulesOf(rules, base, textOf(fs, `${root}/${base}.gitignore`));
+    rules = rulesOf(rules, base, optionalText(fs, `${root}/${base}.gitignore`));
     if (rules.ignores(base + name, true)) return undefined;
     base += `${name}/`;
   }
@@ -77,15 +78,10 @@ function userExcludesFile(fs: FileSystem, commonDirectory: string, env: GitEnvir
   if (home !== undefined) files.push(`${home}/.gitconfig`);
   if (configHome !== undefined) files.push(`${configHome}/git/config`);
   for (const file of files) {
-    const value = [...textOf(fs, file).matchAll(/^\s*excludesfile\s*=\s*"?([^"\n]+?)"?\s*$/gim)].at(-1)?.[1];
+    const value = [...optionalText(fs, file).matchAll(/^\s*excludesfile\s*=\s*"?([^"\n]+?)"?\s*$/gim)].at(-1)?.[1];
     if (value !== undefined) return value.startsWith("~/") ? home && `${home}${value.slice(1)}` : value;
   }
   return configHome === undefined ? undefined : `${configHome}/git/ignore`;
-}
-
-function textOf(fs: FileSystem, path: string): string {
-  const bytes = fs.lstat(path) === undefined ? undefined : fs.readFile(path);
-  return bytes === undefined ? "" : Buffer.from(bytes).toString();
 }
 
 function parentOf(path: string): string {

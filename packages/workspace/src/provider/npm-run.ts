@@ -4,6 +4,7 @@
  * Source: npm-run-script(1), npm's `scripts` and `config` pages.
  */
 import type { FileSystem } from "@kahn/core";
+import { optionalText } from "../internal/optional-text.ts";
 import type { Project, WorkspaceModel } from "../model.ts";
 import type { HostEnvironment } from "./environment.ts";
 
@@ -35,8 +36,7 @@ export function scriptShell(fs: FileSystem, workspaceRoot: string, env: HostEnvi
   if (given !== undefined && given !== "") return given;
   for (const directory of [workspaceRoot, env.HOME]) {
     if (directory === undefined || directory === "") continue;
-    const bytes = fs.readFile(`${directory}/.npmrc`);
-    const text = bytes === undefined ? "" : Buffer.from(bytes).toString();
+    const text = optionalText(fs, `${directory}/.npmrc`);
     const value = /^\s*script-shell\s*=\s*"?([^"\n]+?)"?\s*$/m.exec(text)?.[1];
     if (value !== undefined) return value;
   }

@@ -13,6 +13,7 @@ import {
   digestOf,
   err,
   type FileSystem,
+  FileSystemError,
   ok,
   type Problem,
   problem,
@@ -124,11 +125,17 @@ export class ToolIdentities {
 
   #executable(path: string): string | undefined {
     const { fs } = this.#options;
-    const stat = fs.lstat(path);
-    if (stat === undefined) return undefined;
-    const real = stat.kind === "symlink" ? fs.realPath(path) : path;
-    const target = real === undefined ? undefined : fs.lstat(real);
-    return target?.kind === "file" && (target.mode & 0o111) !== 0 ? real : undefined;
+    try {
+      const stat = fs.lstat(path);
+      if (stat === undefined) return undefined;
+      const real = stat.kind === "symlink" ? fs.realPath(path) : path;
+      const target = real === undefined ? undefined : fs.lstat(real);
+      return target?.kind === "file" && (target.mode & 0o111) !== 0 ? real : undefined;
+    } catch (error) {
+      // A folder of PATH that may not be entered is passed over, as by a shell.
+      if (error instanceof FileSystemError) return undefined;
+      throw error;
+    }
   }
 
   /** Adds the file and what it needs to start; false when some of it cannot be found. */

@@ -13,6 +13,7 @@ import {
   digestOf,
   err,
   type FileSystem,
+  FileSystemError,
   type Git,
   type InputEntry,
   InvariantError,
@@ -105,9 +106,23 @@ class WorkspaceProvider implements ActionProvider {
     const planned = this.#planned.get(label);
     if (planned === undefined) throw new InvariantError(`${label} is not in the plan`);
     this.#options.states.beginResolution();
+    try {
+      return this.#resolve(planned);
+    } catch (error) {
+      if (!(error instanceof FileSystemError)) throw error;
+      return err(
+        problem("input-unreadable", `${error.path}, of which ${label}'s key is made, cannot be read (${error.code})`, {
+          where: planned.task.declaredAt,
+          next: "Make it readable.",
+        }),
+      );
+    }
+  }
+
+  #resolve(planned: PlannedTask): Result<ResolvedAction, Problem> {
     const { task, project } = planned;
     const request: InputRequest = { project, task, globalInputs: this.#options.model.settings.globalInputs };
-    const inputs = this.#keyed.has(label) ? this.#inputs.of(request) : NO_INPUTS;
+    const inputs = this.#keyed.has(task.id) ? this.#inputs.of(request) : NO_INPUTS;
     if (!inputs.ok) return err(inputs.problem.problem);
     const tools = this.#tools.identify(task.tools, project.directory, task.declaredAt);
     if (!tools.ok) return tools;

@@ -41,7 +41,9 @@ export class Directory {
   rules = 0;
   /** False after a name was added out of order. */
   isOrdered = true;
+  /** The names as they lie in the index file, for as long as they are still these. */
   #stored: StoredNames | undefined;
+  #isMaterial: boolean;
   #names: string[] = [];
   #ids: number[] = [];
   #positions: Map<string, number> | undefined;
@@ -49,16 +51,22 @@ export class Directory {
   constructor(path: string, stored?: StoredNames) {
     this.path = path;
     this.#stored = stored;
+    this.#isMaterial = stored === undefined;
+  }
+
+  /** Set while the names and their rows are exactly those of the index file. */
+  get stored(): StoredNames | undefined {
+    return this.#stored;
   }
 
   get names(): readonly string[] {
-    if (this.#stored !== undefined) this.#materialize(this.#stored);
+    if (!this.#isMaterial) this.#materialize(this.#stored!);
     return this.#names;
   }
 
   /** The row of each name, in the same order. */
   get ids(): readonly number[] {
-    if (this.#stored !== undefined) this.#materialize(this.#stored);
+    if (!this.#isMaterial) this.#materialize(this.#stored!);
     return this.#ids;
   }
 
@@ -82,6 +90,7 @@ export class Directory {
   /** Adds a name that is not in it, for a listing that is not (or no longer) complete. */
   append(name: string, id: number): void {
     const { length } = this.names;
+    this.#stored = undefined;
     this.#positions?.set(name, length);
     this.isOrdered = false;
     this.#names.push(name);
@@ -91,6 +100,7 @@ export class Directory {
   /** Replaces all names at once; they must be in walk order. */
   replace(names: string[], ids: number[]): void {
     this.#stored = undefined;
+    this.#isMaterial = true;
     this.#names = names;
     this.#ids = ids;
     this.#positions = undefined;
@@ -111,7 +121,7 @@ export class Directory {
   }
 
   #materialize({ text, ends, first, count }: StoredNames): void {
-    this.#stored = undefined;
+    this.#isMaterial = true;
     const names = new Array<string>(count);
     const ids = new Array<number>(count);
     let start = first === 0 ? 0 : ends[first - 1]!;

@@ -174,14 +174,15 @@ export class EntryTable {
     return (this.#columns.modes[id]! & 0o111) !== 0;
   }
 
-  /** Copies row `id` into row `to` of other columns, which must be wide enough. */
-  copyRow(id: number, target: EntryColumns, to: number): void {
+  /** Copies `count` rows from row `first` on into other columns, from row `to` on; these must be long enough. */
+  copyRows(first: number, count: number, target: { readonly columns: EntryColumns; readonly to: number }): void {
     const { flags, numbers, modes, digests } = this.#columns;
-    const at = id * WIDTH;
-    for (let column = 0; column < WIDTH; column++) target.numbers[to * WIDTH + column] = numbers[at + column]!;
-    target.modes[to] = modes[id]!;
-    target.flags[to] = flags[id]!;
-    digests.copy(target.digests, to * this.#digestBytes, id * this.#digestBytes, (id + 1) * this.#digestBytes);
+    const { columns, to } = target;
+    const width = this.#digestBytes;
+    columns.numbers.set(numbers.subarray(first * WIDTH, (first + count) * WIDTH), to * WIDTH);
+    columns.modes.set(modes.subarray(first, first + count), to);
+    columns.flags.set(flags.subarray(first, first + count), to);
+    columns.digests.set(digests.subarray(first * width, (first + count) * width), to * width);
   }
 
   #grow(): void {

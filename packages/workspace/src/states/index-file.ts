@@ -15,8 +15,8 @@
  */
 import { createHash } from "node:crypto";
 import type { NativeDigestFunction } from "@kahn/core";
-import { Directory, type Listing } from "./directory.ts";
-import { columnsOver, digestBytesOf, EntryTable, makeColumns } from "./entry-table.ts";
+import { Directory, type Listing, type StoredNames } from "./directory.ts";
+import { columnsOver, digestBytesOf, type EntryColumns, EntryTable, makeColumns } from "./entry-table.ts";
 
 /** Changes with the layout: a file with another number is ignored. */
 const MAGIC = "KAHNFS01";
@@ -121,53 +121,105 @@ function readFolders({ paths, numbers, counts, ends, text }: StoredFolders): Map
 export function encodeIndex(contents: IndexContents): Uint8Array {
   const { fn, table } = contents;
   const folders = [...contents.directories.values()].filter((each) => !isGone(each, contents));
-  const counts = new Uint32Array(folders.length);
   const numbers = new Float64Array(folders.length * FOLDER_WIDTH);
-  const names: string[] = [];
-  const columns = makeColumns(fn, table.size);
+  const rows = new RowWriter(table, fn);
+  const counts = new Uint32Array(folders.length);
   for (const [index, folder] of folders.entries()) {
-    const before = names.length;
-    for (const [position, id] of folder.ids.entries()) {
-      const kind = table.kind(id);
-      // A listing is complete or worthless, so all of its names stay; others are only kept for their digest.
-      if (folder.listing === undefined && !table.hasDigest(id)) continue;
-      if (folder.listing !== undefined && (kind === "absent" || kind === "unknown")) continue;
-      table.copyRow(id, columns, names.length);
-      names.push(folder.names[position]!);
-    }
-    counts[index] = names.length - before;
+    counts[index] = rows.add(folder);
     writeFolder(numbers, index * FOLDER_WIDTH, folder);
   }
-  const rows = names.length;
-  const ends = new Uint32Array(rows);
-  let end = 0;
-  for (let index = 0; index < rows; index++) ends[index] = end += names[index]!.length;
-  const text = Buffer.from(names.join(""));
+  const { size, columns } = rows;
+  const text = Buffer.from(rows.text());
   const paths = Buffer.from(folders.map((folder) => folder.path).join("\0"));
   const notes = Buffer.from(JSON.stringify(Object.fromEntries(contents.notes)));
   const header = Buffer.alloc(HEADER_BYTES);
   header.write(MAGIC, 0, "latin1");
   const facts = new Uint32Array(header.buffer, header.byteOffset, HEADER_BYTES / 4);
-  facts.set([BYTE_ORDER, FUNCTIONS.indexOf(fn), rows, folders.length, text.length, paths.length, notes.length], 2);
+  facts.set([BYTE_ORDER, FUNCTIONS.indexOf(fn), size, folders.length, text.length, paths.length, notes.length], 2);
   new Float64Array(header.buffer, header.byteOffset + 40, 1)[0] = contents.granularityMs;
-  const rowBytes = rows * (5 * 8 + 2 + 1 + digestBytesOf(fn));
+  const rowBytes = size * (5 * 8 + 2 + 1 + digestBytesOf(fn));
   const file = Buffer.concat([
     header,
     Buffer.alloc(BODY_AT - HEADER_BYTES),
-    bytesOf(columns.numbers.subarray(0, rows * 5)),
-    bytesOf(columns.modes.subarray(0, rows)),
-    columns.flags.subarray(0, rows),
-    columns.digests.subarray(0, rows * digestBytesOf(fn)),
+    bytesOf(columns.numbers.subarray(0, size * 5)),
+    bytesOf(columns.modes.subarray(0, size)),
+    columns.flags.subarray(0, size),
+    columns.digests.subarray(0, size * digestBytesOf(fn)),
     Buffer.alloc(aligned(BODY_AT + rowBytes) - BODY_AT - rowBytes),
     bytesOf(numbers),
     bytesOf(counts),
-    bytesOf(ends),
+    bytesOf(rows.ends.subarray(0, size)),
     text,
     paths,
     notes,
   ]);
   checksum(file).copy(file, HEADER_BYTES);
   return file;
+}
+
+/** Gathers the rows of one folder after the other. */
+class RowWriter {
+  readonly columns: EntryColumns;
+  readonly ends: Uint32Array;
+  size = 0;
+  readonly #table: EntryTable;
+  readonly #texts: string[] = [];
+  #textLength = 0;
+
+  constructor(table: EntryTable, fn: NativeDigestFunction) {
+    this.#table = table;
+    this.columns = makeColumns(fn, table.size);
+    this.ends = new Uint32Array(table.size);
+  }
+
+  /** Adds a folder's rows; returns how many. */
+  add(folder: Directory): number {
+    const before = this.size;
+    const isListed = folder.listing !== undefined;
+    const { stored } = folder;
+    if (stored !== undefined && this.#isWhole(stored, isListed)) this.#addStored(stored);
+    else {
+      for (const [position, id] of folder.ids.entries()) {
+        if (this.#isKept(id, isListed)) this.#addRow(id, folder.names[position]!);
+      }
+    }
+    return this.size - before;
+  }
+
+  text(): string {
+    return this.#texts.join("");
+  }
+
+  /** A listing is complete or worthless, so all of its names stay; others are only kept for their digest. */
+  #isKept(id: number, isListed: boolean): boolean {
+    if (!isListed) return this.#table.hasDigest(id);
+    const kind = this.#table.kind(id);
+    return kind !== "absent" && kind !== "unknown";
+  }
+
+  #isWhole({ first, count }: StoredNames, isListed: boolean): boolean {
+    for (let id = first; id < first + count; id++) if (!this.#isKept(id, isListed)) return false;
+    return true;
+  }
+
+  /** All rows of a folder at once: in most runs, few folders have changed. */
+  #addStored({ text, ends, first, count }: StoredNames): void {
+    const start = first === 0 ? 0 : ends[first - 1]!;
+    const end = count === 0 ? start : ends[first + count - 1]!;
+    this.#table.copyRows(first, count, { columns: this.columns, to: this.size });
+    const shift = this.#textLength - start;
+    for (let index = 0; index < count; index++) this.ends[this.size + index] = ends[first + index]! + shift;
+    this.#texts.push(text.slice(start, end));
+    this.#textLength += end - start;
+    this.size += count;
+  }
+
+  #addRow(id: number, name: string): void {
+    this.#table.copyRows(id, 1, { columns: this.columns, to: this.size });
+    this.#texts.push(name);
+    this.#textLength += name.length;
+    this.ends[this.size++] = this.#textLength;
+  }
 }
 
 /** True when the directory above was listed and does not have it. */

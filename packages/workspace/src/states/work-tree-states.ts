@@ -20,8 +20,10 @@ import type {
 } from "@kahn/core";
 import { Directory, inWalkOrder } from "./directory.ts";
 import type { EntryKind, EntryTable } from "./entry-table.ts";
-import { decodeIndex, emptyIndex, encodeIndex, type IndexContents } from "./index-file.ts";
+import type { IndexContents } from "./index-file.ts";
+import { readIndex, writeIndex } from "./index-store.ts";
 import { TreeClock } from "./tree-clock.ts";
+import { nameOf, parentOf, TreePaths } from "./tree-paths.ts";
 import { type FileTime, isSettled } from "./trust.ts";
 
 /** What the states stand on. */
@@ -41,21 +43,20 @@ export type FileTrouble = Extract<HashOutcome, { kind: "unreadable" | "unstable"
 
 /** Opens the index; a file that is missing, corrupt, newer or foreign counts as empty. Reads nothing else. */
 export function openFileStates(options: FileStatesOptions): WorkTreeStates {
-  const fn = options.digestFunction ?? "sha256";
-  const file = options.fs.readFile(options.indexPath);
-  return new WorkTreeStates(options, (file && decodeIndex(file, fn)) ?? emptyIndex(fn));
+  const { fs, indexPath, digestFunction = "sha256" } = options;
+  return new WorkTreeStates(options, readIndex(fs, indexPath, digestFunction));
 }
 
 /** The states of one work tree. Made by `openFileStates`; one owner per process. */
 export class WorkTreeStates implements FileStates {
   readonly #fs: FileSystem;
   readonly #treeClock: TreeClock;
-  readonly #options: FileStatesOptions;
+  readonly #paths: TreePaths;
+  readonly #indexPath: string;
   readonly #fn: NativeDigestFunction;
   readonly #table: EntryTable;
   readonly #directories: Map<string, Directory>;
   readonly #notes: Map<string, unknown>;
-  readonly #prefix: string;
   #moment = 1;
   #isDisturbed = false;
   #isChanged = false;
@@ -67,9 +68,9 @@ export class WorkTreeStates implements FileStates {
   readonly #troubles = new Map<number, FileTrouble>();
 
   constructor(options: FileStatesOptions, contents: IndexContents) {
-    this.#options = options;
     this.#fs = options.fs;
-    this.#prefix = options.workspaceRoot === "/" ? "/" : `${options.workspaceRoot}/`;
+    this.#paths = new TreePaths(options.workspaceRoot);
+    this.#indexPath = options.indexPath;
     this.#fn = contents.fn;
     this.#table = contents.table;
     this.#directories = contents.directories;
@@ -119,7 +120,7 @@ export class WorkTreeStates implements FileStates {
   list(path: string): Directory | undefined {
     const known = this.#directories.get(path);
     if (known !== undefined && known.seenAt === this.#moment) return known.listing === undefined ? undefined : known;
-    const stat = this.#fs.lstat(this.#absolute(path));
+    const stat = this.#fs.lstat(this.#paths.absolute(path));
     if (stat?.kind !== "directory") {
       if (known !== undefined) this.#unlist(known);
       return undefined;
@@ -134,7 +135,7 @@ export class WorkTreeStates implements FileStates {
   kindNow(id: number, path: string): EntryKind {
     const known = this.#table.kind(id);
     if (this.#seenAt[id] === this.#moment || known === "file") return known;
-    const stat = this.#fs.lstat(this.#absolute(path));
+    const stat = this.#fs.lstat(this.#paths.absolute(path));
     if (stat !== undefined && (stat.kind === "file" || stat.kind === "symlink")) this.#table.setKind(id, stat.kind);
     else this.#accept(id, stat);
     return this.#table.kind(id);
@@ -148,7 +149,7 @@ export class WorkTreeStates implements FileStates {
     for (let index = 0; index < ids.length; index++) {
       if (this.#seenAt[ids[index]!] === moment) continue;
       due.push(ids[index]!);
-      duePaths.push(this.#absolute(paths[index]!));
+      duePaths.push(this.#paths.absolute(paths[index]!));
     }
     if (due.length === 0) return;
     const stats = this.#fs.statMany(duePaths);
@@ -205,7 +206,7 @@ export class WorkTreeStates implements FileStates {
     const ids: number[] = [];
     for (let index = 0; index < paths.length; index++) {
       const stat = stats[index];
-      const path = this.#relative(paths[index]!);
+      const path = this.#paths.relative(paths[index]!);
       const id = this.rowOf(path);
       const isAccepted = this.#accept(id, stat);
       if (!isAccepted) {
@@ -232,7 +233,7 @@ export class WorkTreeStates implements FileStates {
 
   remember(files: readonly KnownFile[]): void {
     for (const { path, digest, stat, linked } of files) {
-      const relative = this.#relative(path);
+      const relative = this.#paths.relative(path);
       const id = this.rowOf(relative);
       // Not settled: when its content became known, nobody asked the file system's clock. It is hashed once more.
       this.#table.setFile(id, { digest, stat, settled: false, linked });
@@ -243,7 +244,7 @@ export class WorkTreeStates implements FileStates {
   }
 
   forget(path: string): void {
-    const relative = this.#relative(path);
+    const relative = this.#paths.relative(path);
     const id = this.#directories.get(parentOf(relative))?.find(nameOf(relative));
     if (id !== undefined) {
       this.#table.setKind(id, "unknown");
@@ -259,32 +260,17 @@ export class WorkTreeStates implements FileStates {
 
   save(): void {
     if (!this.#isChanged) return;
-    const { indexPath } = this.#options;
-    const bytes = encodeIndex({
+    const contents: IndexContents = {
       fn: this.#fn,
       table: this.#table,
       directories: this.#directories,
       notes: this.#notes,
       granularityMs: this.#treeClock.granularityMs,
-    });
-    this.#fs.makeDirectory(parentOf(indexPath));
-    // One owner per work tree (the workspace's lock), so the name need not be unique; a torn file is replaced.
-    this.#fs.writeFile(`${indexPath}.new`, bytes);
-    this.#fs.rename(`${indexPath}.new`, indexPath);
-    this.#isChanged = false;
+    };
+    if (writeIndex(this.#fs, this.#indexPath, contents)) this.#isChanged = false;
   }
 
   // ——— within ———
-
-  #absolute(path: string): string {
-    if (path.charCodeAt(0) === 47) return path;
-    return path === "" ? this.#options.workspaceRoot : this.#prefix + path;
-  }
-
-  #relative(path: string): string {
-    if (path.startsWith(this.#prefix)) return path.slice(this.#prefix.length);
-    return path === this.#options.workspaceRoot ? "" : path;
-  }
 
   #directory(path: string): Directory {
     let directory = this.#directories.get(path);
@@ -387,7 +373,7 @@ export class WorkTreeStates implements FileStates {
   #readListing(directory: Directory, stat: FileStat): void {
     // The clock first: a name made after this stamp changes the directory's mtime to one that is not settled by it.
     const readAt = this.#treeClock.now();
-    const entries = this.#fs.readDirectory(this.#absolute(directory.path));
+    const entries = this.#fs.readDirectory(this.#paths.absolute(directory.path));
     if (entries === undefined) {
       this.#unlist(directory);
       return;
@@ -408,14 +394,4 @@ export class WorkTreeStates implements FileStates {
     directory.listing = { mtimeMs, ctimeMs, ino, dev, settled: isSettled(stat, readAt) };
     this.#isChanged = true;
   }
-}
-
-/** The directory of a path; empty for a name in the workspace itself. */
-function parentOf(path: string): string {
-  const slash = path.lastIndexOf("/");
-  return slash === 0 ? "/" : path.slice(0, Math.max(slash, 0));
-}
-
-function nameOf(path: string): string {
-  return path.slice(path.lastIndexOf("/") + 1);
 }
