@@ -112,7 +112,7 @@ class GraphRunner {
         ...(this.#broken === undefined ? {} : { problem: this.#broken }),
       },
     ]);
-    return ok({ status, counts, durationMs });
+    return ok({ run: this.#options.run, status, counts, durationMs });
   }
 
   #number(planned: readonly PlannedNode[]): NodeSpec[] {

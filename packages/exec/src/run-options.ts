@@ -56,6 +56,7 @@ export interface RunGraphOptions {
 
 /** What became of a run. */
 export interface RunOutcome {
+  readonly run: RunId;
   readonly status: RunStatus;
   readonly counts: RunCounts;
   readonly durationMs: number;

@@ -48,8 +48,11 @@ workspace root ("//#build"). In a project's folder, a bare TASK means that proje
       const { printForecast } = await import("./run-dry.ts");
       return printForecast(session.value, planned.value, options.value);
     }
-    const { performRun } = await import("../session/perform-run.ts");
-    const outcome = await performRun(session.value, planned.value, options.value);
+    const [{ performRun }, { runRequestOf }] = await Promise.all([
+      import("../session/perform-run.ts"),
+      import("./run-view.ts"),
+    ]);
+    const outcome = await performRun(session.value, planned.value, runRequestOf(session.value, options.value));
     if (!outcome.ok) return refuse(host, outcome.problem);
     switch (outcome.value.status) {
       case "succeeded":

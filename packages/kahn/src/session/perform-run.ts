@@ -16,12 +16,9 @@ import {
   type ResourceLimits,
   type Result,
   type RunId,
-  type RunObserver,
 } from "@kahn/core";
 import { localExecutor, type RunGraphOptions, type RunOutcome, runGraph } from "@kahn/exec";
-import { JsonReporter, type OutputMode, PlainReporter, TerminalReporter } from "@kahn/report";
 import { directRunner, type Lock, startGuardian } from "@kahn/system";
-import type { RunOptions } from "../commands/run-options.ts";
 import { VERSION } from "../version.ts";
 import { cacheLimits } from "./cache-limits.ts";
 import { describeExternal, keepLockFile } from "./external-packages.ts";
@@ -29,6 +26,7 @@ import { makeStateDirectory } from "./locations.ts";
 import { chainEnv, isInside } from "./nesting.ts";
 import type { PlannedRequest } from "./plan-request.ts";
 import { foldInterrupted, pruneRuns, readableEvents } from "./run-journal.ts";
+import type { RunRequest } from "./run-request.ts";
 import { lockWorkspace } from "./workspace-lock.ts";
 import type { WorkspaceSession } from "./workspace-session.ts";
 
@@ -41,18 +39,19 @@ const NOTHING: RunOutcome["counts"] = { executed: 0, cached: 0, failed: 0, error
 export async function performRun(
   session: WorkspaceSession,
   planned: PlannedRequest,
-  options: RunOptions,
+  request: RunRequest,
 ): Promise<Result<RunOutcome, readonly Problem[]>> {
   makeStateDirectory(session.ports.fs, session.locations);
+  const run = newRunId(session.ports.clock, session.ports.random);
   const nested = isInside(session.chain, session.model.root);
   // The outer run holds the lock, and this one runs in the slot of the task that started it.
-  const lock = nested ? undefined : await lockWorkspace(session, `kahn run ${options.tasks.join(" ")}`);
+  const lock = nested ? undefined : await lockWorkspace(session, `kahn ${request.argv.join(" ")}`);
   if (lock?.ok === false) {
     // Waiting was given up, by Ctrl-C: nothing was started and nothing has failed.
-    if (lock.problem.code === "lock-wait-cancelled") return ok({ status: "cancelled", counts: NOTHING, durationMs: 0 });
+    if (lock.problem.code === "lock-wait-cancelled")
+      return ok({ run, status: "cancelled", counts: NOTHING, durationMs: 0 });
     return err([lock.problem]);
   }
-  const run = newRunId(session.ports.clock, session.ports.random);
   const guardian = startGuardian({
     token: run,
     graceMs: GUARDIAN_GRACE_MS,
@@ -60,7 +59,7 @@ export async function performRun(
   });
   const processes = directRunner({ clock: session.ports.clock, guardian });
   try {
-    return await runLocked(session, planned, { options, run, nested, processes });
+    return await runLocked(session, planned, { request, run, nested, processes });
   } finally {
     await processes.close();
     await finishSession(session, lock?.value);
@@ -68,7 +67,7 @@ export async function performRun(
 }
 
 interface LockedRun {
-  readonly options: RunOptions;
+  readonly request: RunRequest;
   readonly run: RunId;
   readonly nested: boolean;
   readonly processes: ProcessRunner;
@@ -79,30 +78,28 @@ async function runLocked(
   planned: PlannedRequest,
   locked: LockedRun,
 ): Promise<Result<RunOutcome, readonly Problem[]>> {
-  const { run, options } = locked;
+  const { run, request } = locked;
   const interrupted = locked.nested ? [] : foldInterrupted(session.journals, session.history);
   const journal = session.journals.create(run);
   if (!journal.ok) return err([journal.problem]);
-  const mode = options.output ?? "grouped";
   const graphOptions: RunGraphOptions = {
     ...sharedPorts(session),
     run,
     provider: planned.provider,
-    executor: executorOf(session, locked, mode),
+    executor: executorOf(session, locked),
     journal: journal.value,
     durability: "process",
-    observers: [reporterOf(session, mode, options.json)],
+    observers: request.observers,
     limits: limitsOf(session, locked),
-    failure: options.failFast ? "fail-fast" : "keep-going",
-    cache: { read: !options.force, write: true },
-    replay: replayOf(mode, options.json),
+    failure: request.failFast ? "fail-fast" : "keep-going",
+    cache: { read: !request.force, write: true },
+    replay: request.replay,
     describeExternal: describeExternal(session),
-    header: { version: VERSION, argv: ["run", ...options.tasks], workspace: session.model.root, pid: session.host.pid },
+    header: { version: VERSION, argv: request.argv, workspace: session.model.root, pid: session.host.pid },
     warnings: [...session.model.warnings, ...interrupted],
   };
   const graphRun = runGraph(graphOptions);
-  let signals = 0;
-  const stop = session.host.onSignal((name) => graphRun.cancel(++signals === 1 ? "term" : "kill", name));
+  const stop = request.onCancel((how, by) => graphRun.cancel(how, by));
   try {
     const outcome = await graphRun.outcome;
     if (outcome.ok && outcome.value.counts.executed > 0) keepLockFile(session);
@@ -120,7 +117,7 @@ function sharedPorts(session: WorkspaceSession) {
   return { fs, clock, states, history, memo, blobs: store.blobs, actions: store.actions, records: values };
 }
 
-function executorOf(session: WorkspaceSession, { processes, options }: LockedRun, mode: OutputMode) {
+function executorOf(session: WorkspaceSession, { processes, request }: LockedRun) {
   const { fs, clock } = session.ports;
   return localExecutor({
     fs,
@@ -129,31 +126,15 @@ function executorOf(session: WorkspaceSession, { processes, options }: LockedRun
     blobs: session.store.blobs,
     processes,
     streamDirectory: `${session.locations.streams}/${session.host.pid}`,
-    live: mode === "live" && !options.json,
+    live: request.live,
     extraEnv: (label) => chainEnv(session.chain, session.model.root, label),
   });
 }
 
-function limitsOf(session: WorkspaceSession, { options, nested }: LockedRun): ResourceLimits {
+function limitsOf(session: WorkspaceSession, { request, nested }: LockedRun): ResourceLimits {
   const { concurrency, pools, tagCaps } = session.model.settings;
-  const wanted = options.concurrency ?? concurrency;
+  const wanted = request.concurrency ?? concurrency;
   return { slots: nested ? 1 : wanted, pools, tagCaps, io: 64 };
-}
-
-/** Live output was shown as it came; otherwise it is handed over whole, as far as the mode shows it. */
-function replayOf(mode: OutputMode, json: boolean): RunGraphOptions["replay"] {
-  if (json || mode === "none") return { executed: false, failed: false, cached: false };
-  if (mode === "errors") return { executed: false, failed: true, cached: false };
-  return mode === "live"
-    ? { executed: false, failed: false, cached: true }
-    : { executed: true, failed: true, cached: true };
-}
-
-function reporterOf({ host, ports }: WorkspaceSession, mode: OutputMode, json: boolean): RunObserver {
-  if (json) return new JsonReporter(host.stdout);
-  return host.stdout.isTerminal
-    ? new TerminalReporter(host.stdout, mode, ports.clock)
-    : new PlainReporter(host.stdout, mode);
 }
 
 async function finishSession(session: WorkspaceSession, lock: Lock | undefined): Promise<void> {

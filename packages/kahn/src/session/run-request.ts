@@ -1,0 +1,23 @@
+/** How a planned graph is to be run, whoever asks: the command line or the library. */
+import type { RunObserver } from "@kahn/core";
+import type { RunGraphOptions } from "@kahn/exec";
+
+/** Ends a run; see `GraphRun.cancel`. */
+export type Cancel = (how: "term" | "kill", by: string) => void;
+
+/** A run asked for. */
+export interface RunRequest {
+  /** The command line without the program, for records and for those who wait. */
+  readonly argv: readonly string[];
+  /** `undefined`: as configured. */
+  readonly concurrency: number | undefined;
+  readonly failFast: boolean;
+  /** Asks no cache; stores all the same. */
+  readonly force: boolean;
+  /** True when an observer shows output as it comes. */
+  readonly live: boolean;
+  readonly replay: RunGraphOptions["replay"];
+  readonly observers: readonly RunObserver[];
+  /** Called once the run can be cancelled; the answer is called when it no longer can. */
+  onCancel(cancel: Cancel): () => void;
+}

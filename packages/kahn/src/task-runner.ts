@@ -1,0 +1,54 @@
+/**
+ * Runs tasks from a program: the `TaskRunner` of this machine.
+ *
+ * Never: writes to the terminal; whoever wants to show something gives an observer.
+ */
+import { err, ok, type Problem, ProblemError, type Result, type TaskRunner, type TaskRunOutcome } from "@kahn/core";
+import { type Host, processHost } from "./cli/host.ts";
+import { performRun } from "./session/perform-run.ts";
+import { planRequest } from "./session/plan-request.ts";
+import type { RunRequest } from "./session/run-request.ts";
+import { openSession } from "./session/workspace-session.ts";
+
+/** Makes a runner. Each run opens the workspace anew, waits for its lock, and leaves nothing running. */
+export function taskRunner(): TaskRunner {
+  return {
+    async run(tasks, options) {
+      const host: Host = { ...processHost(), directory: options.workspaceRoot };
+      try {
+        return await runTasks(host, tasks, options);
+      } catch (cause) {
+        if (cause instanceof ProblemError) return err(cause.problems);
+        throw cause;
+      }
+    },
+  };
+}
+
+async function runTasks(
+  host: Host,
+  tasks: readonly string[],
+  { observer, signal }: Parameters<TaskRunner["run"]>[1],
+): Promise<Result<TaskRunOutcome, readonly Problem[]>> {
+  const session = await openSession(host);
+  if (!session.ok) return session;
+  const planned = await planRequest(session.value, { tasks, projects: [], affected: undefined, passedArguments: [] });
+  if (!planned.ok) return planned;
+  const request: RunRequest = {
+    argv: ["run", ...tasks],
+    concurrency: undefined,
+    failFast: false,
+    force: false,
+    live: false,
+    replay: { executed: observer !== undefined, failed: observer !== undefined, cached: observer !== undefined },
+    observers: observer === undefined ? [] : [observer],
+    onCancel(cancel) {
+      const abort = () => cancel("term", "the caller");
+      if (signal?.aborted === true) abort();
+      signal?.addEventListener("abort", abort, { once: true });
+      return () => signal?.removeEventListener("abort", abort);
+    },
+  };
+  const outcome = await performRun(session.value, planned.value, request);
+  return outcome.ok ? ok(outcome.value) : outcome;
+}
