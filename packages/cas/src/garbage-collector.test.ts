@@ -86,6 +86,32 @@ test("over the size limit the least recently used goes first, whatever was made 
   }
 });
 
+// A large run uses everything within seconds, and time alone cannot tell its parts from each other.
+test("when everything was used at one time, no more of it goes than has to, and what stays is whole", async () => {
+  const { clock, ended } = world();
+  const actions: Digest[] = [];
+  const run = ended();
+  for (let index = 0; index < 40; index++)
+    actions.push(await recordOf(run, `task ${index}`, [`${index} `.repeat(1500), "shared"]));
+  value(await run.close());
+  await clock.advance(DAY_MS);
+  const store = ended();
+  const before = value(await storeStats(store)).storedBytes;
+  const maxSizeBytes = before * 0.9;
+  const report = value(await collectGarbage(store, { maxSizeBytes }));
+  if (report.kind !== "collected") throw new Error("busy");
+  expect(report.bytesAfter).toBeLessThanOrEqual(maxSizeBytes * 0.85);
+  expect(report.bytesAfter).toBeGreaterThan(maxSizeBytes * 0.75);
+  let hits = 0;
+  for (const action of actions) {
+    const found = value(await store.actions.lookup(action));
+    if (found.kind === "hit") expect(value(await missingBlobs(store.blobs, found.result))).toStrictEqual([]);
+    if (found.kind === "hit") hits++;
+  }
+  expect(hits).toBe(report.recordsKept);
+  expect(hits).toBeGreaterThan(25);
+});
+
 test("nothing used since the oldest live process began goes, however small the limit", async () => {
   const { clock, fs } = world();
   const live = testStore({ fs, clock });

@@ -116,11 +116,12 @@ async function collect(context: StoreContext, limits: GarbageLimits): Promise<Ga
   const sizes = await sweep.measure();
   const maxSizeBytes = limits.maxSizeBytes ?? DEFAULT_MAX_SIZE_BYTES;
   const byAge = nowMs - (limits.maxAgeMs ?? DEFAULT_MAX_AGE_MS);
-  const bySize = sizes.cutOffMs(maxSizeBytes, maxSizeBytes * TARGET_SHARE);
+  const cut = sizes.cut(maxSizeBytes, maxSizeBytes * TARGET_SHARE);
   // What a live process uses may be noted as late as the slack; a stamp is up to two seconds behind the clock.
   const liveMs = segments.oldestLiveMs === undefined ? nowMs : segments.oldestLiveMs - USE_SLACK_MS;
   const protectedMs = Math.min(liveMs, nowMs) - 2000;
-  const cutOffMs = Math.min(Math.max(byAge, bySize), protectedMs);
+  const cutOffMs = Math.min(Math.max(byAge, cut?.cutOffMs ?? byAge), protectedMs);
+  if (cut?.cutOffMs === cutOffMs) await sweep.spare(cut);
   const dryRun = limits.dryRun ?? false;
   const records = await sweep.remove(layout.records, { cutOffMs, dryRun, victims: incomplete });
   const blobs = await sweep.remove(layout.blobs, { cutOffMs, dryRun, victims: new Set<Digest>() });

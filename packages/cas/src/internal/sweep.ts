@@ -27,16 +27,25 @@ export class SizesByTime {
     this.totalBytes += sizeBytes;
   }
 
-  /** The time before which everything has to go for `targetBytes` to be left; the beginning of time if it all fits. */
-  cutOffMs(maxBytes: number, targetBytes: number): number {
-    if (this.totalBytes <= maxBytes) return Number.NEGATIVE_INFINITY;
+  /** Where to cut for `targetBytes` to be left; `undefined` if everything fits into `maxBytes`. */
+  cut(maxBytes: number, targetBytes: number): Cut | undefined {
+    if (this.totalBytes <= maxBytes) return undefined;
     let kept = 0;
     for (const [bucket, bytes] of [...this.#buckets].sort(([a], [b]) => b - a)) {
+      if (kept + bytes > targetBytes) {
+        return { fromMs: bucket * BUCKET_MS, cutOffMs: (bucket + 1) * BUCKET_MS, spareBytes: targetBytes - kept };
+      }
       kept += bytes;
-      if (kept > targetBytes) return (bucket + 1) * BUCKET_MS;
     }
-    return Number.NEGATIVE_INFINITY;
+    return undefined;
   }
+}
+
+/** Everything before `cutOffMs` has to go, but of what was used from `fromMs` on `spareBytes` may stay. */
+export interface Cut {
+  readonly fromMs: number;
+  readonly cutOffMs: number;
+  readonly spareBytes: number;
 }
 
 /** What one walk removed. */
@@ -85,6 +94,22 @@ export class Sweep {
       }
     }
     return sizes;
+  }
+
+  /**
+   * A large run uses everything at almost one time: all or nothing of it would go. Moves as many records of the last
+   * moments before the cut-off, with their blobs, behind it as there is room for.
+   */
+  async spare({ fromMs, cutOffMs, spareBytes }: Cut): Promise<void> {
+    const times = new UseTimes(this.#context);
+    for await (const files of storedFiles(this.#context, this.#context.layout.records)) {
+      for (const file of files) {
+        if (times.markedBytes >= spareBytes) return;
+        const action = file.stat.mtimeMs >= fromMs && file.stat.mtimeMs < cutOffMs ? this.#actionOf(file) : undefined;
+        // Two seconds more, because a stamp is that much behind the time it stands for.
+        if (action !== undefined) await times.settle(action, cutOffMs + 2000);
+      }
+    }
   }
 
   /** Removes what was last used before the cut-off, and the victims (digests with size 0, for a name has none). */

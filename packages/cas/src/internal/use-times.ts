@@ -12,12 +12,15 @@ import { namedDigests, treeFileDigests } from "../result-digests.ts";
 import { decodeRecord } from "./record-bytes.ts";
 import { stampMs } from "./stamp.ts";
 import type { StoreContext } from "./store-context.ts";
+import { storedBytes } from "./store-context.ts";
 
 /** What became of one record. */
 export type RecordState = "settled" | "missing" | "corrupt" | "incomplete";
 
 /** Marks records and what they stand on as used. */
 export class UseTimes {
+  /** Sizes of the files that got a later time, so far. */
+  markedBytes = 0;
   readonly #context: StoreContext;
 
   constructor(context: StoreContext) {
@@ -45,6 +48,7 @@ export class UseTimes {
     }
     // Last, and not before: a stamped record says that its blobs are marked.
     this.#stamp(path, usedMs);
+    this.markedBytes += storedBytes(stat.sizeBytes);
     return "settled";
   }
 
@@ -67,7 +71,10 @@ export class UseTimes {
     const { fs, check } = this.#context;
     const stat: FileStat | undefined = fs.lstat(path);
     if (check.verdict(digest, path, { stat, engine }) !== "usable") return false;
-    if (stat !== undefined && stat.mtimeMs < stampMs(timeMs)) this.#stamp(path, timeMs);
+    if (stat !== undefined && stat.mtimeMs < stampMs(timeMs)) {
+      this.#stamp(path, timeMs);
+      this.markedBytes += storedBytes(stat.sizeBytes);
+    }
     return true;
   }
 
