@@ -47,7 +47,7 @@ function linkDependencies(): void {
 
 function kahn(...args: readonly string[]): { readonly status: number | null; readonly text: string } {
   const { PATH, HOME } = process.env;
-  // Half the smallest counts: what is tested here is the runner; the counts that matter run outside.
+  // Half the usual counts: what is tested here is the runner; the counts that matter run outside.
   const env = { PATH, HOME, NO_COLOR: "1", KAHN_TEST_SCALE: "0.5" };
   const { status, stdout, stderr } = spawnSync(process.execPath, [KAHN, ...args], {
     cwd: directory,
@@ -58,21 +58,13 @@ function kahn(...args: readonly string[]): { readonly status: number | null; rea
 }
 
 test("the repository builds and passes its own tests through kahn, and the second time nothing runs", () => {
-  const first = kahn("run", ...TASKS, "--json");
+  const first = kahn("run", ...TASKS, "--output", "errors");
   expect(first.status, first.text).toBe(0);
-  expect(finished(first.text)).toMatchObject({ executed: TASKS.length, cached: 0, failed: 0 });
   rmSync(join(directory, "packages/kahn/dist"), { recursive: true });
   const second = kahn("run", ...TASKS, "--json");
   expect(second.status, second.text).toBe(0);
-  expect(finished(second.text)).toMatchObject({ executed: 0, cached: TASKS.length, failed: 0 });
-  expect(spawnSync(process.execPath, [join(directory, "packages/kahn/dist/kahn.mjs"), "--version"]).status).toBe(0);
-}, 600_000);
-
-function finished(text: string): unknown {
-  const last = text
-    .trim()
-    .split("\n")
-    .findLast((line) => line.startsWith('{"kind":"run.finished"') || line.includes('"run.finished"'));
-  const event = JSON.parse(last ?? "{}") as { readonly counts?: object };
-  return { ...event, ...event.counts };
-}
+  expect(JSON.parse(second.text.trim().split("\n").at(-1)!)).toMatchObject({ executed: 0, cached: TASKS.length });
+  // What came back is the whole of it, with its executable bit.
+  const built = spawnSync(join(directory, "packages/kahn/dist/kahn.mjs"), ["--version"], { encoding: "utf8" });
+  expect(built.stdout).toMatch(/^\d+\.\d+\.\d+/);
+}, 900_000);
