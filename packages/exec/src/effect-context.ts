@@ -8,6 +8,7 @@ import {
   type CacheMissReason,
   type Digest,
   type MissReason,
+  type OutputEvent,
   type Problem,
   problem,
   type Result,
@@ -27,7 +28,7 @@ export interface EffectContext {
   readonly closuresOf: (nodes: readonly number[]) => readonly Digest[];
   /** Records an event that belongs to a running effect. */
   readonly note: (event: RunEventBody) => void;
-  readonly output: (node: number, stream: "stdout" | "stderr", bytes: Uint8Array, replayed: boolean) => void;
+  readonly output: (event: Omit<OutputEvent, "kind">) => void;
   /** A service can be used by those that require it. */
   readonly becameReady: (node: number) => void;
   /** True once the run is being cancelled: no further attempt is made. */
@@ -38,8 +39,7 @@ export interface EffectContext {
 export function miss(
   context: EffectContext,
   node: NodeRuntime,
-  reasons: readonly MissReason[],
-  cache?: CacheMissReason,
+  { reasons, cache }: { readonly reasons: readonly MissReason[]; readonly cache?: CacheMissReason },
 ): "miss" {
   node.missed = reasons;
   context.note({

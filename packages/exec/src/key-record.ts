@@ -102,12 +102,12 @@ export type DescribeExternal = (name: string, before: Digest, now: Digest) => re
 export function compareKeyRecords(before: KeyRecord, now: KeyRecord, external?: DescribeExternal): MissReason[] {
   if (before.schema !== now.schema) return [{ code: "schema-changed", detail: `${before.schema} → ${now.schema}` }];
   const reasons: MissReason[] = [];
-  const scalar = (code: MissReason["code"], old: Json, fresh: Json, detail?: string) => {
-    if (canonicalJson(old) !== canonicalJson(fresh)) reasons.push(detail === undefined ? { code } : { code, detail });
+  const scalar = (code: MissReason["code"], [old, fresh]: readonly [Json, Json], detail: string) => {
+    if (canonicalJson(old) !== canonicalJson(fresh)) reasons.push({ code, detail });
   };
-  scalar("command-changed", before.arguments, now.arguments, changed(command(before), command(now)));
-  scalar("command-changed", before.directory, now.directory, changed(before.directory, now.directory));
-  scalar("arguments-changed", before.passedArguments, now.passedArguments, now.passedArguments.join(" "));
+  scalar("command-changed", [before.arguments, now.arguments], changed(command(before), command(now)));
+  scalar("command-changed", [before.directory, now.directory], changed(before.directory, now.directory));
+  scalar("arguments-changed", [before.passedArguments, now.passedArguments], now.passedArguments.join(" "));
   reasons.push(...compareInputs(before, now), ...compareEnv(before, now));
   reasons.push(...comparePairs("tool-changed", before.tools, now.tools));
   reasons.push(
@@ -116,12 +116,11 @@ export function compareKeyRecords(before: KeyRecord, now: KeyRecord, external?: 
   reasons.push(...comparePairs("dependency-changed", before.dependencies, now.dependencies));
   scalar(
     "outputs-changed",
-    before.outputGlobs,
-    now.outputGlobs,
+    [before.outputGlobs, now.outputGlobs],
     changed(list(before.outputGlobs), list(now.outputGlobs)),
   );
-  scalar("platform-changed", before.platform, now.platform, changed(before.platform, now.platform));
-  scalar("platform-changed", before.isolation, now.isolation, changed(before.isolation, now.isolation));
+  scalar("platform-changed", [before.platform, now.platform], changed(before.platform, now.platform));
+  scalar("platform-changed", [before.isolation, now.isolation], changed(before.isolation, now.isolation));
   return reasons;
 }
 

@@ -12,6 +12,7 @@ import {
   type ActionResult,
   type BlobStore,
   type Clock,
+  type Digest,
   type ExecuteObserver,
   type ExecuteOutcome,
   type ExecuteRequest,
@@ -57,13 +58,24 @@ export function localExecutor(options: LocalExecutorOptions): ActionExecutor {
     execute(request, observer) {
       // Stream files are reused: creating one costs as much as the rest of a small task's bookkeeping.
       const slot = freeSlots.pop() ?? ++slots;
-      const execution = new LocalExecution(options, request, observer, `${options.streamDirectory}/${slot}`);
+      const execution = new LocalExecution(options, {
+        request,
+        observer,
+        streamPrefix: `${options.streamDirectory}/${slot}`,
+      });
       return {
         outcome: execution.run().finally(() => freeSlots.push(slot)),
         cancel: (how) => execution.cancel(how),
       };
     },
   };
+}
+
+interface OneExecution {
+  readonly request: ExecuteRequest;
+  readonly observer: ExecuteObserver;
+  /** Path of the stream files, to which `.stdout` and `.stderr` are appended. */
+  readonly streamPrefix: string;
 }
 
 type EndedBy = "itself" | "timeout" | "not-ready" | "cancel";
@@ -76,7 +88,7 @@ class LocalExecution implements Pick<Execution, "cancel"> {
   readonly #observer: ExecuteObserver;
   readonly #streamPrefix: string;
 
-  constructor(options: LocalExecutorOptions, request: ExecuteRequest, observer: ExecuteObserver, streamPrefix: string) {
+  constructor(options: LocalExecutorOptions, { request, observer, streamPrefix }: OneExecution) {
     this.#options = options;
     this.#request = request;
     this.#observer = observer;
@@ -221,7 +233,7 @@ class LocalExecution implements Pick<Execution, "cancel"> {
 
   /** First phase of publishing. A store that refuses makes the result unpublishable, never the task failed. */
   async #ingest(outputs: CollectedOutputs, refused: Problem | undefined): Promise<Problem | undefined> {
-    const { blobs, fs, states } = this.#options;
+    const { blobs } = this.#options;
     if (refused !== undefined) return storeFailed(this.#request.resolved, refused);
     const spec = this.#request.resolved.outputs;
     const files = outputs.entries.filter((entry) => entry.kind === "file");
@@ -248,7 +260,7 @@ class LocalExecution implements Pick<Execution, "cancel"> {
       const written = await blobs.write(digest, bytes);
       if (!written.ok) return storeFailed(this.#request.resolved, written.problem);
     }
-    if (adopt) rememberAdopted(fs, states, spec.workspaceRoot, files);
+    if (adopt) rememberAdopted(this.#options, requests, ingested.value);
     return undefined;
   }
 }
@@ -273,15 +285,15 @@ function unshareOutputs(fs: FileSystem, states: FileStates, { outputs }: Resolve
 }
 
 function rememberAdopted(
-  fs: FileSystem,
-  states: FileStates,
-  workspaceRoot: string,
-  files: readonly Extract<OutputEntry, { kind: "file" }>[],
+  { fs, states }: LocalExecutorOptions,
+  adopted: readonly { readonly path: string }[],
+  digests: readonly Digest[],
 ): void {
-  const paths = files.map((file) => `${workspaceRoot}/${file.path}`);
+  const stats = fs.statMany(adopted.map((each) => each.path));
   const known: KnownFile[] = [];
-  for (const [index, stat] of fs.statMany(paths).entries()) {
-    if (stat !== undefined) known.push({ path: paths[index]!, digest: files[index]!.digest, stat, linked: true });
+  for (const [index, { path }] of adopted.entries()) {
+    const stat = stats[index];
+    if (stat !== undefined) known.push({ path, digest: digests[index]!, stat, linked: true });
   }
   states.remember(known);
 }

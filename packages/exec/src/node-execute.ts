@@ -53,7 +53,7 @@ async function executeOnce(context: EffectContext, node: NodeRuntime, attempt: n
       started: () => {
         if (isService && resolved.run.ready === undefined) ready();
       },
-      output: (stream, bytes) => context.output(node.node, stream, bytes, false),
+      output: (stream, bytes) => context.output({ node: node.node, stream, bytes, replayed: false }),
       ready,
     },
   );
@@ -105,7 +105,7 @@ async function complete(
   }
   if (context.options.replay.executed) {
     for (const [stream, bytes] of (await readStreams(context, outcome.result)) ?? []) {
-      context.output(node.node, stream, bytes, false);
+      context.output({ node: node.node, stream, bytes, replayed: false });
     }
   }
   node.closure = closureOf(
@@ -139,7 +139,7 @@ function keepStreams(
   for (const stream of ["stdout", "stderr"] as const) {
     const bytes = stream === "stdout" ? streams.stdoutRaw : streams.stderrRaw;
     if (bytes === undefined) continue;
-    if (context.options.replay.failed) context.output(node.node, stream, bytes, false);
+    if (context.options.replay.failed) context.output({ node: node.node, stream, bytes, replayed: false });
     node[stream] = kept(node, context.options.records.put(bytes));
   }
 }

@@ -34,11 +34,11 @@ export async function lookupNode(context: EffectContext, node: NodeRuntime): Pro
       node.requires.map((id, at) => [context.labelOf(id), closures[at]!]),
     );
   if (!resolved.value.cacheable) {
-    return miss(context, node, [{ code: "not-cacheable", ...detail(resolved.value.uncachedBecause) }]);
+    return miss(context, node, { reasons: [{ code: "not-cacheable", ...detail(resolved.value.uncachedBecause) }] });
   }
   if (!options.cache.read) {
     node.key = keyRecord();
-    return miss(context, node, [{ code: "forced" }]);
+    return miss(context, node, { reasons: [{ code: "forced" }] });
   }
   return askCache(context, node, keyRecord);
 }
@@ -72,7 +72,7 @@ async function askCache(context: EffectContext, node: NodeRuntime, keyRecord: ()
   node.key = keyRecord();
   const entry = history.entry(node.planned.label);
   const reasons = missReasons({ records, entry, action, key: node.key, cache, describeExternal });
-  return miss(context, node, reasons, cache);
+  return miss(context, node, { reasons, cache });
 }
 
 function lookupFailed(node: NodeRuntime, cause: Problem): Problem {

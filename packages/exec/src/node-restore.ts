@@ -36,7 +36,7 @@ export async function restoreNode(context: EffectContext, node: NodeRuntime): Pr
     context.closuresOf(node.requires),
   );
   if (node.memo === undefined) memorise(context, node, found.entries);
-  for (const [stream, bytes] of found.streams) context.output(node.node, stream, bytes, true);
+  for (const [stream, bytes] of found.streams) context.output({ node: node.node, stream, bytes, replayed: true });
   return "restored";
 }
 
@@ -72,7 +72,7 @@ async function hitOf(context: EffectContext, node: NodeRuntime): Promise<Hit | M
 function unusable(context: EffectContext, node: NodeRuntime, reason: MissReason): "missing" {
   delete node.result;
   delete node.memo;
-  miss(context, node, [reason], "incomplete");
+  miss(context, node, { reasons: [reason], cache: "incomplete" });
   const closures = context.closuresOf(node.requires);
   node.key = keyRecordOf(
     node.resolved!,

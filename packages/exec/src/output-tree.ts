@@ -70,6 +70,13 @@ export function collectOutputs(
   return ok({ entries: all, missingRoots: found.missingRoots, ...arrange(spec, directory, { found, entries: all }) });
 }
 
+/** One walk over output roots. */
+interface OutputWalk {
+  readonly fs: FileSystem;
+  readonly spec: OutputSpec;
+  readonly found: FoundPaths;
+}
+
 interface FoundPaths {
   readonly paths: string[];
   readonly emptyDirectories: string[];
@@ -84,20 +91,21 @@ function walkRoots(fs: FileSystem, spec: OutputSpec): FoundPaths {
     if (stat === undefined) found.missingRoots.push(root);
     else if (stat.kind === "directory") {
       found.directoryRoots.add(root);
-      walk(fs, spec, root, found);
+      walk({ fs, spec, found }, root);
     } else if (spec.matches(root)) found.paths.push(root);
   }
   return found;
 }
 
-function walk(fs: FileSystem, spec: OutputSpec, directory: string, found: FoundPaths): void {
+function walk(context: OutputWalk, directory: string): void {
+  const { fs, spec, found } = context;
   const names = fs.readDirectory(absolute(spec, directory)) ?? [];
   if (names.length === 0 && spec.matches(`${directory}/.`)) found.emptyDirectories.push(directory);
   for (const { name, kind } of names) {
     const path = directory === "" ? name : `${directory}/${name}`;
     if (kind === "directory") {
       // Nothing is an output there, whatever a glob says, and the walk would be long.
-      if (name !== "node_modules" && name !== ".git" && name !== ".kahn") walk(fs, spec, path, found);
+      if (name !== "node_modules" && name !== ".git" && name !== ".kahn") walk(context, path);
     } else if (kind !== "other" && spec.matches(path)) found.paths.push(path);
   }
 }

@@ -72,8 +72,7 @@ class GraphRunner {
       labelOf: (node) => this.#nodes[node]!.planned.label,
       closuresOf: (nodes) => nodes.map((node) => this.#closureOf(node)),
       note: (event) => this.#note(event),
-      output: (node, stream, bytes, replayed) =>
-        this.#log.output({ kind: "node.output", node, stream, bytes, replayed }),
+      output: (event) => this.#log.output({ kind: "node.output", ...event }),
       becameReady: (node) => this.#deliver({ kind: "became-ready", node }),
       cancelling: () => this.#cancelling,
     };

@@ -1,14 +1,7 @@
 /** Graphs as text: JSON, DOT, Mermaid and a page that needs nothing else. */
 
+import type { DrawnNode } from "./drawn-node.ts";
 import { graphPage } from "./graph-page.ts";
-
-/** A node to be drawn. Edges name labels. */
-export interface DrawnNode {
-  readonly label: string;
-  readonly requires: readonly string[];
-  readonly after: readonly string[];
-  readonly validates: readonly string[];
-}
 
 /** The formats of `--graph`. */
 export type GraphFormat = "json" | "dot" | "mermaid" | "html";

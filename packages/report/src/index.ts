@@ -1,5 +1,6 @@
 /** What people and machines read of a run, made from its events alone. */
-export { type DrawnNode, type GraphFormat, graphText } from "./graph-text.ts";
+export type { DrawnNode } from "./drawn-node.ts";
+export { type GraphFormat, graphText } from "./graph-text.ts";
 export { JsonReporter } from "./json-reporter.ts";
 export { missLine, missText } from "./miss-text.ts";
 export { type Paint, painter } from "./paint.ts";

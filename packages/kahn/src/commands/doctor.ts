@@ -21,7 +21,10 @@ wrong; what is merely absent is named with what it would be good for.`,
   examples: [["kahn doctor --env", "why does my task not see FOO?"]],
   async run(host, given) {
     if (given.has("env")) return printEnv(host);
-    const { openSession, systemPorts } = await import("../session/workspace-session.ts");
+    const [{ openSession }, { systemPorts }] = await Promise.all([
+      import("../session/workspace-session.ts"),
+      import("../session/system-ports.ts"),
+    ]);
     const ports = systemPorts(host);
     const findings: Finding[] = [...checkMachine(host, ports)];
     const session = await openSession(host);

@@ -2,9 +2,9 @@
 import { type Digest, problem, type RunEvent, type RunId } from "@kahn/core";
 import type { ParsedArguments } from "../cli/arguments.ts";
 import { EXIT, refuse } from "../cli/command.ts";
+import { findRun, unknownRun } from "../session/find-run.ts";
 import { listRuns, readableEvents } from "../session/run-journal.ts";
 import type { WorkspaceSession } from "../session/workspace-session.ts";
-import { findRun, unknownRun } from "./runs.ts";
 
 type Settled = Extract<RunEvent, { kind: "node.settled" }>;
 

@@ -12,6 +12,7 @@ import {
 } from "@kahn/report";
 import type { ParsedArguments } from "../cli/arguments.ts";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
+import { findRun, unknownRun } from "../session/find-run.ts";
 import { listRuns, pruneRuns, readableEvents, readRun } from "../session/run-journal.ts";
 import type { WorkspaceSession } from "../session/workspace-session.ts";
 
@@ -106,20 +107,6 @@ function show(session: WorkspaceSession, given: ParsedArguments): number {
   for (const { node } of view.running.values()) host.stdout.write(`… ${view.nodes[node]?.label} was running\n`);
   host.stdout.write(view.finished === undefined ? "\nthe run was interrupted\n" : summaryText(view, paint));
   return EXIT.done;
-}
-
-/** The run meant by an id or its beginning; the newest without one. */
-export function findRun({ journals }: WorkspaceSession, text: string | undefined): RunId | undefined {
-  const all = listRuns(journals);
-  if (text === undefined) return all[0];
-  return parseRunId(text) ?? all.find((id) => id.startsWith(text.toUpperCase()));
-}
-
-/** The problem of an id that no run has. */
-export function unknownRun(text: string | undefined) {
-  return text === undefined
-    ? problem("run-unknown", "this workspace has no runs yet", { next: "kahn run TASK makes one." })
-    : problem("run-unknown", `no run has an id that begins with ${text}`, { next: "kahn runs list shows all." });
 }
 
 function prune({ journals, host }: WorkspaceSession, given: ParsedArguments): number {

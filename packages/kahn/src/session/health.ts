@@ -2,7 +2,8 @@
 import { storeStats } from "@kahn/cas";
 import { sizeText } from "@kahn/report";
 import type { Host } from "../cli/host.ts";
-import type { SystemPorts, WorkspaceSession } from "./workspace-session.ts";
+import type { SystemPorts } from "./system-ports.ts";
+import type { WorkspaceSession } from "./workspace-session.ts";
 
 /** One thing that was looked at. `absent` is no fault: something optional is not there. */
 export interface Finding {

@@ -3,7 +3,7 @@ import type { Problem, Result } from "@kahn/core";
 import { createModuleImporter, loadWorkspace, type WorkspaceModel } from "@kahn/workspace";
 import type { Host } from "../cli/host.ts";
 import { VERSION } from "../version.ts";
-import type { SystemPorts } from "./workspace-session.ts";
+import type { SystemPorts } from "./system-ports.ts";
 
 /** The name of this very chunk, which the bundler makes of its content: a model is read by the code that wrote it. */
 const BUILD = import.meta.url.slice(import.meta.url.lastIndexOf("/") + 1);

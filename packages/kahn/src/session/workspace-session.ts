@@ -18,21 +18,14 @@ import {
 } from "@kahn/core";
 import { openResultMemo, openRunHistory, type ResultMemo, type RunHistory } from "@kahn/exec";
 import { fileJournalStore } from "@kahn/journal";
-import { livenessOf, nodeClock, nodeFileSystem, nodeGit, nodeRandom, ownIdentity } from "@kahn/system";
+import { livenessOf, ownIdentity } from "@kahn/system";
 import { openFileStates, type WorkspaceModel, type WorkTreeStates } from "@kahn/workspace";
 import type { Host } from "../cli/host.ts";
 import { cacheSection } from "./cache-limits.ts";
 import { loadModel } from "./load-model.ts";
 import { type Locations, locationsOf } from "./locations.ts";
 import { CHAIN_VARIABLE, type Chain, parseChain } from "./nesting.ts";
-
-/** The ports of this process that need no workspace. */
-export interface SystemPorts {
-  readonly fs: FileSystem;
-  readonly clock: ReturnType<typeof nodeClock>;
-  readonly random: ReturnType<typeof nodeRandom>;
-  readonly git: Git;
-}
+import { type SystemPorts, systemPorts } from "./system-ports.ts";
 
 /** One workspace, open. */
 export class WorkspaceSession {
@@ -104,11 +97,6 @@ export class WorkspaceSession {
     this.#journals ??= fileJournalStore({ fs, directory: this.locations.runs });
     return this.#journals;
   }
-}
-
-/** The ports of this machine. */
-export function systemPorts(host: Host): SystemPorts {
-  return { fs: nodeFileSystem(), clock: nodeClock(), random: nodeRandom(), git: nodeGit({ env: host.env }) };
 }
 
 /** Opens the workspace that holds the host's directory; every problem of its configuration at once. */
