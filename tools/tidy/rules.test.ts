@@ -135,6 +135,7 @@ const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
         "packages/exec/src/a.ts": `export const run = (process: Runner) => process.start(own.setTimeout);`,
         "packages/exec/src/a.test.ts": `console.log(process.env.KAHN_TEST_SCALE, Date.now());`,
         "packages/kahn/src/a.ts": `process.exitCode = process.argv.length; console.log(Date.now());`,
+        "packages/system/src/spawner-main.ts": `process.exit(process.argv.length);`,
         "packages/report/src/a.ts": `process.stdout.write("done");`,
         "packages/system/src/a.ts": `import fs from "node:fs";\nexport const now = () => Date.now();`,
       },

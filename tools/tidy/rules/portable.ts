@@ -4,7 +4,7 @@ import { lineAt } from "../syntax.ts";
 
 const FORBIDDEN: readonly { readonly pattern: RegExp; readonly what: string; readonly instead: string }[] = [
   {
-    pattern: /(?<![\w.])\/(home|Users)\/(?!you\b)[a-z]\w*|(?<![\w./])\/(root|work\/(main|shared))\//g,
+    pattern: /(?<![\w.])\/(home|Users)\/(?!(you|me)\b)[a-z]\w*|(?<![\w./])\/(root|work\/(main|shared))\//g,
     what: "the path of one machine",
     instead: "Use a relative path, a temporary folder, or /home/you in an example.",
   },
