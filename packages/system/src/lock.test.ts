@@ -13,7 +13,7 @@ import { Contest } from "./internal/lock-contest.ts";
 import { listenAt } from "./internal/lock-socket.ts";
 import { acquireLock, type Lock, type LockHolder, lockHolder, tryLock } from "./lock.ts";
 
-const SCALE = Number(process.env.KAHN_TEST_SCALE ?? 1);
+const ROUNDS = Math.round(4 * Number(process.env.KAHN_TEST_SCALE ?? 1));
 const owner = { label: "test", command: "vitest" };
 const clock = nodeClock();
 
@@ -128,8 +128,8 @@ test("many contenders in one process are inside one after the other", async () =
       lock.release();
     }
   };
-  await Promise.all(Array.from({ length: 8 }, () => contender(Math.round(12 * SCALE))));
-  expect(entered).toBe(8 * Math.round(12 * SCALE));
+  await Promise.all(Array.from({ length: 8 }, () => contender(ROUNDS)));
+  expect(entered).toBe(8 * ROUNDS);
   const last = value(await acquireLock({ path, owner, clock }));
   expect(readdirSync(path).length).toBe(1);
   last.release();
@@ -138,7 +138,7 @@ test("many contenders in one process are inside one after the other", async () =
 test("processes that read and write a counter under the lock lose no count", async () => {
   const path = guardedFolder();
   writeFileSync(join(path, "counter"), "0");
-  const rounds = Math.round(30 * SCALE);
+  const rounds = 3 * ROUNDS;
   const children = Array.from({ length: 4 }, () => start("count", path, rounds));
   expect((await Promise.all(children.map((child) => child.exited))).flat()).toEqual(Array(4).fill([0, null]).flat());
   expect(readFileSync(join(path, "counter"), "utf8")).toBe(String(4 * rounds));
@@ -146,7 +146,7 @@ test("processes that read and write a counter under the lock lose no count", asy
 
 test("of processes that try at the same instant exactly one wins", async () => {
   const path = guardedFolder();
-  for (let round = 0; round < Math.round(3 * SCALE); round++) {
+  for (let round = 0; round < Math.ceil(ROUNDS / 4); round++) {
     const children = Array.from({ length: 5 }, () => start("try", path));
     for (const child of children) expect(await child.line()).toBe("ready");
     for (const child of children) child.process.stdin.write("go\n");
