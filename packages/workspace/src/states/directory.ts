@@ -47,6 +47,8 @@ export class Directory {
   #names: string[] = [];
   #ids: number[] = [];
   #positions: Map<string, number> | undefined;
+  /** Position after the name that was found last. */
+  #next = 0;
 
   constructor(path: string, stored?: StoredNames) {
     this.path = path;
@@ -78,12 +80,24 @@ export class Directory {
   /** The row of a name, if it has one. */
   find(name: string): number | undefined {
     const names = this.names;
+    // Whoever asks for many names mostly asks in their order.
+    const next = this.#next;
+    if (names[next] === name) {
+      this.#next = next + 1;
+      return this.#ids[next]!;
+    }
+    return this.#search(names, name);
+  }
+
+  #search(names: readonly string[], name: string): number | undefined {
     if (names.length <= SMALL) {
       const position = names.indexOf(name);
+      if (position !== -1) this.#next = position + 1;
       return position === -1 ? undefined : this.#ids[position]!;
     }
     this.#positions ??= new Map(names.map((each, index) => [each, index]));
     const position = this.#positions.get(name);
+    if (position !== undefined) this.#next = position + 1;
     return position === undefined ? undefined : this.#ids[position]!;
   }
 
@@ -99,6 +113,7 @@ export class Directory {
 
   /** Replaces all names at once; they must be in walk order. */
   replace(names: string[], ids: number[]): void {
+    if (this.isOrdered && ids.length === this.ids.length && ids.every((id, index) => id === this.#ids[index])) return;
     this.#stored = undefined;
     this.#isMaterial = true;
     this.#names = names;

@@ -17,6 +17,7 @@ import { createHash } from "node:crypto";
 import type { NativeDigestFunction } from "@kahn/core";
 import { Directory, type Listing, type StoredNames } from "./directory.ts";
 import { columnsOver, digestBytesOf, type EntryColumns, EntryTable, makeColumns } from "./entry-table.ts";
+import { nameOf, parentOf } from "./tree-paths.ts";
 
 /** Changes with the layout: a file with another number is ignored. */
 const MAGIC = "KAHNFS01";
@@ -120,7 +121,7 @@ function readFolders({ paths, numbers, counts, ends, text }: StoredFolders): Map
 /** Writes an index. Rows and folders that are known to be gone are left out. */
 export function encodeIndex(contents: IndexContents): Uint8Array {
   const { fn, table } = contents;
-  const folders = [...contents.directories.values()].filter((each) => !isGone(each, contents));
+  const folders = remainingFolders(contents);
   const numbers = new Float64Array(folders.length * FOLDER_WIDTH);
   const rows = new RowWriter(table, fn);
   const counts = new Uint32Array(folders.length);
@@ -222,17 +223,23 @@ class RowWriter {
   }
 }
 
-/** True when the directory above was listed and does not have it. */
-function isGone(folder: Directory, { directories, table }: IndexContents): boolean {
-  for (let path = folder.path; path !== "" && path !== "/"; ) {
-    const slash = path.lastIndexOf("/");
-    const parent = directories.get(slash === -1 ? "" : path.slice(0, slash));
-    const id = parent?.find(path.slice(slash + 1));
-    if (parent?.listing !== undefined && (id === undefined || table.kind(id) !== "directory")) return true;
-    if (slash <= 0) return false;
-    path = path.slice(0, slash);
-  }
-  return false;
+/** The folders whose parents, as far as these were listed, still have them. */
+function remainingFolders({ directories, table }: IndexContents): Directory[] {
+  const gone = new Map<string, boolean>();
+  const isGone = (path: string): boolean => {
+    if (path === "" || path === "/") return false;
+    let answer = gone.get(path);
+    if (answer === undefined) {
+      const above = parentOf(path);
+      const parent = directories.get(above);
+      const id = parent?.listing === undefined ? undefined : parent.find(nameOf(path));
+      const isMissing = parent?.listing !== undefined && (id === undefined || table.kind(id) !== "directory");
+      answer = isMissing || isGone(above);
+      gone.set(path, answer);
+    }
+    return answer;
+  };
+  return [...directories.values()].filter((folder) => !isGone(folder.path));
 }
 
 function writeFolder(numbers: Float64Array, at: number, folder: Directory): void {

@@ -1,4 +1,5 @@
 /** The work tree's files and what is known of them. */
 export { Directory } from "./directory.ts";
-export type { FileStatesOptions, FileTrouble } from "./work-tree-states.ts";
+export type { FileStatesOptions } from "./file-states-options.ts";
+export type { FileTrouble } from "./work-tree-states.ts";
 export { openFileStates, WorkTreeStates } from "./work-tree-states.ts";

@@ -20,23 +20,12 @@ import type {
 } from "@kahn/core";
 import { Directory, inWalkOrder } from "./directory.ts";
 import type { EntryKind, EntryTable } from "./entry-table.ts";
+import type { FileStatesOptions } from "./file-states-options.ts";
 import type { IndexContents } from "./index-file.ts";
 import { readIndex, writeIndex } from "./index-store.ts";
 import { TreeClock } from "./tree-clock.ts";
 import { nameOf, parentOf, TreePaths } from "./tree-paths.ts";
 import { type FileTime, isSettled } from "./trust.ts";
-
-/** What the states stand on. */
-export interface FileStatesOptions {
-  readonly fs: FileSystem;
-  readonly clock: Clock;
-  /** Absolute path of the index file; its directory is made when something is first written. */
-  readonly indexPath: string;
-  /** Absolute path of the work tree. */
-  readonly workspaceRoot: string;
-  /** Function of the digests; default SHA-256. */
-  readonly digestFunction?: NativeDigestFunction;
-}
 
 /** Why a file has no digest. */
 export type FileTrouble = Extract<HashOutcome, { kind: "unreadable" | "unstable" }>;
@@ -57,6 +46,8 @@ export class WorkTreeStates implements FileStates {
   readonly #table: EntryTable;
   readonly #directories: Map<string, Directory>;
   readonly #notes: Map<string, unknown>;
+  /** Of the last path that was looked up: paths mostly come folder by folder. */
+  #lastDirectory: Directory | undefined;
   #moment = 1;
   #isDisturbed = false;
   #isChanged = false;
@@ -107,8 +98,12 @@ export class WorkTreeStates implements FileStates {
 
   /** The row of a path, made when there is none. */
   rowOf(path: string): number {
-    const directory = this.#directory(parentOf(path));
-    const name = nameOf(path);
+    const slash = path.lastIndexOf("/");
+    const last = this.#lastDirectory;
+    const isSame = last !== undefined && slash === last.path.length && slash > 0 && path.startsWith(last.path);
+    const directory = isSame ? last : this.#directory(parentOf(path));
+    this.#lastDirectory = directory;
+    const name = path.slice(slash + 1);
     const known = directory.find(name);
     if (known !== undefined) return known;
     const id = this.#add("unknown");
@@ -253,6 +248,7 @@ export class WorkTreeStates implements FileStates {
     this.#disbelieveAbove(relative);
     this.#isChanged = true;
     if (!this.#directories.has(relative)) return;
+    this.#lastDirectory = undefined;
     for (const each of [...this.#directories.keys()]) {
       if (each === relative || each.startsWith(`${relative}/`)) this.#directories.delete(each);
     }
