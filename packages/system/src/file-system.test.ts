@@ -102,6 +102,20 @@ test("a file that changes while it is read is unstable, or hashed at one of its 
   }
 });
 
+// Goal: a change that leaves the size as it is does not go unnoticed. Method: another process overwrites one byte
+// without pause; sooner or later three readings in a row are disturbed.
+test("a file that is overwritten in place while it is read is unstable", () => {
+  const path = join(directory, "overwritten");
+  fs.writeFile(path, Buffer.alloc(16_000_000, "x"));
+  const writer = spawn("/bin/sh", ["-c", 'while :; do printf x 1<>"$1"; done', "sh", path], { stdio: "ignore" });
+  try {
+    let rounds = 0;
+    while (fs.hashMany([path])[0]?.kind !== "unstable") assert.ok(rounds++ < 500, "never noticed");
+  } finally {
+    writer.kill("SIGKILL");
+  }
+});
+
 test("the file system's clock moves on and is not far from ours", () => {
   const first = fileSystemClockMs(fs, directory);
   let second = first;

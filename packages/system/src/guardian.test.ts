@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -40,7 +40,7 @@ function bundleHost(name: string, text: string): string {
     import { directRunner, nodeClock, startGuardian } from "./index.ts";
     const file = (name) => ({ kind: "file", path: ${JSON.stringify(directory)} + "/" + name });
     const start = (guardian, spec) => directRunner({ clock: nodeClock(), guardian: startGuardian(guardian) }).start({
-      cwd: "/", env: { PATH: "/usr/bin:/bin" }, stderr: { kind: "inherit" }, graceMs: 100, label: "host", ...spec });
+      cwd: "/", env: { PATH: "/usr/bin:/bin" }, stderr: file("host.err"), graceMs: 100, label: "host", ...spec });
     ${text}`;
   const stdin = { contents, resolveDir: fileURLToPath(new URL(".", import.meta.url)) };
   buildSync({ stdin, bundle: true, platform: "node", format: "esm", outfile });
@@ -86,7 +86,11 @@ async function startHost(token: string, args: readonly string[]): Promise<ChildP
   return child;
 }
 
-const SHELLS = ["/bin/sh", "/usr/bin/dash", "/bin/bash"].filter((shell) => existsSync(shell));
+const SHELLS = [
+  ...new Set(
+    ["/bin/sh", "/bin/dash", "/bin/bash"].filter((shell) => existsSync(shell)).map((shell) => realpathSync(shell)),
+  ),
+];
 
 // Goal: no process survives Kahn, at whatever instant and however it is killed. Method: a host that starts and ends
 // processes of all sorts without pause is killed after a random time, alone or with its whole group, and every third starts its
@@ -188,6 +192,7 @@ test.runIf(isLinux)("the lock that a guardian holds is released only after the l
   await gone;
   let refusals = 0;
   for (;;) {
+    if (refusals === 1000) await quiet(`${token}/`);
     assert.ok(refusals < 1000, "the lock is never released");
     const server = createServer().listen(name);
     const outcome = await new Promise((resolve) => {

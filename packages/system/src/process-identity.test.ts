@@ -23,10 +23,13 @@ test("a process that has ended is dead, and has no start time", async () => {
   assert.equal(livenessOf({ ...ownIdentity(), pid }), "dead");
 });
 
+/** Ends once its parent has become `sleep`: a shell might wait for it after all. */
+const UNTIL_SLEEP = 'until read -r name </proc/$PPID/comm && [ "$name" = sleep ]; do :; done';
+
 // Goal: a zombie answers kill(pid, 0) and must still count as dead. Method: a shell whose child ends while the shell
 // itself does not wait for it (it has become `sleep` by exec).
 test.runIf(process.platform === "linux")("a process that is dead and only waited for is dead", async () => {
-  const parent = spawn("/bin/sh", ["-c", "sh -c 'exit 0' & echo $!; exec sleep 60"], {
+  const parent = spawn("/bin/sh", ["-c", `sh -c '${UNTIL_SLEEP}' & echo $!; exec sleep 60`], {
     stdio: ["ignore", "pipe", "ignore"],
   });
   try {
