@@ -64,9 +64,11 @@ export const TASK_ENTRIES = {
   ),
   after: v.optional(described(texts, "Order only: if both run, this one runs after those.", ["lint"])),
   validates: v.optional(
-    described(texts, "Tasks that run whenever this one runs; their failure fails the run and blocks nothing.", [
-      "typecheck",
-    ]),
+    described(
+      texts,
+      "Tasks that this one checks: it runs whenever one of them runs; its failure fails the run and blocks nothing.",
+      ["build"],
+    ),
   ),
   inputs: v.optional(
     described(
