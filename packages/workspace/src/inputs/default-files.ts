@@ -141,7 +141,6 @@ export class DefaultFiles {
     if (here !== undefined) this.#adopt(directory, here);
     const { names, ids } = directory;
     const { project, into } = search;
-    if (!directory.isOrdered) into.isSorted = false;
     for (let index = 0; index < names.length; index++) {
       const id = ids[index]!;
       const name = names[index]!;

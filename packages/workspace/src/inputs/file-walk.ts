@@ -108,7 +108,6 @@ class Walk {
     const { list, directory: project, into } = this.#query;
     const { names, ids } = directory;
     const prefix = directory.path === "" ? "" : `${directory.path}/`;
-    if (!directory.isOrdered) into.isSorted = false;
     for (let index = 0; index < names.length; index++) {
       const id = ids[index]!;
       const kind = table.kind(id);

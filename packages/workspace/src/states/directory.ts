@@ -3,7 +3,8 @@
  *
  * Owns:      names and their order.
  * Invariant: names are in walk order: by UTF-8 bytes, directories compared as if they ended in `/`. Walking down in
- *            this order visits whole paths in their order.
+ *            this order visits whole paths in their order. A name that is added later stands last; in a directory that
+ *            is listed it is one that is not there, or the listing is read again before anyone walks over it.
  */
 import type { FileStat } from "@kahn/core";
 import { compareUtf8 } from "@kahn/core";
@@ -39,8 +40,6 @@ export class Directory {
   seenAt = 0;
   /** Identity of the ignore rules by which the verdicts of its names were made; 0 for none. */
   rules = 0;
-  /** False after a name was added out of order. */
-  isOrdered = true;
   /** The names as they lie in the index file, for as long as they are still these. */
   #stored: StoredNames | undefined;
   #isMaterial: boolean;
@@ -106,28 +105,25 @@ export class Directory {
     const { length } = this.names;
     this.#stored = undefined;
     this.#positions?.set(name, length);
-    this.isOrdered = false;
     this.#names.push(name);
     this.#ids.push(id);
   }
 
   /** Replaces all names at once; they must be in walk order. */
   replace(names: string[], ids: number[]): void {
-    if (this.isOrdered && ids.length === this.ids.length && ids.every((id, index) => id === this.#ids[index])) return;
+    if (ids.length === this.ids.length && ids.every((id, index) => id === this.#ids[index])) return;
     this.#stored = undefined;
     this.#isMaterial = true;
     this.#names = names;
     this.#ids = ids;
     this.#positions = undefined;
-    this.isOrdered = true;
   }
 
   /** True when the stat is the one under which the names were read, and can be trusted. */
   isListedUnder(stat: FileStat): boolean {
     const { listing } = this;
     return (
-      listing !== undefined &&
-      listing.settled &&
+      listing?.settled === true &&
       listing.mtimeMs === stat.mtimeMs &&
       listing.ctimeMs === stat.ctimeMs &&
       listing.ino === stat.ino &&

@@ -229,6 +229,58 @@ test("a new link to a file of the store does not make it unknown, a change of it
   expect(digestAt(states, "/w/out")).toBe(digestOf("evil"));
 });
 
+test("a file whose time was put back after a change of the same size is found by its ctime", () => {
+  const { clock, fs, open } = world({ "w/a": "start" });
+  clock.advance(1234);
+  const states = open();
+  digestAt(states, "/w/a");
+  const { mtimeMs } = fs.lstat("/w/a")!;
+  clock.advance(1234);
+  fs.writeFile("/w/a", "other");
+  fs.setTimes("/w/a", mtimeMs, mtimeMs);
+  expect(digestAt(states, "/w/a")).toBe(digestOf("other"));
+});
+
+test("of a file that is linked to the store, inode and mode still count", () => {
+  const { clock, fs, open } = world({ "w/one": "blob", "w/two": "blab" });
+  fs.link("/w/one", "/w/out");
+  fs.setTimes("/w/two", fs.lstat("/w/one")!.mtimeMs, fs.lstat("/w/one")!.mtimeMs);
+  clock.advance(1234);
+  const states = open();
+  states.remember([{ path: "/w/out", digest: digestOf("blob"), stat: fs.lstat("/w/out")!, linked: true }]);
+  const id = states.rowOf("out");
+  const entry = () => {
+    states.beginAgain();
+    states.look([id], ["out"]);
+    return states.inputAt(id, "out");
+  };
+  expect(entry()).toMatchObject({ digest: digestOf("blob"), executable: false });
+  fs.chmod("/w/one", 0o755);
+  expect(entry()).toMatchObject({ digest: digestOf("blob"), executable: true });
+  fs.chmod("/w/one", 0o644);
+  expect(entry()).toMatchObject({ executable: false });
+  fs.link("/w/two", "/w/next");
+  fs.rename("/w/next", "/w/out");
+  expect(entry()).toMatchObject({ digest: digestOf("blab") });
+});
+
+test("the clock of another device is trusted two seconds less", () => {
+  const clock = virtualClock();
+  const fs = memoryFileSystem({ clock, files: { "w/.kahn/state/": "" }, mounts: { "/other": 7 } });
+  clock.advance(1234);
+  fs.writeFile("/w/a", "here");
+  fs.writeFile("/other/a", "there");
+  const settledAfter = (path: string, waitMs: number) => {
+    clock.advance(waitMs);
+    const states = openFileStates({ fs, clock, indexPath: INDEX, workspaceRoot: "/w" });
+    const [outcome] = states.digests([path]) as [HashOutcome];
+    return outcome.kind === "file" && states.table.isCurrent(states.rowOf(path.replace("/w/", "")), outcome.stat);
+  };
+  expect(settledAfter("/w/a", 100)).toBe(true);
+  expect(settledAfter("/other/a", 1000)).toBe(false);
+  expect(settledAfter("/other/a", 1500)).toBe(true);
+});
+
 test("links, directories and missing files are told apart, and links are not followed", () => {
   const { clock, open } = world({ "w/a": "text", "w/link": "-> a", "w/d/b": "two" });
   clock.advance(1234);

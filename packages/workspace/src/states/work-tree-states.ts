@@ -9,7 +9,6 @@
  * Paths of rows are relative to the workspace, or absolute outside of it.
  */
 import type {
-  Clock,
   FileStat,
   FileStates,
   FileSystem,
