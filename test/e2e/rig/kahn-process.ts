@@ -45,6 +45,8 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Makes Kahn the leader of a process group, as a shell with job control does; for `signalGroup`. */
   readonly ownGroup?: boolean;
+  /** Runs as this user; only root can ask for it. */
+  readonly uid?: number;
 }
 
 /** A Kahn that runs. */
@@ -56,13 +58,14 @@ export class KahnProcess {
   readonly #child: ChildProcess;
   readonly #ownGroup: boolean;
 
-  constructor(args: readonly string[], { cwd, home, env = {}, ownGroup = false }: StartOptions) {
+  constructor(args: readonly string[], { cwd, home, env = {}, ownGroup = false, uid }: StartOptions) {
     this.#ownGroup = ownGroup;
     const child = spawn(process.execPath, [kahnBinary(), ...args], {
       cwd,
       env: { PATH: process.env.PATH, HOME: home, ...env },
       stdio: ["ignore", "pipe", "pipe"],
       detached: ownGroup,
+      ...(uid === undefined ? {} : { uid, gid: uid }),
     });
     this.#child = child;
     child.stdout.setEncoding("utf8").on("data", (text: string) => (this.stdout += text));
@@ -81,6 +84,11 @@ export class KahnProcess {
 
   get pid(): number {
     return this.#child.pid!;
+  }
+
+  /** Waits until it has printed a text, on either stream. */
+  printed(text: string): Promise<void> {
+    return until(`kahn prints "${text}"`, () => this.stdout.includes(text) || this.stderr.includes(text));
   }
 
   /** Sends a signal to Kahn alone, as `kill` would. */

@@ -22,7 +22,7 @@ import { dirname, join } from "node:path";
 import type { RunEvent } from "@kahn/core";
 import { type Recorder, recorder } from "@kahn/testing";
 import { onTestFinished } from "vitest";
-import { KahnProcess, type Outcome } from "./kahn-process.ts";
+import { KahnProcess, kahnBinary, type Outcome } from "./kahn-process.ts";
 
 /** Files by path; an object is written as JSON. */
 export type Files = Readonly<Record<string, string | object>>;
@@ -41,6 +41,8 @@ export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** See `StartOptions`. */
   readonly ownGroup?: boolean;
+  /** See `StartOptions`. */
+  readonly uid?: number;
 }
 
 /** A workspace on disk. */
@@ -126,6 +128,11 @@ export class Workspace {
     this.git("init", "-q", "-b", "main");
     this.git("add", "-A");
     this.git("commit", "-qm", "all");
+  }
+
+  /** Puts the Kahn under test where scripts find it, as an installed one would be. */
+  installKahn(): void {
+    this.write("node_modules/.bin/kahn", `#!/bin/sh\nexec '${process.execPath}' '${kahnBinary()}' "$@"\n`, 0o755);
   }
 
   start(args: readonly string[], { in: folder = "", ...rest }: CommandOptions = {}): KahnProcess {
