@@ -3,7 +3,9 @@
  *
  * Owns:      the only reading of `process.argv`, `process.env` and the terminal; all other code is given a `Host`.
  */
+import { closeSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { isatty } from "node:tty";
 import type { TextSink } from "@kahn/report";
 
 /** What a command may know of its surroundings. */
@@ -26,6 +28,7 @@ export interface Host {
 
 /** The host that this process runs on. */
 export function processHost(): Host {
+  surviveLostTerminal();
   const env: Record<string, string> = {};
   for (const [name, value] of Object.entries(process.env)) if (value !== undefined) env[name] = value;
   return {
@@ -48,11 +51,22 @@ export function processHost(): Host {
   };
 }
 
+/**
+ * Node puts the terminal's settings back when it exits, and aborts (with a core file) when the terminal is gone by then.
+ * Descriptors that are closed it leaves alone.
+ */
+function surviveLostTerminal(): void {
+  const terminals = [0, 1, 2].filter((fd) => isatty(fd));
+  process.on("exit", () => {
+    for (const fd of terminals) if (!isatty(fd)) closeSync(fd);
+  });
+}
+
 function streamSink(stream: NodeJS.WriteStream, env: Readonly<Record<string, string>>): TextSink {
   const isTerminal = stream.isTTY === true && env.TERM !== "dumb";
-  // A reader that went away (`kahn ls | head`) is no error of ours.
+  // A reader that went away (`kahn ls | head`: EPIPE) or a terminal that was closed (EIO) is no error of ours.
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
+    if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
   });
   return {
     write: (text) => void stream.write(text),
