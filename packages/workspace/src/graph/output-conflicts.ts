@@ -1,6 +1,6 @@
-/** Two tasks that declare one and the same output: one would overwrite the other, whatever the order. */
+/** Declarations that cannot be right whatever is on the disk: an output of two tasks, an output that is an input. */
 import { type Problem, problem, type SourcePlace, type TaskId } from "@kahn/core";
-import { compilePatterns } from "../inputs/index.ts";
+import { compilePatterns, coversTree, mayOverlap, type PatternList, rootOf } from "../inputs/index.ts";
 import type { Project, TaskDefinition } from "../model.ts";
 
 /**
@@ -39,4 +39,38 @@ function conflict(path: string, first: TaskDefinition, second: TaskDefinition): 
     facts: [declared(first.id, first.declaredAt), declared(second.id, second.declaredAt)],
     next: "Give one of them another output path, or let one task make the file.",
   });
+}
+
+/**
+ * A problem for each task whose inputs take in a whole directory that is also an output of it.
+ *
+ * Said before the first run, which would make the files that the second one stumbles over. What only single files can
+ * show is left to the moment when they are there.
+ */
+export function inputOutputConflicts(planned: readonly { readonly task: TaskDefinition }[]): Problem[] {
+  const problems: Problem[] = [];
+  for (const { task } of planned) {
+    if (task.inputs === undefined || task.outputs === undefined) continue;
+    const inputs = compilePatterns(task.inputs);
+    const outputs = compilePatterns(task.outputs);
+    if (!mayOverlap(inputs, outputs)) continue;
+    const root = outputs.project.includes.map(rootOf).find((each) => takesIn(inputs, each));
+    if (root === undefined) continue;
+    problems.push(
+      problem("input-is-output", `The inputs of ${task.id} take in its own output ${root}`, {
+        where: task.declaredAt,
+        facts: [
+          ["inputs", task.inputs.join(", ")],
+          ["outputs", task.outputs.join(", ")],
+        ],
+        next: `Add "!${root}" to its inputs, or leave them out: the default inputs hold no outputs.`,
+      }),
+    );
+  }
+  return problems;
+}
+
+function takesIn(inputs: PatternList, root: string): boolean {
+  // Any exclusion may be the one that keeps the outputs out.
+  return !inputs.hasExcludes && root !== "" && inputs.project.includes.some((each) => coversTree(each, root));
 }

@@ -164,6 +164,17 @@ test("one literal output of two tasks is an error, overlapping globs are not", (
   });
 });
 
+test("inputs that take in a task's own output folder are an error before the first run", () => {
+  const codes = (inputs: string[], outputs: string[]) =>
+    problemsOf(modelOf(["a"], { "a#x": { inputs, outputs } }), "x").map((each) => [each.code, each.next]);
+  const next = 'Add "!dist" to its inputs, or leave them out: the default inputs hold no outputs.';
+  expect(codes(["**"], ["dist/**"])).toEqual([["input-is-output", next]]);
+  expect(codes(["src", "dist"], ["dist/**"])).toEqual([["input-is-output", next]]);
+  expect(codes(["**", "!dist"], ["dist/**"])).toEqual([]);
+  expect(codes(["$default"], ["dist/**"])).toEqual([]);
+  expect(codes(["src/**"], ["src-out/**", "out.txt"])).toEqual([]);
+});
+
 // Goal: P13 for the graph. Method: random projects, dependencies and task tables; a shuffled model gives the same plan.
 test("the order of declarations changes nothing", () => {
   const names = ["a", "b", "c", "d", "e"];

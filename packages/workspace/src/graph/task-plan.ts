@@ -18,7 +18,7 @@ import {
   topologicalOrder,
 } from "@kahn/core";
 import type { Project, TaskDefinition, TaskReference, WorkspaceModel } from "../model.ts";
-import { literalOutputConflicts } from "./output-conflicts.ts";
+import { inputOutputConflicts, literalOutputConflicts } from "./output-conflicts.ts";
 import { TaskIndex } from "./task-index.ts";
 import { requestedTasks, type TaskRequest, unknownReference } from "./task-request.ts";
 
@@ -58,7 +58,7 @@ export function planTasks(
       isRequested: requested.value.has(id),
     };
   });
-  problems.push(...cycleProblems(index, planned), ...literalOutputConflicts(planned));
+  problems.push(...cycleProblems(index, planned), ...literalOutputConflicts(planned), ...inputOutputConflicts(planned));
   return problems.length > 0 ? err(problems) : ok(planned);
 }
 
