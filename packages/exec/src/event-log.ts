@@ -45,20 +45,42 @@ export class EventLog {
   /** Appends events and hands them out. @returns the journal's refusal, now or earlier. */
   async append(bodies: readonly RunEventBody[]): Promise<Problem | undefined> {
     if (bodies.length === 0) return this.#failure;
-    const atMs = this.#options.clock.nowMs();
-    const { run, journal, durability } = this.#options;
-    const events = bodies.map((body): RunEvent => ({ run, seq: ++this.#seq, atMs, ...body }));
-    if (this.#failure === undefined) {
-      const appended = await journal.append(events as unknown as readonly Json[], { durability });
-      if (!appended.ok) this.#failure = appended.problem;
-    }
+    const events = bodies.map((body) => this.#number(body));
+    await this.#journal(events);
     for (const event of events) this.#hand((observer) => observer.event(event));
+    return this.#failure;
+  }
+
+  /**
+   * Appends the last event.
+   *
+   * @param make gives it, from the journal's refusal if there was one; asked again when this very append is refused,
+   *   so that observers are not told of an end that was not recorded.
+   * @returns the journal's refusal, now or earlier.
+   */
+  async finish(make: (refused: Problem | undefined) => RunEventBody): Promise<Problem | undefined> {
+    const before = this.#failure;
+    const event = this.#number(make(before));
+    await this.#journal([event]);
+    const last = this.#failure === before ? event : { ...event, ...make(this.#failure) };
+    this.#hand((observer) => observer.event(last));
     return this.#failure;
   }
 
   /** Hands out output; it is not journalled. */
   output(output: OutputEvent): void {
     this.#hand((observer) => observer.output(output));
+  }
+
+  #number(body: RunEventBody): RunEvent {
+    return { run: this.#options.run, seq: ++this.#seq, atMs: this.#options.clock.nowMs(), ...body };
+  }
+
+  async #journal(events: readonly RunEvent[]): Promise<void> {
+    if (this.#failure !== undefined) return;
+    const { journal, durability } = this.#options;
+    const appended = await journal.append(events as unknown as readonly Json[], { durability });
+    if (!appended.ok) this.#failure = appended.problem;
   }
 
   #hand(deliver: (observer: RunObserver) => void): void {

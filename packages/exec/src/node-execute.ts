@@ -2,6 +2,7 @@
 import { type ActionResult, type Digest, type Problem, problem, sleep, warning } from "@kahn/core";
 import { closureOf } from "./closure.ts";
 import { claimOutputs, type EffectContext, failWith, kept, memorise, readStreams } from "./effect-context.ts";
+import { compareKeyRecords } from "./key-record.ts";
 import { lastTaskRecord } from "./miss-reasons.ts";
 import type { NodeRuntime } from "./node-runtime.ts";
 import { removeStale } from "./output-restore.ts";
@@ -32,11 +33,15 @@ export async function executeNode(context: EffectContext, node: NodeRuntime): Pr
  * otherwise live on in the outputs. Not done after mere edits, because incremental tools rely on their own outputs.
  */
 function cleanBefore(context: EffectContext, node: NodeRuntime): void {
-  const leavesStale = node.missed?.some(({ code }) => code === "input-removed" || code === "command-changed") === true;
-  if (!leavesStale) return;
   const previous = lastTaskRecord(context.options.records, context.options.history.entry(node.planned.label));
+  if (previous === undefined || node.key === undefined) return;
+  // Compared anew: the reasons of the miss need not speak of it, for example when the run was forced or a blob is gone.
+  const differences = compareKeyRecords(previous.key, node.key);
+  const leavesStale = differences.some(({ code }) => code === "input-removed" || code === "command-changed");
+  if (!leavesStale) return;
   const { outputs } = node.resolved!;
-  removeStale(context.options, outputs, previous?.outputs.filter((path) => outputs.matches(path)) ?? []);
+  const stale = previous.outputs.filter((path) => outputs.matches(path));
+  removeStale(context.options, outputs, stale);
 }
 
 async function executeOnce(context: EffectContext, node: NodeRuntime, attempt: number): Promise<ExecuteResult> {
@@ -118,16 +123,22 @@ async function complete(
 
 /** Second phase of publishing: the record, after everything it names. */
 export async function storeNode(context: EffectContext, node: NodeRuntime): Promise<void> {
-  const { options } = context;
-  const warn = (why: Problem) => context.note({ kind: "node.warned", node: node.node, problem: why });
-  if (node.unpublishable !== undefined) return warn(node.unpublishable);
-  if (!node.resolved!.cacheable || !options.cache.write || node.result === undefined) return;
-  const recorded = await options.actions.record(node.action!, node.result);
-  if (!recorded.ok) return warn(storeFailed(node, recorded.problem));
+  const refused = node.unpublishable ?? (await publishRecord(context, node));
+  if (refused !== undefined) context.note({ kind: "node.warned", node: node.node, problem: refused });
+  if (node.key === undefined) return;
+  // Kept of a result that is not in the cache, too: its files are in the workspace, and some day they are stale.
+  const record = { key: node.key, outputs: node.outputPaths ?? [] };
+  node.record = kept(node, putTaskRecord(context.options.records, record));
+}
+
+async function publishRecord(context: EffectContext, node: NodeRuntime): Promise<Problem | undefined> {
+  const { actions, cache } = context.options;
+  if (!node.resolved!.cacheable || !cache.write || node.result === undefined) return undefined;
+  const recorded = await actions.record(node.action!, node.result);
+  if (!recorded.ok) return storeFailed(node, recorded.problem);
   node.stored = true;
   if (node.outputEntries !== undefined) memorise(context, node, node.outputEntries);
-  if (node.key === undefined) return;
-  node.record = kept(node, putTaskRecord(options.records, { key: node.key, outputs: node.outputPaths ?? [] }));
+  return undefined;
 }
 
 /** Keeps what a command that did not succeed printed, and gives it to the observers. */

@@ -1,9 +1,11 @@
 // Goal: what a person sees of a run — what is executed, restored, skipped, cancelled, and what files are left — over
 // graphs that stand for haz's cross-project scenarios. Method: real loop, real kernel, real local executor, fake
 // processes in virtual time and a file system in memory; every recorded run is checked against the event invariants.
+import type { Journal, RunEvent } from "@kahn/core";
 import { checkRunEvents } from "@kahn/testing";
 import { expect, test } from "vitest";
 import { GraphRig } from "./fixtures/graph-rig.ts";
+import type { RunGraphOptions } from "./run-options.ts";
 
 /** lib#build → app#build → app#test, each reading its own source. */
 function chain(): GraphRig {
@@ -175,7 +177,9 @@ test("R14: a store that refuses after success is a warning, not a success that w
   expect(run.outcome).toMatchObject({ status: "succeeded", counts: { executed: 3 } });
   expect(run.recorder.warnings()).toContain("result-not-stored");
   rig.actions.failWith(undefined);
-  expect((await rig.run()).outcome.counts.executed).toBe(3);
+  const again = await rig.run();
+  expect(again.outcome.counts.executed).toBe(3);
+  expect(again.recorder.misses()["lib#build"]).toBe("not-stored");
 });
 
 test.each(["evict", "corrupt"] as const)(
@@ -316,4 +320,101 @@ test("a journal that refuses stops the run: without a record nothing starts", as
   const run = await rig.finish(started);
   expect(run.outcome.status).toBe("errored");
   expect(rig.processes.started).toEqual([]);
+});
+
+/** A journal that takes so many appends and refuses all others. */
+function refusingAfter(rig: GraphRig, appends: number): Partial<RunGraphOptions> {
+  const created = rig.journals.create(`refusing-${appends}`);
+  if (!created.ok) throw new Error(created.problem.message);
+  let left = appends;
+  const refusal = { ok: false, problem: { code: "journal-full", severity: "error", message: "no space" } } as const;
+  const append: Journal["append"] = (bodies, options) =>
+    left-- > 0 ? created.value.append(bodies, options) : Promise.resolve(refusal);
+  return {
+    journal: { ...created.value, lastSeq: 0, append, read: () => [], close: () => created.value.close() },
+  };
+}
+
+// Method: the journal refuses its nth append, for every n that a run has.
+test("nothing is started whose start could not be recorded, and a run whose end was not recorded says so", async () => {
+  for (let appends = 0; ; appends++) {
+    const rig = chain();
+    let recorded: readonly string[] = [];
+    const run = await rig.finish(rig.start({ options: refusingAfter(rig, appends) }));
+    const journal = rig.journals.peek(`refusing-${appends}`);
+    if (journal.ok) {
+      const events = Array.from(journal.value, ({ body }) => body as unknown as RunEvent);
+      recorded = events.flatMap((event) => (event.kind === "node.started" ? [run.recorder.labelOf(event.node)] : []));
+    }
+    expect(rig.processes.startedLabels).toEqual(recorded);
+    expect(checkRunEvents(run.recorder.events)).toEqual([]);
+    if (run.outcome.status === "succeeded") break;
+    expect(run.outcome.status).toBe("errored");
+    expect(run.recorder.finished).toMatchObject({ status: "errored", problem: { code: "journal-full" } });
+  }
+});
+
+/** A tool that never removes anything from its `dist`. */
+function copier(): GraphRig {
+  const rig = new GraphRig({ build: { inputs: ["a.ts", "b.ts"], outputs: ["dist"] } });
+  rig.write("a.ts", "a");
+  rig.write("b.ts", "b");
+  rig.processes.script("build", () => {
+    const names = ["a", "b"].filter((name) => rig.read(`${name}.ts`) !== undefined);
+    return { files: Object.fromEntries(names.map((name) => [`dist/${name}.js`, rig.read(`${name}.ts`)!])) };
+  });
+  return rig;
+}
+
+function namesIn(rig: GraphRig): string[] | undefined {
+  return rig.fs.readDirectory("/w/dist")?.map((each) => each.name);
+}
+
+test("the output of a source that is gone goes in a forced run, too", async () => {
+  const rig = copier();
+  await rig.run();
+  rig.fs.remove("/w/b.ts");
+  await rig.run({ options: { cache: { read: false, write: true } } });
+  expect(namesIn(rig)).toEqual(["a.js"]);
+});
+
+test("the output of a source that is gone goes when the result without it was known and was lost, too", async () => {
+  const rig = copier();
+  rig.fs.remove("/w/b.ts");
+  await rig.run();
+  rig.write("b.ts", "b");
+  await rig.run();
+  rig.fs.remove("/w/b.ts");
+  const [outcome] = rig.fs.hashMany(["/w/dist/a.js"]);
+  if (outcome?.kind !== "file") throw new Error("no output");
+  rig.blobs.evict(outcome.digest);
+  rig.fs.remove("/w/dist/a.js");
+  const run = await rig.run();
+  expect(run.recorder.misses()).toEqual({ build: "blob-missing" });
+  expect(namesIn(rig)).toEqual(["a.js"]);
+});
+
+test("files of a result that was not stored are stale once an older result comes back", async () => {
+  const rig = new GraphRig({ build: { inputs: ["src"], outputs: ["dist"] } });
+  rig.write("src", "one");
+  rig.processes.script("build", () => ({ files: { [`dist/${rig.read("src")}.js`]: "" } }));
+  await rig.run();
+  rig.write("src", "two");
+  rig.actions.failWith({ code: "store-full", severity: "error", message: "no space left" });
+  await rig.run();
+  rig.actions.failWith(undefined);
+  rig.write("src", "one");
+  const back = await rig.run();
+  expect(back.outcome.counts).toMatchObject({ cached: 1 });
+  expect(namesIn(rig)).toEqual(["one.js"]);
+});
+
+test("a result that was not stored is missed with just that reason", async () => {
+  const rig = new GraphRig({ build: { inputs: ["src"], outputs: ["dist"] } });
+  rig.write("src", "one");
+  rig.processes.script("build", { files: { "dist/x": "" } });
+  rig.actions.failWith({ code: "store-full", severity: "error", message: "no space left" });
+  await rig.run();
+  rig.actions.failWith(undefined);
+  expect((await rig.run()).recorder.misses()).toEqual({ build: "not-stored" });
 });

@@ -99,19 +99,17 @@ class GraphRunner {
     const refused = await this.#loop();
     if (refused !== undefined) return err(refused);
     const durationMs = Math.round(clock.monotonicMs() - startedMs);
-    const status = this.#broken === undefined ? this.#status! : "errored";
     const counts: RunCounts = { ...this.#counts };
-    await this.#log.append([
-      {
-        kind: "run.finished",
-        status,
-        counts,
-        durationMs,
-        savedMs: this.#savedMs,
-        ...(this.#broken === undefined ? {} : { problem: this.#broken }),
-      },
-    ]);
-    return ok({ run: this.#options.run, status, counts, durationMs });
+    const statusAfter = (unrecorded: Problem | undefined) => (unrecorded === undefined ? this.#status! : "errored");
+    const unrecorded = await this.#log.finish((problem) => ({
+      kind: "run.finished",
+      status: statusAfter(problem),
+      counts,
+      durationMs,
+      savedMs: this.#savedMs,
+      ...(problem === undefined ? {} : { problem }),
+    }));
+    return ok({ run: this.#options.run, status: statusAfter(unrecorded), counts, durationMs });
   }
 
   #number(planned: readonly PlannedNode[]): NodeSpec[] {
@@ -160,7 +158,10 @@ class GraphRunner {
       for (const effect of effects) this.#describe(effect, events);
       const refused = await this.#log.append(events);
       if (refused !== undefined && this.#broken === undefined) this.#stopFor(refused);
-      for (const effect of effects) this.#perform(effect);
+      for (const effect of effects) {
+        if (this.#broken === undefined) this.#perform(effect);
+        else this.#abandon(effect);
+      }
     }
     return undefined;
   }
@@ -207,6 +208,14 @@ class GraphRunner {
     this.#broken = refused;
     this.#cancelling = true;
     this.#deliver({ kind: "cancel", how: "term" });
+  }
+
+  /** Answers an effect that must not be performed, because what led to it could not be recorded. */
+  #abandon(effect: KernelEffect): void {
+    if (effect.kind === "lookup") this.#deliver({ kind: "looked-up", id: effect.id, outcome: "miss" });
+    else if (effect.kind === "restore") this.#deliver({ kind: "restored", id: effect.id, outcome: "missing" });
+    else if (effect.kind === "execute") this.#deliver({ kind: "executed", id: effect.id, outcome: "cancelled" });
+    else this.#perform(effect);
   }
 
   #describe(effect: KernelEffect, events: RunEventBody[]): void {

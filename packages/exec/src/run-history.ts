@@ -14,10 +14,13 @@ export interface HistoryEntry {
   readonly durationMs: number | undefined;
   /** Keys of recent successes with their task records in the durable value store, newest first. */
   readonly recent: readonly PastResult[];
+  /** Key of the last success when its result was not stored. */
+  readonly unstored?: Digest | undefined;
 }
 
 /** One past success. */
 export interface PastResult {
+  /** The key; of a result that could not be stored, the digest of its record again. */
   readonly action: Digest;
   readonly record: Digest;
 }
@@ -38,6 +41,7 @@ export interface RunHistory {
 /** How many past results of one node are kept: enough for going back and forth between branches. */
 const RECENT_MAX = 4;
 
+/** Keys and records in turn; a last key without a record is that of a result that was not stored. */
 type StoredEntry = readonly [durationMs: number | null, ...recent: string[]];
 
 interface StoredHistory {
@@ -83,7 +87,9 @@ export function openRunHistory(fs: FileSystem, path: string): RunHistory {
       if (changed) {
         const nodes: Record<string, StoredEntry> = {};
         for (const [label, entry] of entries) {
-          nodes[label] = [entry.durationMs ?? null, ...entry.recent.flatMap((past) => [past.action, past.record])];
+          const { durationMs, recent, unstored } = entry;
+          const pairs = recent.flatMap((past) => [past.action, past.record]);
+          nodes[label] = [durationMs ?? null, ...pairs, ...(unstored === undefined ? [] : [unstored])];
         }
         replace(path, JSON.stringify({ version: 1, nodes } satisfies StoredHistory));
         changed = false;
@@ -99,7 +105,8 @@ function foldSettled(
   before: HistoryEntry = NEVER_RAN,
   event: Extract<RunEvent, { kind: "node.settled" }>,
 ): HistoryEntry {
-  const { action } = event;
+  // A result that was not stored is no key's result. Under its record's name it still says which files it left.
+  const action = event.source === "cached" || event.stored === true ? event.action : event.record;
   if (event.source === "cached" && before.recent[0]?.action === action) return before;
   const record = event.record ?? before.recent.find((past) => past.action === action)?.record;
   const others = before.recent.filter((past) => past.action !== action);
@@ -107,6 +114,7 @@ function foldSettled(
     durationMs: event.durationMs ?? before.durationMs,
     recent:
       action === undefined || record === undefined ? others : [{ action, record }, ...others].slice(0, RECENT_MAX),
+    unstored: event.source === "executed" && event.stored !== true ? action : undefined,
   };
 }
 
@@ -137,5 +145,6 @@ function revive([durationMs, ...texts]: StoredEntry): HistoryEntry {
     const record = parseDigest(texts[index + 1]!);
     if (action.ok && record.ok) recent.push({ action: action.value, record: record.value });
   }
-  return { durationMs: durationMs ?? undefined, recent };
+  const last = texts.length % 2 === 1 ? parseDigest(texts.at(-1)!) : undefined;
+  return { durationMs: durationMs ?? undefined, recent, unstored: last?.ok === true ? last.value : undefined };
 }
