@@ -58,16 +58,14 @@ export function task(owner: Project, name: string, fields: TaskFields = {}): Tas
   };
 }
 
+/** What a test may say of a workspace. */
+export interface WorkspaceFields extends Partial<Pick<WorkspaceModel, "tasks" | "lockFile" | "files" | "manager">> {
+  readonly settings?: Partial<WorkspaceSettings>;
+}
+
 /** A workspace at an absolute path. */
-export function workspace(
-  root: string,
-  projects: readonly Project[],
-  tasks: readonly TaskDefinition[] = [],
-  more: Partial<Pick<WorkspaceModel, "lockFile" | "files" | "manager">> & {
-    readonly settings?: Partial<WorkspaceSettings>;
-  } = {},
-): WorkspaceModel {
-  const { lockFile, files = [], manager = "npm", settings } = more;
+export function workspace(root: string, projects: readonly Project[], more: WorkspaceFields = {}): WorkspaceModel {
+  const { tasks = [], lockFile, files = [], manager = "npm", settings } = more;
   return {
     root,
     manager,

@@ -7,16 +7,12 @@ const CORE = project("core", "packages/core");
 const UI = project("ui", "packages/ui", ["core"]);
 const APP = project("app", "apps/app", ["ui"]);
 const DOCS = project("docs", "docs");
-const MODEL = workspace(
-  "/w",
-  [ROOT, CORE, UI, APP, DOCS],
-  [task(DOCS, "build", { inputs: ["$default", "/README.md"] }), task(UI, "build", { inputs: ["src/**"] })],
-  {
-    lockFile: "package-lock.json",
-    files: ["package.json", "kahn.jsonc", "packages/core/package.json"],
-    settings: { globalInputs: ["tsconfig.base.json", "config/**"] },
-  },
-);
+const MODEL = workspace("/w", [ROOT, CORE, UI, APP, DOCS], {
+  tasks: [task(DOCS, "build", { inputs: ["$default", "/README.md"] }), task(UI, "build", { inputs: ["src/**"] })],
+  lockFile: "package-lock.json",
+  files: ["package.json", "kahn.jsonc", "packages/core/package.json"],
+  settings: { globalInputs: ["tsconfig.base.json", "config/**"] },
+});
 
 test("a changed file touches its project and everything that depends on it", () => {
   expect(affectedProjects(MODEL, ["packages/core/src/a.ts"])).toEqual({ projects: ["app", "core", "ui"] });

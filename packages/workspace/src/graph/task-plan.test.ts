@@ -18,7 +18,7 @@ function modelOf(projects: readonly string[], tasks: Record<string, TaskFields>)
     const [owner, name] = id.split("#");
     return task(owners.find((each) => each.name === owner)!, name!, fields);
   });
-  return workspace("/w", owners, definitions);
+  return workspace("/w", owners, { tasks: definitions });
 }
 
 function planned(model: WorkspaceModel, request: TaskRequest | string): readonly PlannedTask[] {
@@ -211,8 +211,8 @@ test("the order of declarations changes nothing", () => {
         if (!plan.ok) return plan.problem.map((each) => each.message).sort();
         return plan.value.map((each) => ({ ...each, task: each.task.id, project: each.project.name }));
       };
-      const one = workspace("/w", owners, definitions);
-      const other = workspace("/w", shuffled(owners), shuffled(definitions));
+      const one = workspace("/w", owners, { tasks: definitions });
+      const other = workspace("/w", shuffled(owners), { tasks: shuffled(definitions) });
       expect(show(other)).toEqual(show(one));
       const ids = new Set<TaskId>();
       const plan = planTasks(one, request);

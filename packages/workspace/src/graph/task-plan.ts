@@ -44,7 +44,8 @@ export function planTasks(
   const requested = requestedTasks(index, request);
   if (!requested.ok) return requested;
   const problems: Problem[] = [];
-  const selected = select(index, requested.value, problems);
+  const planning: Planning = { index, problems };
+  const selected = select(planning, requested.value);
   const planned = [...selected.keys()].sort().map((id) => {
     const edges = selected.get(id)!;
     const task = index.tasks.get(id)!;
@@ -52,8 +53,8 @@ export function planTasks(
       task,
       project: index.projects.get(task.project)!,
       requires: edges.requires,
-      after: targetsOf(index, task, task.after, problems).tasks.filter((each) => selected.has(each) && each !== id),
-      validates: targetsOf(index, task, task.validates, problems).tasks.filter((each) => selected.has(each)),
+      after: targetsOf(planning, task, task.after).tasks.filter((each) => selected.has(each) && each !== id),
+      validates: targetsOf(planning, task, task.validates).tasks.filter((each) => selected.has(each)),
       contributors: edges.contributors,
       isRequested: requested.value.has(id),
     };
@@ -68,14 +69,15 @@ interface RequiredEdges {
 }
 
 /** The requested tasks with all that they require and all that validates any of these. */
-function select(index: TaskIndex, requested: Iterable<TaskId>, problems: Problem[]): Map<TaskId, RequiredEdges> {
+function select(planning: Planning, requested: Iterable<TaskId>): Map<TaskId, RequiredEdges> {
+  const { index } = planning;
   const validators = validatorsByTask(index);
   const selected = new Map<TaskId, RequiredEdges>();
   const left = [...requested];
   for (let id = left.pop(); id !== undefined; id = left.pop()) {
     if (selected.has(id)) continue;
     const task = index.tasks.get(id)!;
-    const { tasks, contributors } = targetsOf(index, task, task.dependsOn, problems);
+    const { tasks, contributors } = targetsOf(planning, task, task.dependsOn);
     selected.set(id, { requires: tasks, contributors });
     left.push(...tasks, ...(validators.get(id) ?? []));
   }
@@ -85,22 +87,26 @@ function select(index: TaskIndex, requested: Iterable<TaskId>, problems: Problem
 function validatorsByTask(index: TaskIndex): Map<TaskId, TaskId[]> {
   const validators = new Map<TaskId, TaskId[]>();
   for (const task of index.model.tasks) {
-    for (const reference of task.validates) {
-      for (const target of index.follow(reference, task.project).tasks) {
-        const known = validators.get(target);
-        if (known === undefined) validators.set(target, [task.id]);
-        else known.push(task.id);
-      }
+    const targets = task.validates.flatMap((reference) => index.follow(reference, task.project).tasks);
+    for (const target of targets) {
+      const known = validators.get(target);
+      if (known === undefined) validators.set(target, [task.id]);
+      else known.push(task.id);
     }
   }
   return validators;
 }
 
+interface Planning {
+  readonly index: TaskIndex;
+  /** Where problems are gathered. */
+  readonly problems: Problem[];
+}
+
 function targetsOf(
-  index: TaskIndex,
+  { index, problems }: Planning,
   task: TaskDefinition,
   references: readonly TaskReference[],
-  problems: Problem[],
 ): { readonly tasks: readonly TaskId[]; readonly contributors: readonly string[] } {
   if (references.length === 1) {
     const only = index.follow(references[0]!, task.project);

@@ -247,11 +247,12 @@ test("declared outputs of every task and folders of other projects are no defaul
   });
   const a = project("a", "packages/a");
   const inner = project("inner", "packages/a/inner");
-  const model = workspace(
-    "/w",
-    [ROOT, a, inner],
-    [task(a, "build", { outputs: ["dist/**", "gen/*.js"] }), task(a, "test", { outputs: ["/packages/a/report.xml"] })],
-  );
+  const model = workspace("/w", [ROOT, a, inner], {
+    tasks: [
+      task(a, "build", { outputs: ["dist/**", "gen/*.js"] }),
+      task(a, "test", { outputs: ["/packages/a/report.xml"] }),
+    ],
+  });
   expect(defaultsOf(fs, model)).toEqual(["package.json", "top.txt"]);
   expect(defaultsOf(fs, model, { project: a })).toEqual([
     "packages/a/gen/keep.ts",

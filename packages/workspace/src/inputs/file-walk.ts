@@ -38,6 +38,8 @@ const SPECIAL = new Set([".git", ".kahn", "node_modules"]);
 
 /** For whom files are looked for. */
 export interface FileQuery {
+  /** Workspace-relative directory that the pattern is relative to; empty: the workspace. */
+  readonly base: string;
   /** Workspace-relative directory of the project. */
   readonly directory: string;
   /** Its patterns, for what they exclude. */
@@ -48,18 +50,17 @@ export interface FileQuery {
 /**
  * Adds what an including pattern finds, less what its list excludes.
  *
- * @param base workspace-relative directory that the pattern is relative to; empty: the workspace.
  * @throws FileSystemError when a directory cannot be read.
  */
-export function findIncluded(states: WorkTreeStates, include: Include, base: string, query: FileQuery): void {
+export function findIncluded(states: WorkTreeStates, include: Include, query: FileQuery): void {
+  const { base, into } = query;
   const start = rootOf(include);
   const path = start === "" ? base : base === "" ? start : `${base}/${start}`;
-  const { into } = query;
   const before = into.paths.length;
   if (include.kind !== "literal" || !addName(states, path, query)) {
     const directory = states.list(path);
     if (directory === undefined && path !== "") addInstead(states, path, { include, query });
-    if (directory !== undefined) new Walk(states, { include, base, query }).enter(directory, 1);
+    if (directory !== undefined) new Walk(states, include, query).enter(directory, 1);
   }
   checkOrder(into, before);
 }
@@ -92,14 +93,13 @@ class Walk {
   readonly #test: ((path: string) => boolean) | undefined;
   readonly #baseLength: number;
 
-  constructor(states: WorkTreeStates, search: { include: Include; base: string; query: FileQuery }) {
-    const { include, base, query } = search;
+  constructor(states: WorkTreeStates, include: Include, query: FileQuery) {
     this.#states = states;
     this.#query = query;
     this.#depthMax = include.kind === "glob" ? include.depthMax : Number.POSITIVE_INFINITY;
     this.#text = include.kind === "glob" ? include.text : rootOf(include);
     this.#test = include.kind === "glob" ? include.test : undefined;
-    this.#baseLength = base === "" ? 0 : base.length + 1;
+    this.#baseLength = query.base === "" ? 0 : query.base.length + 1;
     this.#hasExcludes = query.list.hasExcludes;
   }
 

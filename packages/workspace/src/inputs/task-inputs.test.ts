@@ -21,7 +21,7 @@ function setUp(files: FileTree) {
   const of = (fields: TaskFields, more: { owner?: typeof A; globalInputs?: string[] } = {}) => {
     const { owner = A, globalInputs = [] } = more;
     const own = task(owner, "build", fields);
-    const model = workspace("/w", [ROOT, A], [own]);
+    const model = workspace("/w", [ROOT, A], { tasks: [own] });
     const outputs = new OutputMask(model);
     const defaults = new DefaultFiles({ model, states, fs, git: undefined, env: {}, outputs });
     states.beginAgain();

@@ -105,7 +105,7 @@ export class TaskInputs {
     let loose: FileQuery | undefined;
     const others = (): FileQuery => {
       if (loose === undefined) {
-        loose = { directory, list, into: noFiles() };
+        loose = { base: directory, directory, list, into: noFiles() };
         parts.push({ files: loose.into, entries: undefined });
       }
       return loose;
@@ -113,29 +113,29 @@ export class TaskInputs {
     if (list.usesDefault) this.#addDefaults(project, others());
     for (const include of list.project.includes) {
       if (include.kind !== "tree" || list.hasExcludes) {
-        findIncluded(this.#states, include, directory, others());
+        findIncluded(this.#states, include, others());
         continue;
       }
       parts.push(this.#tree(include, { directory, list }));
       loose = undefined;
     }
-    for (const include of list.workspace.includes) findIncluded(this.#states, include, "", others());
+    for (const include of list.workspace.includes) findIncluded(this.#states, include, { ...others(), base: "" });
     if (globalInputs.length > 0) {
       const global = compilePatterns(globalInputs);
-      const all: FileQuery = { directory: "", list: global, into: others().into };
+      const all: FileQuery = { base: "", directory: "", list: global, into: others().into };
       for (const set of [global.project, global.workspace]) {
-        for (const include of set.includes) findIncluded(this.#states, include, "", all);
+        for (const include of set.includes) findIncluded(this.#states, include, all);
       }
     }
     return parts;
   }
 
-  #tree(include: Include, { directory, list }: Omit<FileQuery, "into">): Part {
+  #tree(include: Include, { directory, list }: Pick<FileQuery, "directory" | "list">): Part {
     const key = `${directory}\0${rootOf(include)}`;
     const known = this.#trees.get(key);
     if (known !== undefined && known.moment === this.#states.moment) return known.part;
     const part: Part = { files: noFiles(), entries: undefined };
-    findIncluded(this.#states, include, directory, { directory, list, into: part.files });
+    findIncluded(this.#states, include, { base: directory, directory, list, into: part.files });
     this.#trees.set(key, { moment: this.#states.moment, part });
     return part;
   }

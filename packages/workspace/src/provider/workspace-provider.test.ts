@@ -11,7 +11,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Project, TaskDefinition, WorkspaceModel } from "../model.ts";
 import { openFileStates } from "../states/index.ts";
-import { project, task, workspace } from "../testing-model.ts";
+import { project, task, type WorkspaceFields, workspace } from "../testing-model.ts";
 import { type WorkspaceProviderOptions, type WorkspaceRequest, workspaceProvider } from "./workspace-provider.ts";
 
 const SCALE = Number(process.env.KAHN_TEST_SCALE ?? 1);
@@ -33,7 +33,7 @@ interface SetUp {
   readonly tasks: readonly TaskDefinition[];
   readonly request?: WorkspaceRequest;
   readonly host?: Record<string, string>;
-  readonly more?: Parameters<typeof workspace>[3];
+  readonly more?: WorkspaceFields;
   readonly files?: FileTree;
 }
 
@@ -50,7 +50,7 @@ function setUp(given: SetUp) {
     if (/bin\//.test(path) && fs.lstat(`/${path}`)?.kind === "file") fs.chmod(`/${path}`, 0o755);
   }
   clock.advance(5001);
-  const model: WorkspaceModel = workspace(root, projects, tasks, { lockFile: "lock.json", ...more });
+  const model: WorkspaceModel = workspace(root, projects, { tasks, lockFile: "lock.json", ...more });
   const states = openFileStates({ fs, clock, indexPath: `${root}/.kahn/state/files`, workspaceRoot: root });
   const options: WorkspaceProviderOptions = {
     model,
@@ -370,7 +370,7 @@ test("a key changes exactly when something that it covers changes", async () => 
       }
       states.beginAgain();
       const options = {
-        model: workspace("/w", [A, B], tasks, { lockFile: "lock.json" }),
+        model: workspace("/w", [A, B], { tasks, lockFile: "lock.json" }),
         states,
         fs,
         request: { tasks: ["build"] },
