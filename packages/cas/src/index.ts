@@ -2,7 +2,6 @@
 export type { ResultBlobs } from "./completeness.ts";
 export { completenessChecked, missingBlobs, resultBlobs } from "./completeness.ts";
 export type { CacheConfig } from "./config.ts";
-export { cacheConfig } from "./config.ts";
 export type { DiskStore, DiskStoreOptions } from "./disk-store.ts";
 export { openDiskStore, STORE_FORMAT } from "./disk-store.ts";
 export type { GarbageLimits, GarbageReport } from "./garbage-collector.ts";
