@@ -51,7 +51,9 @@ async function build() {
     writeFileSync(join(next, "THIRD-PARTY.txt"), thirdPartyText([commandLine, spawner, library]));
     if (typeErrors === undefined) writeFileSync(join(next, ".inputs"), inputs);
     replaceDist(next);
-    const bytes = Object.values(commandLine.outputs).reduce((sum, output) => sum + output.bytes, 0);
+    const bytes = Object.entries(commandLine.outputs)
+      .filter(([path]) => path.endsWith(".mjs"))
+      .reduce((sum, [, output]) => sum + output.bytes, 0);
     const verb = typeErrors === undefined ? "made" : "made, without declarations,";
     console.log(`build: ${verb} packages/kahn/dist, command line ${Math.round(bytes / 1024)} KiB (${elapsed()})`);
     if (typeErrors === undefined) return 0;

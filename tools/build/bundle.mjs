@@ -23,9 +23,11 @@ const OPTIONS = {
   platform: "node",
   target: "node20.12",
   outExtension: { ".js": ".mjs" },
-  // Names are kept: they are what a stack trace in a bug report says.
-  minifySyntax: true,
-  minifyWhitespace: true,
+  // Short names too: a start of `kahn run` parses half a megabyte, and they save it 6 %. The maps stay in the repository
+  // (`node --enable-source-maps`), where a stack trace from a bug report can be read with them.
+  minify: true,
+  sourcemap: "linked",
+  sourcesContent: false,
   legalComments: "external",
   // What the published package declares stays outside: native modules, and tools that the user brings.
   external: [...Object.keys(manifest.optionalDependencies ?? {}), ...Object.keys(manifest.peerDependencies ?? {})],
