@@ -269,14 +269,23 @@ function pathsOf(entries: readonly OutputEntry[]): string[] {
   return entries.filter((entry) => entry.kind !== "directory").map((entry) => entry.path);
 }
 
-/** Gives linked outputs an inode of their own before a command may write through them into the store. */
+/**
+ * Gives linked outputs an inode of their own before a command may write through them into the store. One that is linked
+ * no longer, because the store was cleared, is still read-only, and a command may want to write to it.
+ */
 function unshareOutputs(fs: FileSystem, states: FileStates, { outputs }: ResolvedAction): void {
   if (outputs.mode !== "link") return;
   const unshare = (path: string): void => {
     const stat = fs.lstat(path);
     if (stat?.kind === "directory") for (const { name } of fs.readDirectory(path) ?? []) unshare(`${path}/${name}`);
-    if (stat?.kind !== "file" || stat.nlink < 2) return;
-    fs.copyFile({ from: path, to: `${path}.kahn-private`, mode: (stat.mode & 0o111) === 0 ? 0o644 : 0o755 });
+    if (stat?.kind !== "file" || (stat.nlink < 2 && (stat.mode & 0o200) !== 0)) return;
+    const mode = (stat.mode & 0o111) === 0 ? 0o644 : 0o755;
+    if (stat.nlink < 2) {
+      fs.chmod(path, mode);
+      states.forget(path);
+      return;
+    }
+    fs.copyFile({ from: path, to: `${path}.kahn-private`, mode });
     fs.setTimes(`${path}.kahn-private`, stat.mtimeMs, stat.mtimeMs);
     fs.rename(`${path}.kahn-private`, path);
     states.forget(path);

@@ -40,10 +40,9 @@ export function missReasons({
   const known = entry?.recent.some((past) => past.action === action) === true;
   if (cache === "corrupt-entry") return [{ code: "entry-corrupt" }];
   if (cache === "incomplete") return [{ code: "blob-missing" }];
-  if (entry?.unstored === action) return [{ code: "not-stored" }];
   if (known) return [{ code: "entry-missing" }];
   const last = lastTaskRecord(records, entry);
-  if (last === undefined) return [{ code: entry?.unstored === undefined ? "first-run" : "not-stored" }];
+  if (last === undefined) return [{ code: "first-run" }];
   const differences = compareKeyRecords(last.key, key, describeExternal);
   if (differences.length > 0) return differences;
   const [newest] = entry!.recent;

@@ -39,9 +39,7 @@ function cleanBefore(context: EffectContext, node: NodeRuntime): void {
   const differences = compareKeyRecords(previous.key, node.key);
   const leavesStale = differences.some(({ code }) => code === "input-removed" || code === "command-changed");
   if (!leavesStale) return;
-  const { outputs } = node.resolved!;
-  const stale = previous.outputs.filter((path) => outputs.matches(path));
-  removeStale(context.options, outputs, stale);
+  removeStale(context.options, node.resolved!.outputs, { before: previous.outputs, keep: new Set() });
 }
 
 async function executeOnce(context: EffectContext, node: NodeRuntime, attempt: number): Promise<ExecuteResult> {
@@ -101,7 +99,7 @@ async function complete(
   }
   const conflict = claimOutputs(context, node, outcome.outputPaths);
   if (conflict !== undefined) return failWith(node, conflict);
-  node.outputPaths = outcome.outputPaths;
+  node.outputPaths = outcome.outputEntries?.map(({ path }) => path) ?? outcome.outputPaths;
   if (outcome.outputEntries !== undefined) node.outputEntries = outcome.outputEntries;
   if (outcome.unpublishable !== undefined) node.unpublishable = outcome.unpublishable;
   const { roots } = resolved.outputs;

@@ -1,12 +1,12 @@
 /** The effect *restore*: brings a hit's outputs back, or finds that they cannot be had. */
 import type { ActionResult, Digest, MissReason, Problem } from "@kahn/core";
 import { closureOf } from "./closure.ts";
-import { claimOutputs, type EffectContext, failWith, memorise, miss, readStreams } from "./effect-context.ts";
-import { keyRecordOf } from "./key-record.ts";
+import { claimOutputs, type EffectContext, failWith, kept, memorise, miss, readStreams } from "./effect-context.ts";
+import { type KeyRecord, keyRecordOf } from "./key-record.ts";
 import { isGroup, type NodeRuntime } from "./node-runtime.ts";
 import { removeStale, restoreOutputs } from "./output-restore.ts";
 import { flattenResult, type OutputEntry, outputsDigest } from "./output-tree.ts";
-import { getTaskRecord } from "./task-record.ts";
+import { getTaskRecord, putTaskRecord } from "./task-record.ts";
 
 /** Outcome of a restore, for the kernel. */
 export type RestoreResult = "restored" | "missing" | "errored";
@@ -18,17 +18,18 @@ export async function restoreNode(context: EffectContext, node: NodeRuntime): Pr
   if (isGroup(resolved)) return "restored";
   const found = await hitOf(context, node);
   if ("code" in found) return unusable(context, node, found);
-  const paths = found.entries.filter((entry) => entry.kind !== "directory").map((entry) => entry.path);
-  const conflict = claimOutputs(context, node, paths);
+  const files = found.entries.filter((entry) => entry.kind !== "directory").map((entry) => entry.path);
+  const conflict = claimOutputs(context, node, files);
   if (conflict !== undefined) return failWith(node, conflict);
   const restored = await restoreOutputs(options, resolved.outputs, found.entries);
   if (!restored.ok) return failWith(node, restored.problem);
   if (restored.value.kind === "missing") {
     return unusable(context, node, { code: restored.value.why, name: restored.value.path });
   }
-  node.outputPaths = paths;
+  node.outputPaths = found.entries.map((entry) => entry.path);
   node.restoredFiles = restored.value.writtenFiles;
-  dropStale(context, node, new Set(paths));
+  dropStale(context, node, new Set(node.outputPaths));
+  keepRecord(context, node);
   node.durationMs = found.durationMs;
   node.closure = closureOf(
     resolved,
@@ -73,11 +74,7 @@ function unusable(context: EffectContext, node: NodeRuntime, reason: MissReason)
   delete node.result;
   delete node.memo;
   miss(context, node, { reasons: [reason], cache: "incomplete" });
-  const closures = context.closuresOf(node.requires);
-  node.key = keyRecordOf(
-    node.resolved!,
-    node.requires.map((id, at) => [context.labelOf(id), closures[at]!]),
-  );
+  node.key = keyRecordOfNode(context, node);
   return "missing";
 }
 
@@ -86,10 +83,24 @@ function dropStale(context: EffectContext, node: NodeRuntime, keep: ReadonlySet<
   const { history, records } = context.options;
   const last = history.entry(node.planned.label)?.recent[0];
   if (last === undefined || last.action === node.action) return;
-  const previous = getTaskRecord(records, last.record);
-  const { outputs } = node.resolved!;
-  const stale = previous?.outputs.filter((path) => !keep.has(path) && outputs.matches(path)) ?? [];
-  removeStale(context.options, outputs, stale);
+  const before = getTaskRecord(records, last.record)?.outputs ?? [];
+  removeStale(context.options, node.resolved!.outputs, { before, keep });
+}
+
+/** A result that was made elsewhere leaves files here, too: this work tree's history has to know them. */
+function keepRecord(context: EffectContext, node: NodeRuntime): void {
+  const { history, records } = context.options;
+  if (history.entry(node.planned.label)?.recent.some((past) => past.action === node.action) === true) return;
+  const record = { key: keyRecordOfNode(context, node), outputs: node.outputPaths ?? [] };
+  node.record = kept(node, putTaskRecord(records, record));
+}
+
+function keyRecordOfNode(context: EffectContext, node: NodeRuntime): KeyRecord {
+  const closures = context.closuresOf(node.requires);
+  return keyRecordOf(
+    node.resolved!,
+    node.requires.map((id, at) => [context.labelOf(id), closures[at]!]),
+  );
 }
 
 function recordedDurationMs({ metadata }: ActionResult): number {

@@ -142,22 +142,31 @@ function rememberWritten(
   states.remember(known);
 }
 
+/** What an earlier result left, and what is to stay. */
+export interface StaleOutputs {
+  /** Workspace-relative paths of the outputs of an earlier result of the same node. */
+  readonly before: readonly string[];
+  /** Those of the present one, its empty directories included. */
+  readonly keep: ReadonlySet<string>;
+}
+
 /**
  * Removes what an earlier result of the same node left and the present one does not have, then empty directories
  * above it up to the output root.
- *
- * @param stale workspace-relative paths.
  */
 export function removeStale(
   { fs, states }: Pick<RestoreContext, "fs" | "states">,
   spec: OutputSpec,
-  stale: readonly string[],
+  { before, keep }: StaleOutputs,
 ): void {
   const parents = new Set<string>();
-  for (const path of stale) {
+  for (const path of before) {
+    if (keep.has(path)) continue;
     const absolute = `${spec.workspaceRoot}/${path}`;
     const stat = fs.lstat(absolute);
-    if (stat === undefined || stat.kind === "directory") continue;
+    const isEmptyDirectory = stat?.kind === "directory" && spec.matches(`${path}/.`) && isInsideRoot(spec, path);
+    if (isEmptyDirectory) parents.add(path);
+    if (stat === undefined || stat.kind === "directory" || !spec.matches(path)) continue;
     fs.remove(absolute);
     states.forget(absolute);
     for (let parent = path; (parent = parent.slice(0, Math.max(0, parent.lastIndexOf("/")))) !== ""; ) {
@@ -167,6 +176,6 @@ export function removeStale(
   }
   for (const parent of [...parents].sort((a, b) => b.length - a.length)) {
     const path = `${spec.workspaceRoot}/${parent}`;
-    if (fs.readDirectory(path)?.length === 0) fs.remove(path);
+    if (!keep.has(parent) && fs.readDirectory(path)?.length === 0) fs.remove(path);
   }
 }

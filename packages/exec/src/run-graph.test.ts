@@ -5,6 +5,7 @@ import type { Journal, RunEvent } from "@kahn/core";
 import { checkRunEvents } from "@kahn/testing";
 import { expect, test } from "vitest";
 import { GraphRig } from "./fixtures/graph-rig.ts";
+import { openRunHistory } from "./run-history.ts";
 import type { RunGraphOptions } from "./run-options.ts";
 
 /** lib#build → app#build → app#test, each reading its own source. */
@@ -417,4 +418,64 @@ test("a result that was not stored is missed with just that reason", async () =>
   await rig.run();
   rig.actions.failWith(undefined);
   expect((await rig.run()).recorder.misses()).toEqual({ build: "not-stored" });
+});
+
+test("files of a result that another work tree made are known as stale, too", async () => {
+  const rig = new GraphRig({ build: { inputs: ["src"], outputs: ["dist"] } });
+  rig.processes.script("build", () => ({ files: { [`dist/${rig.read("src")}.js`]: "" } }));
+  for (const source of ["one", "two"]) {
+    rig.write("src", source);
+    rig.fs.removeTree("/w/dist");
+    await rig.run();
+  }
+  // A fresh work tree on the same cache.
+  rig.fs.removeTree("/w/dist");
+  rig.history = openRunHistory(rig.fs, "/w/.kahn/another-history.json");
+  for (const source of ["one", "two"]) {
+    rig.write("src", source);
+    expect((await rig.run()).outcome.counts).toMatchObject({ cached: 1 });
+    expect(namesIn(rig)).toEqual([`${source}.js`]);
+  }
+});
+
+test("empty directories come and go with the results that have them", async () => {
+  const rig = new GraphRig({ build: { inputs: ["src"], outputs: ["dist"] } });
+  rig.processes.script("build", () => {
+    rig.fs.removeTree("/w/dist");
+    rig.fs.makeDirectory("/w/dist/dir");
+    return { files: rig.read("src") === "full" ? { "dist/dir/file": "" } : { "dist/other": "" } };
+  });
+  for (const source of ["full", "empty", "full", "empty"]) {
+    rig.write("src", source);
+    await rig.run();
+    const below = rig.fs.readDirectory("/w/dist/dir")?.map((each) => each.name);
+    expect([namesIn(rig), below]).toEqual(source === "full" ? [["dir"], ["file"]] : [["dir", "other"], []]);
+  }
+  rig.processes.script("build", () => {
+    rig.fs.removeTree("/w/dist");
+    return { files: { "dist/other": "" } };
+  });
+  rig.write("src", "none");
+  await rig.run();
+  for (const [source, names] of [
+    ["empty", ["dir", "other"]],
+    ["none", ["other"]],
+  ] as const) {
+    rig.write("src", source);
+    await rig.run();
+    expect(namesIn(rig)?.sort()).toEqual(names);
+  }
+});
+
+test("a tool may write to an adopted output after the cache is gone", async () => {
+  const rig = new GraphRig({ build: { inputs: ["src"], outputs: ["dist"], mode: "link" } });
+  rig.write("src", "one");
+  rig.processes.script("build", () => ({ files: { "dist/x": rig.read("src")! } }));
+  await rig.run();
+  // What is left of a hard link once the store's name for it is removed.
+  rig.fs.chmod("/w/dist/x", 0o444);
+  rig.write("src", "two");
+  const run = await rig.run();
+  expect(run.outcome.status).toBe("succeeded");
+  expect(rig.read("dist/x")).toBe("two");
 });

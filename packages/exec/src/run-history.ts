@@ -14,8 +14,6 @@ export interface HistoryEntry {
   readonly durationMs: number | undefined;
   /** Keys of recent successes with their task records in the durable value store, newest first. */
   readonly recent: readonly PastResult[];
-  /** Key of the last success when its result was not stored. */
-  readonly unstored?: Digest | undefined;
 }
 
 /** One past success. */
@@ -41,7 +39,6 @@ export interface RunHistory {
 /** How many past results of one node are kept: enough for going back and forth between branches. */
 const RECENT_MAX = 4;
 
-/** Keys and records in turn; a last key without a record is that of a result that was not stored. */
 type StoredEntry = readonly [durationMs: number | null, ...recent: string[]];
 
 interface StoredHistory {
@@ -87,9 +84,7 @@ export function openRunHistory(fs: FileSystem, path: string): RunHistory {
       if (changed) {
         const nodes: Record<string, StoredEntry> = {};
         for (const [label, entry] of entries) {
-          const { durationMs, recent, unstored } = entry;
-          const pairs = recent.flatMap((past) => [past.action, past.record]);
-          nodes[label] = [durationMs ?? null, ...pairs, ...(unstored === undefined ? [] : [unstored])];
+          nodes[label] = [entry.durationMs ?? null, ...entry.recent.flatMap((past) => [past.action, past.record])];
         }
         replace(path, JSON.stringify({ version: 1, nodes } satisfies StoredHistory));
         changed = false;
@@ -114,7 +109,6 @@ function foldSettled(
     durationMs: event.durationMs ?? before.durationMs,
     recent:
       action === undefined || record === undefined ? others : [{ action, record }, ...others].slice(0, RECENT_MAX),
-    unstored: event.source === "executed" && event.stored !== true ? action : undefined,
   };
 }
 
@@ -145,6 +139,5 @@ function revive([durationMs, ...texts]: StoredEntry): HistoryEntry {
     const record = parseDigest(texts[index + 1]!);
     if (action.ok && record.ok) recent.push({ action: action.value, record: record.value });
   }
-  const last = texts.length % 2 === 1 ? parseDigest(texts.at(-1)!) : undefined;
-  return { durationMs: durationMs ?? undefined, recent, unstored: last?.ok === true ? last.value : undefined };
+  return { durationMs: durationMs ?? undefined, recent };
 }
