@@ -203,8 +203,8 @@ test("an input edited while its task runs: the result is not cached, it says so,
   const first = await running.ended;
   expect(first.exitCode).toBe(0);
   expect(first.stdout).toContain("warning[input-changed-during-run]: src changed while //#build ran");
-  const second = await work.run("build");
-  expect(second.log.startedOrder()).toEqual(["//#build"]);
+  const second = await work.kahn("run build");
+  expect(second.stdout).toMatch(/✔ \/\/#build .* · input src changed\n/);
   expect(work.read("dist")).toBe("two\n");
   expect((await work.run("build")).finished).toMatchObject({ executed: 0, cached: 1 });
 });
@@ -221,17 +221,18 @@ test("a task that writes its own input says so and is not cached", async () => {
   expect((await work.run("build")).finished).toMatchObject({ executed: 1, cached: 0 });
 });
 
-test("an output that a task's inputs cover as well is an error that names the file and the way out", async () => {
+test("a task whose output matches its own input globs says so, and the next run names the way out", async () => {
   const work = new Workspace({
-    "package.json": manifest("one", { build: "mkdir -p src/out; echo y > src/out/y" }),
-    "src/a": "a\n",
-    "kahn.jsonc": { tasks: { build: { inputs: ["src/**"], outputs: ["src/out/**"] } } },
+    "package.json": manifest("one", { build: "echo y > gen.txt" }),
+    "a.txt": "a\n",
+    "kahn.jsonc": { tasks: { build: { inputs: ["*.txt"], outputs: ["gen*"] } } },
   });
   const first = await work.run("build");
+  expect(first.exitCode).toBe(0);
   expect(first.log.warnings()).toEqual(["task-writes-its-input"]);
   const second = await work.kahn("run build");
   expect(second.exitCode).toBe(1);
-  expect(second.stdout).toContain("error[input-is-output]: src/out/y is both an input and an output of //#build");
+  expect(second.stdout).toContain("error[input-is-output]: gen.txt is both an input and an output of //#build");
 });
 
 test("a lock file edited while a task runs keeps its result out of the cache", async () => {

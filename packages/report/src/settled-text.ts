@@ -3,7 +3,7 @@ import type { NodeEnd } from "@kahn/core";
 import { missLine } from "./miss-text.ts";
 import type { Paint } from "./paint.ts";
 import { labelOf, type RunView, type SettledNode } from "./run-view.ts";
-import { durationText } from "./units.ts";
+import { countText, durationText } from "./units.ts";
 
 type Renderer = (view: RunView, event: SettledNode, paint: Paint) => string;
 
@@ -12,7 +12,7 @@ const RENDERERS: Record<NodeEnd, Renderer> = {
     const label = labelOf(view, event.node);
     if (event.source === undefined) return `${paint("✔", "green")} ${label}`;
     if (event.source === "cached") {
-      const restored = event.restoredFiles ? `, ${event.restoredFiles} files restored` : "";
+      const restored = event.restoredFiles ? `, ${countText(event.restoredFiles, "file")} restored` : "";
       return `${paint("=", "cyan")} ${label} ${paint(`cached${restored}`, "dim")}`;
     }
     const why = missLine(view.missed.get(event.node) ?? []);

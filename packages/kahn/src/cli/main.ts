@@ -3,7 +3,7 @@
  *
  * Owns:      the exit code, and the last word on bugs: nothing else catches an `InvariantError`.
  */
-import { ProblemError, problem } from "@kahn/core";
+import { FileSystemError, type Problem, ProblemError, problem } from "@kahn/core";
 import { VERSION } from "../version.ts";
 import { parseArguments } from "./arguments.ts";
 import { EXIT, refuse } from "./command.ts";
@@ -18,6 +18,7 @@ export async function main(argv: readonly string[], host: Host = processHost()):
     return await dispatch(argv, host);
   } catch (cause) {
     if (cause instanceof ProblemError) return refuse(host, cause.problems);
+    if (cause instanceof FileSystemError) return refuse(host, [fileSystemProblem(cause)]);
     const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
     host.stderr.write(`kahn ${VERSION} met a bug of its own; nothing that was recorded is lost.\n${text}\n`);
     return EXIT.internal;
@@ -45,6 +46,14 @@ async function dispatch(argv: readonly string[], host: Host): Promise<number> {
   }
   const given = parseArguments(command, rest);
   return given.ok ? command.run(host, given.value) : refuse(host, [given.problem]);
+}
+
+/** A refusal that nothing below had words for; a file of Kahn's own, since those of tasks and of the cache are named there. */
+function fileSystemProblem({ code, operation, path }: FileSystemError): Problem {
+  const isFull = code === "ENOSPC" || code === "EDQUOT";
+  return problem("file-system-refused", `could not ${operation} ${path} (${code})`, {
+    next: isFull ? "Free some space and run it again." : "Give this user the right to do that, or check the disk.",
+  });
 }
 
 function unknownCommand(name: string) {
