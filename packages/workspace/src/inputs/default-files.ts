@@ -65,7 +65,7 @@ export class DefaultFiles {
   readonly #options: DefaultFilesOptions;
   readonly #projectDirectories: ReadonlySet<string>;
   readonly #rules = new Map<string, IgnoreRules>();
-  readonly #found = new Map<string, { readonly moment: number; readonly files: FileSet }>();
+  readonly #found = new Map<string, { readonly revision: number; readonly files: FileSet }>();
   #repository: Repository | "none" | undefined;
   #exceptions: Exceptions | undefined;
   #sawOtherRules = false;
@@ -79,10 +79,10 @@ export class DefaultFiles {
   of(project: Project): FileSet {
     const { states } = this.#options;
     const known = this.#found.get(project.directory);
-    if (known !== undefined && known.moment === states.moment) return known.files;
+    if (known !== undefined && known.revision === states.revision) return known.files;
     const files = this.#search(project);
     this.#addManifest(project, files);
-    this.#found.set(project.directory, { moment: states.moment, files });
+    this.#found.set(project.directory, { revision: states.revision, files });
     return files;
   }
 

@@ -2,7 +2,7 @@
  * The input files of a task, with their contents' digests.
  *
  * Owns:      from patterns to sorted `InputEntry` values.
- * Never:     keeps what it found beyond the moment (see `WorkTreeStates`).
+ * Never:     keeps what it found beyond one revision of the states (see `WorkTreeStates`).
  * Invariant: entries are sorted by path in the order of UTF-8, each path once.
  */
 import { compareUtf8, err, FileSystemError, type InputEntry, ok, type Problem, problem, type Result } from "@kahn/core";
@@ -48,7 +48,7 @@ export class TaskInputs {
   readonly #states: WorkTreeStates;
   readonly #defaults: DefaultFiles;
   /** Whole directories (`src/**`) by path: the tasks of a project mostly read the same. */
-  readonly #trees = new Map<string, { readonly moment: number; readonly part: Part }>();
+  readonly #trees = new Map<string, { readonly revision: number; readonly part: Part }>();
 
   constructor(states: WorkTreeStates, defaults: DefaultFiles) {
     this.#states = states;
@@ -133,10 +133,10 @@ export class TaskInputs {
   #tree(include: Include, { directory, list }: Pick<FileQuery, "directory" | "list">): Part {
     const key = `${directory}\0${rootOf(include)}`;
     const known = this.#trees.get(key);
-    if (known !== undefined && known.moment === this.#states.moment) return known.part;
+    if (known !== undefined && known.revision === this.#states.revision) return known.part;
     const part: Part = { files: noFiles(), entries: undefined };
     findIncluded(this.#states, include, { base: directory, directory, list, into: part.files });
-    this.#trees.set(key, { moment: this.#states.moment, part });
+    this.#trees.set(key, { revision: this.#states.revision, part });
     return part;
   }
 

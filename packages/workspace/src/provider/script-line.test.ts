@@ -84,6 +84,7 @@ test("a script with hooks and arguments behaves as under npm run", () => {
 });
 
 test("variables that a command mentions are found in the forms of shells, Node and Windows", () => {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell's, not ours
   const text = "echo $A ${B:-x} %C% && node -e 'process.env.D + process.env[\"E\"]' $1 $$ import.meta.env.F";
   expect(mentionedVariables(text)).toEqual(["A", "B", "C", "D", "E", "F"]);
 });

@@ -40,13 +40,24 @@ const HEAD_BYTES = 1024;
 /** A script that is interpreted by a script that is interpreted… */
 const INTERPRETERS_MAX = 4;
 
-/** Finds tools. Answers hold for one moment of the states. */
+/** A tool that was looked for; `undefined` digest: it is not there. */
+interface FoundTool {
+  readonly digest: Digest | undefined;
+  /** Lies in the workspace, where a task may make or change it: the answer holds for one revision of the states. */
+  readonly isInside: boolean;
+}
+
+/**
+ * Finds tools. One instance for each run: what lies outside of the workspace is looked at once, since no task of the
+ * run is expected to install it.
+ */
 export class ToolIdentities {
   readonly #options: ToolIdentitiesOptions;
   readonly #hostDirectories: readonly string[];
   #moment = 0;
-  readonly #known = new Map<string, Digest | undefined>();
-  readonly #lists = new Map<string, Result<ToolList, Problem>>();
+  #revision = 0;
+  readonly #known = new Map<string, FoundTool>();
+  readonly #lists = new Map<string, { readonly list: Result<ToolList, Problem>; readonly isInside: boolean }>();
   readonly #folders = new Map<string, readonly string[]>();
   readonly #heads = new Map<string, string>();
 
@@ -62,26 +73,37 @@ export class ToolIdentities {
 
   /** Identities by tool name, sorted; `node` is always among them. */
   identify(tools: readonly string[], projectDirectory: string, declaredAt: SourcePlace): Result<ToolList, Problem> {
-    const { states } = this.#options;
-    if (this.#moment !== states.moment) {
-      this.#moment = states.moment;
-      this.#known.clear();
-      this.#lists.clear();
-      this.#folders.clear();
-    }
+    this.#dropStale();
     const folders = this.#foldersOf(projectDirectory);
     const key = tools.length + folders.length === 0 ? "" : `${tools.join("\0")}\0\0${folders.join("\0")}`;
     const known = this.#lists.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) return known.list;
     const identities: (readonly [string, Digest])[] = [];
+    let isInside = false;
     for (const name of tools.includes("node") ? tools : ["node", ...tools]) {
-      const digest = this.#identity(name, folders);
-      if (digest === undefined) return err(absent(name, declaredAt));
-      identities.push([name, digest]);
+      const tool = this.#identity(name, folders);
+      if (tool.digest === undefined) return err(absent(name, declaredAt));
+      identities.push([name, tool.digest]);
+      isInside ||= tool.isInside;
     }
-    const found = ok(identities.sort(([left], [right]) => (left < right ? -1 : 1)));
-    this.#lists.set(key, found);
-    return found;
+    const list = ok(identities.sort(([left], [right]) => (left < right ? -1 : 1)));
+    this.#lists.set(key, { list, isInside });
+    return list;
+  }
+
+  #dropStale(): void {
+    const { moment, revision } = this.#options.states;
+    if (this.#moment !== moment) this.#folders.clear();
+    this.#moment = moment;
+    if (this.#revision === revision) return;
+    this.#revision = revision;
+    for (const [key, { isInside }] of this.#known) if (isInside) this.#known.delete(key);
+    for (const [key, { isInside }] of this.#lists) if (isInside) this.#lists.delete(key);
+    for (const path of this.#heads.keys()) if (this.#isInside(path)) this.#heads.delete(path);
+  }
+
+  #isInside(path: string): boolean {
+    return path.startsWith(`${this.#options.workspaceRoot}/`);
   }
 
   #binDirectories(projectDirectory: string): string[] {
@@ -103,15 +125,18 @@ export class ToolIdentities {
     return folders;
   }
 
-  #identity(name: string, folders: readonly string[]): Digest | undefined {
+  #identity(name: string, folders: readonly string[]): FoundTool {
     const key = `${name}\0${folders.join("\0")}`;
-    if (this.#known.has(key)) return this.#known.get(key);
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
     const files: string[] = [];
-    const found = this.#find(name, folders);
-    const isComplete = found !== undefined && this.#follow(found, folders, files);
+    const path = this.#find(name, folders);
+    const isComplete = path !== undefined && this.#follow(path, folders, files);
     const digest = isComplete ? this.#digestOf(files) : undefined;
-    this.#known.set(key, digest);
-    return digest;
+    // One that is not there yet may still be made.
+    const found = { digest, isInside: digest === undefined || files.some((file) => this.#isInside(file)) };
+    this.#known.set(key, found);
+    return found;
   }
 
   #find(name: string, folders: readonly string[]): string | undefined {

@@ -235,6 +235,25 @@ test("files are looked at once until a command starts, and afterwards for each t
   expect(again.ok && again.value.inputs[0]).toMatchObject({ digest: digestOf("written by the command") });
 });
 
+test("files that were restored from the cache are seen by the next task, though no command ran", async () => {
+  const generated = { inputs: ["src/**"], outputs: [] };
+  const tasks = [task(A, "lint", generated), task(A, "build", generated), task(A, "pack", {}), task(A, "all", {})];
+  const { provider, fs, states } = setUp({ tasks, request: { tasks: ["lint", "build", "pack", "all"] } });
+  const paths = async (label: string) => {
+    const action = await provider.resolve(label);
+    return action.ok ? action.value.inputs.map((entry) => entry.path) : [];
+  };
+  await planOf(provider);
+  expect(await paths("a#lint")).toEqual(["packages/a/src/x"]);
+  expect(await paths("a#pack")).toEqual(["packages/a/package.json", "packages/a/src/x"]);
+  const path = "/w/packages/a/src/gen.ts";
+  expect(states.digests([path])).toEqual([{ kind: "absent" }]);
+  fs.writeFile(path, "made");
+  states.remember([{ path, digest: digestOf("made"), stat: fs.lstat(path)!, linked: false }]);
+  expect(await paths("a#build")).toEqual(["packages/a/src/gen.ts", "packages/a/src/x"]);
+  expect(await paths("a#all")).toEqual(["packages/a/package.json", "packages/a/src/gen.ts", "packages/a/src/x"]);
+});
+
 test("inputs that changed, came or went since the key was made are named, touched ones are not", async () => {
   const tasks = [task(A, "build", { ...BUILD, dependsOn: ["^build"] }), task(project("c", "c"), "build")];
   const { provider, fs, clock } = setUp({
@@ -292,6 +311,27 @@ test("tools are the files that PATH leads to, with interpreter and target; an ab
     ok: false,
     problem: { code: "tool-absent", message: 'The tool "nothing" is not on the task\'s PATH' },
   });
+});
+
+test("a tool that the workspace itself makes is looked at again when it was made", async () => {
+  const files = { "w/node_modules/.bin/gen": "-> ../../packages/b/dist/gen" };
+  const { provider, fs, states } = setUp({ tasks: [task(A, "build", { ...BUILD, tools: ["gen"] })], files });
+  await planOf(provider);
+  const identity = async () => {
+    const action = await provider.resolve("a#build");
+    return action.ok ? action.value.parts.tools[0]![1] : action.problem.code;
+  };
+  const make = (text: string) => {
+    const path = "/w/packages/b/dist/gen";
+    fs.makeDirectory("/w/packages/b/dist");
+    fs.writeFile(path, text, { mode: 0o755 });
+    states.remember([{ path, digest: digestOf(text), stat: fs.lstat(path)!, linked: false }]);
+  };
+  expect(await identity()).toBe("tool-absent");
+  make("one");
+  expect(await identity()).toBe(digestOf("one"));
+  make("three");
+  expect(await identity()).toBe(digestOf("three"));
 });
 
 test("nothing is hashed for tasks that nobody caches, unless a cached one rests on them", async () => {

@@ -78,8 +78,8 @@ class WorkspaceProvider implements ActionProvider {
   #planned = new Map<string, PlannedTask>();
   /** Labels whose key matters to some cached task. */
   #keyed = new Set<string>();
-  #external: { readonly moment: number; readonly parts: KeyParts["external"] } | undefined;
-  readonly #contributions = new Map<string, { readonly moment: number; readonly digest: Digest }>();
+  #external: { readonly revision: number; readonly parts: KeyParts["external"] } | undefined;
+  readonly #contributions = new Map<string, { readonly revision: number; readonly digest: Digest }>();
 
   constructor(options: WorkspaceProviderOptions) {
     const { model, states, fs, git, hostEnv, nodePath } = options;
@@ -221,7 +221,7 @@ class WorkspaceProvider implements ActionProvider {
     const { model, states } = this.#options;
     const { lockFile } = model;
     if (lockFile === undefined) return ok([]);
-    if (this.#external?.moment === states.moment) return ok(this.#external.parts);
+    if (this.#external?.revision === states.revision) return ok(this.#external.parts);
     const [outcome] = states.digests([`${model.root}/${lockFile}`]);
     if (outcome?.kind === "absent") return ok([]);
     if (outcome?.kind !== "file") {
@@ -232,17 +232,17 @@ class WorkspaceProvider implements ActionProvider {
       );
     }
     const parts: KeyParts["external"] = [[lockFile, outcome.digest]];
-    this.#external = { moment: states.moment, parts };
+    this.#external = { revision: states.revision, parts };
     return ok(parts);
   }
 
   #contributionsOf({ contributors, task }: PlannedTask): Result<ResolvedAction["contributions"], Problem> {
     if (contributors.length === 0 || !this.#keyed.has(task.id)) return ok([]);
-    const { moment } = this.#options.states;
+    const { revision } = this.#options.states;
     const contributions: [string, Digest][] = [];
     for (const name of contributors) {
       const known = this.#contributions.get(name);
-      if (known !== undefined && known.moment === moment) {
+      if (known !== undefined && known.revision === revision) {
         contributions.push([name, known.digest]);
         continue;
       }
@@ -252,7 +252,7 @@ class WorkspaceProvider implements ActionProvider {
       const files = this.#inputs.of({ project, task: own, globalInputs: [] });
       if (!files.ok) return err(files.problem.problem);
       const digest = digestOf(canonicalJson(files.value.map(inputRecord)));
-      this.#contributions.set(name, { moment, digest });
+      this.#contributions.set(name, { revision, digest });
       contributions.push([name, digest]);
     }
     return ok(contributions);

@@ -48,6 +48,7 @@ export class WorkTreeStates implements FileStates {
   /** Of the last path that was looked up: paths mostly come folder by folder. */
   #lastDirectory: Directory | undefined;
   #moment = 1;
+  #revision = 1;
   #isDisturbed = false;
   #isChanged = false;
   /** Row → moment in which it was last looked at. */
@@ -75,9 +76,14 @@ export class WorkTreeStates implements FileStates {
     return this.#table;
   }
 
-  /** Number of the present moment: what was derived in the same moment is still true. */
+  /** Number of the present moment. */
   get moment(): number {
     return this.#moment;
+  }
+
+  /** Changes with the moment and whenever files were made or removed within it: what was derived before may be stale. */
+  get revision(): number {
+    return this.#revision;
   }
 
   /** A command is about to run, or others may write: from now on what was seen holds for one resolution only. */
@@ -87,12 +93,13 @@ export class WorkTreeStates implements FileStates {
 
   /** Starts a resolution. What was seen before still holds, unless something may have changed it. */
   beginResolution(): void {
-    if (this.#isDisturbed) this.#moment++;
+    if (this.#isDisturbed) this.beginAgain();
   }
 
   /** Starts anew: everything is looked at again. */
   beginAgain(): void {
     this.#moment++;
+    this.#revision++;
   }
 
   /** The row of a path, made when there is none. */
@@ -351,6 +358,7 @@ export class WorkTreeStates implements FileStates {
   }
 
   #disbelieveAbove(path: string): void {
+    this.#revision++;
     for (let parent = path; parent !== "" && parent !== "/"; ) {
       parent = parentOf(parent);
       const directory = this.#directories.get(parent);
