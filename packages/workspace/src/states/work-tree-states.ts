@@ -155,15 +155,13 @@ export class WorkTreeStates implements FileStates {
     if (due.length === 0) return;
     const stats = this.#fs.statMany(duePaths);
     const stale: number[] = [];
+    const stalePaths: string[] = [];
     for (let index = 0; index < due.length; index++) {
-      if (!this.#accept(due[index]!, stats[index])) stale.push(index);
+      if (this.#accept(due[index]!, stats[index])) continue;
+      stale.push(due[index]!);
+      stalePaths.push(duePaths[index]!);
     }
-    if (stale.length > 0) {
-      this.#hash(
-        stale.map((index) => due[index]!),
-        stale.map((index) => duePaths[index]!),
-      );
-    }
+    if (stale.length > 0) this.#hash(stale, stalePaths);
   }
 
   /** What a row that was looked at holds: an input, why it has none, or `undefined` if it is no file or link. */
@@ -357,12 +355,14 @@ export class WorkTreeStates implements FileStates {
     this.#targets.delete(id);
   }
 
+  /** Something was made or removed at a path: what its parents are and hold has to be looked at again. */
   #disbelieveAbove(path: string): void {
     this.#revision++;
-    for (let parent = path; parent !== "" && parent !== "/"; ) {
-      parent = parentOf(parent);
-      const directory = this.#directories.get(parent);
-      if (directory !== undefined) directory.seenAt = 0;
+    for (let at = path; at !== "" && at !== "/"; at = parentOf(at)) {
+      const above = this.#directories.get(parentOf(at));
+      const id = at === path ? undefined : above?.find(nameOf(at));
+      if (id !== undefined) this.#seenAt[id] = 0;
+      if (above !== undefined) above.seenAt = 0;
     }
   }
 
