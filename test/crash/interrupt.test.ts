@@ -1,8 +1,7 @@
 /** Acceptance: Ctrl-C, and the other polite signals, at bad moments. */
-import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { expect, test } from "vitest";
-import { kahnBinary, until } from "../e2e/rig/kahn-process.ts";
+import { until } from "../e2e/rig/kahn-process.ts";
 import { type CrashWorkspace, HANG, STUBBORN, scriptedWorkspace } from "./rig/crash-workspace.ts";
 import { UNSUPPORTED } from "./rig/live-processes.ts";
 
@@ -93,12 +92,7 @@ test.each(["SIGINT", "SIGKILL"] as const)(
 test.each(["", "2>&1"])("a closed pipe (%s| head -1) neither ends the run nor leaves processes", async (redirect) => {
   const print = "seq 1 50000; echo > started";
   const workspace = scriptedWorkspace({ a: print, b: print, c: print });
-  const command = `{ "$NODE" "$KAHN" run task --concurrency 1 ${redirect}; echo $? > code; } | head -1`;
-  const shell = spawnSync("sh", ["-c", command], {
-    cwd: workspace.directory,
-    env: { PATH: process.env.PATH, HOME: workspace.home, NODE: process.execPath, KAHN: kahnBinary() },
-    encoding: "utf8",
-  });
+  const shell = workspace.shell(`run task --concurrency 1 ${redirect}; echo $? > code`, " | head -1");
   expect(shell.stderr).toBe("");
   expect(workspace.lines("code")).toEqual(["0"]);
   expect(workspace.runs()).toMatchObject([{ status: "succeeded" }]);

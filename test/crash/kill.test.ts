@@ -42,6 +42,8 @@ async function expectRecovery(bench: CrashBench, tree: Tree): Promise<{ readonly
     expect(count, label).toBeLessThanOrEqual(runs.filter((run) => run.started.has(label)).length);
   }
   expect(bench.tree("packages")).toEqual(tree);
+  // What the killed runs were writing their tasks' output to.
+  expect(bench.namesIn(".kahn/state/streams")).toEqual([]);
   await Promise.all([bench.expectSoundCache(), bench.expectListedRuns()]);
   await bench.quiet();
   return { waited: next.stderr.includes("waiting") };

@@ -3,6 +3,7 @@
  *
  * Owns:      reading the journals of its runs, finding its processes, and ending those that a failed test leaves.
  */
+import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { dirname } from "node:path";
 import type { RunEvent } from "@kahn/core";
@@ -12,7 +13,7 @@ import { recorder } from "@kahn/testing";
 import { expect, onTestFinished } from "vitest";
 import { PEERS } from "../../../bench/peers.ts";
 import { writeWorkspace } from "../../../bench/workspace.ts";
-import { until } from "../../e2e/rig/kahn-process.ts";
+import { kahnBinary, until } from "../../e2e/rig/kahn-process.ts";
 import { type Files, manifest, ROOT_MANIFEST, Workspace } from "../../e2e/rig/workspace.ts";
 import { type LiveProcess, livingOf, sweep } from "./live-processes.ts";
 
@@ -34,6 +35,8 @@ export const STUBBORN = [
 /** What a journal says. */
 export interface JournalledRun {
   readonly id: string;
+  /** When its first record was written; undefined when there is none. */
+  readonly startedAtMs: number | undefined;
   /** Undefined while it has not finished, or if it never will. */
   readonly status: string | undefined;
   /** Labels of the tasks whose command it started. */
@@ -60,6 +63,7 @@ export class CrashWorkspace extends Workspace {
       const stored = log.ofKind("node.settled").filter((event) => event.end === "succeeded" && event.stored === true);
       return {
         id,
+        startedAtMs: log.events[0]?.atMs,
         status: log.finished?.status,
         started: new Set(log.startedOrder()),
         stored: new Set(stored.map(({ node }) => log.labelOf(node))),
@@ -70,6 +74,28 @@ export class CrashWorkspace extends Workspace {
   /** Waits until the tasks of these packages have written `started`. */
   async started(packages: readonly string[]): Promise<void> {
     await until("the tasks have started", () => packages.every((name) => this.exists(`packages/${name}/started`)));
+  }
+
+  /** Names in a folder; none when it is absent. */
+  namesIn(path: string): string[] {
+    return this.exists(path) ? readdirSync(this.path(path)) : [];
+  }
+
+  /** Waits until a task has made a file. */
+  async awaitFile(path: string): Promise<void> {
+    await until(`there is ${path}`, () => this.exists(path));
+  }
+
+  /** Runs a Kahn from a shell: redirections and pipes may follow its arguments. Nothing else goes on meanwhile. */
+  shell(
+    line: string,
+    after = "",
+  ): { readonly stdout: string; readonly stderr: string; readonly status: number | null } {
+    return spawnSync("sh", ["-c", `{ "$NODE" "$KAHN" ${line}; }${after}`], {
+      cwd: this.directory,
+      env: { PATH: process.env.PATH, HOME: this.home, NODE: process.execPath, KAHN: kahnBinary() },
+      encoding: "utf8",
+    });
   }
 
   /** Makes `started` wait for the next run's tasks. */
@@ -143,10 +169,10 @@ export class CrashBench extends CrashWorkspace {
     return counts;
   }
 
-  /** Removes everything that any build has made. */
-  removeOutputs(): void {
+  /** Removes everything that any build has made, here or in another work tree. */
+  removeOutputs(workTree = "."): void {
     for (const folder of this.folders) {
-      const dist = `packages/${folder}/dist`;
+      const dist = `${workTree}/packages/${folder}/dist`;
       if (this.exists(dist)) this.remove(dist);
     }
   }

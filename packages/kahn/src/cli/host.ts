@@ -6,7 +6,11 @@
 import { closeSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { isatty } from "node:tty";
-import type { TextSink } from "@kahn/report";
+import { problem } from "@kahn/core";
+import { painter, problemText, type TextSink } from "@kahn/report";
+
+/** A command that did its work but could not tell. */
+const EXIT_LOST = 2;
 
 /** What a command may know of its surroundings. */
 export interface Host {
@@ -64,9 +68,12 @@ function surviveLostTerminal(): void {
 
 function streamSink(stream: NodeJS.WriteStream, env: Readonly<Record<string, string>>): TextSink {
   const isTerminal = stream.isTTY === true && env.TERM !== "dumb";
-  // A reader that went away (`kahn ls | head`: EPIPE) or a terminal that was closed (EIO) is no error of ours.
+  let isLost = false;
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
+    // A reader that went away (`kahn ls | head`: EPIPE) or a terminal that was closed (EIO) is no error of ours.
+    if (error.code === "EPIPE" || (error.code === "EIO" && stream.isTTY === true) || isLost) return;
+    isLost = true;
+    reportLost(error);
   });
   return {
     write: (text) => void stream.write(text),
@@ -74,6 +81,21 @@ function streamSink(stream: NodeJS.WriteStream, env: Readonly<Record<string, str
     colour: wantsColour(isTerminal, env),
     columns: () => stream.columns ?? 80,
   };
+}
+
+/**
+ * Output that could not be written, on a full disk for example, ends nothing: what is being done is worth more than the
+ * words about it. But who reads the output must not take it for whole, so the exit code tells.
+ */
+function reportLost(error: NodeJS.ErrnoException): void {
+  const why = problem("output-lost", `what Kahn prints could not be written (${error.code ?? error.message})`, {
+    next: "Free some space where it goes, or send it elsewhere.",
+  });
+  // Standard error may be what was lost; then nobody can be told.
+  process.stderr.write(problemText(why, painter(false)));
+  process.on("exit", () => {
+    if (process.exitCode === 0) process.exitCode = EXIT_LOST;
+  });
 }
 
 /** `NO_COLOR` wins, then `FORCE_COLOR`, then whether it is a terminal. Source: no-color.org. */

@@ -9,6 +9,7 @@
 import { gcIfDue } from "@kahn/cas";
 import {
   err,
+  FileSystemError,
   newRunId,
   ok,
   type Problem,
@@ -16,8 +17,10 @@ import {
   type ResourceLimits,
   type Result,
   type RunId,
+  warning,
 } from "@kahn/core";
 import { localExecutor, type RunGraphOptions, type RunOutcome, runGraph } from "@kahn/exec";
+import { painter, problemText } from "@kahn/report";
 import { directRunner, type Lock, startGuardian } from "@kahn/system";
 import { VERSION } from "../version.ts";
 import { cacheLimits } from "./cache-limits.ts";
@@ -42,16 +45,18 @@ export async function performRun(
   request: RunRequest,
 ): Promise<Result<RunOutcome, readonly Problem[]>> {
   makeStateDirectory(session.ports.fs, session.locations);
-  const run = newRunId(session.ports.clock, session.ports.random);
+  const newId = () => newRunId(session.ports.clock, session.ports.random);
   const nested = isInside(session.chain, session.model.root);
   // The outer run holds the lock, and this one runs in the slot of the task that started it.
   const lock = nested ? undefined : await lockWorkspace(session, `kahn ${request.argv.join(" ")}`);
   if (lock?.ok === false) {
     // Waiting was given up, by Ctrl-C: nothing was started and nothing has failed.
     if (lock.problem.code === "lock-wait-cancelled")
-      return ok({ run, status: "cancelled", counts: NOTHING, durationMs: 0 });
+      return ok({ run: newId(), status: "cancelled", counts: NOTHING, durationMs: 0 });
     return err([lock.problem]);
   }
+  // Only now: ids are in the order in which runs had the workspace, and not in that in which they came to wait for it.
+  const run = newId();
   const guardian = startGuardian({
     token: run,
     graceMs: GUARDIAN_GRACE_MS,
@@ -80,6 +85,8 @@ async function runLocked(
 ): Promise<Result<RunOutcome, readonly Problem[]>> {
   const { run, request } = locked;
   const interrupted = locked.nested ? [] : foldInterrupted(session.journals, session.history);
+  // Of runs that were killed; whoever has the lock is alone with those that run inside of it.
+  if (!locked.nested) session.ports.fs.removeTree(session.locations.streams);
   const journal = session.journals.create(run);
   if (!journal.ok) return err([journal.problem]);
   const graphOptions: RunGraphOptions = {
@@ -137,15 +144,39 @@ function limitsOf(session: WorkspaceSession, { request, nested }: LockedRun): Re
   return { slots: nested ? 1 : wanted, pools, tagCaps, io: 64 };
 }
 
+/** Saves what makes the next run faster. What is refused costs its time only: a later run finds out again. */
 async function finishSession(session: WorkspaceSession, lock: Lock | undefined): Promise<void> {
   const { store, states, history, memo, journals, locations, ports, model } = session;
-  ports.fs.removeTree(`${locations.streams}/${session.host.pid}`);
-  states.save();
-  history.save();
-  memo.save();
-  if (lock !== undefined) pruneRuns(journals);
-  // Not flushed: the epoch stays open for the system to write out; after a power loss its blobs are hashed first.
-  await store.close({ sync: false });
-  await gcIfDue(store, cacheLimits(model));
-  lock?.release();
+  const savings: readonly (() => unknown)[] = [
+    () => ports.fs.removeTree(`${locations.streams}/${session.host.pid}`),
+    () => states.save(),
+    () => history.save(),
+    () => memo.save(),
+    () => (lock === undefined ? [] : pruneRuns(journals)),
+    // Not flushed: the epoch stays open for the system to write out; after a power loss its blobs are hashed first.
+    () => store.close({ sync: false }),
+    () => gcIfDue(store, cacheLimits(model)),
+  ];
+  let refused: FileSystemError | undefined;
+  try {
+    for (const save of savings) {
+      try {
+        await save();
+      } catch (error) {
+        if (!(error instanceof FileSystemError)) throw error;
+        refused ??= error;
+      }
+    }
+    if (refused !== undefined) warnNotSaved(session, refused);
+  } finally {
+    lock?.release();
+  }
+}
+
+function warnNotSaved({ host }: WorkspaceSession, { code, operation, path }: FileSystemError): void {
+  const isFull = code === "ENOSPC" || code === "EDQUOT";
+  const why = warning("state-not-saved", `could not ${operation} ${path} (${code}), so the next run takes longer`, {
+    next: isFull ? "Free some space." : "Give this user the right to do that, or check the disk.",
+  });
+  host.stderr.write(problemText(why, painter(host.stderr.colour)));
 }
