@@ -146,19 +146,20 @@ class LocalExecution implements Pick<Execution, "cancel"> {
     const timer = this.#startTimeout();
     const exit = await process.ended;
     timer?.cancel();
-    ready.stop();
+    await ready.stop();
     return exit;
   }
 
   #sink(stream: "stdout" | "stderr", onLineBytes: ((bytes: Uint8Array) => void) | undefined): OutputSink {
     if (this.#request.resolved.run.interactive) return { kind: "inherit" };
     const path = `${this.#streamPrefix}.${stream}`;
-    if (!this.#options.live && onLineBytes === undefined) return { kind: "file", path };
+    const isLive = this.#options.live || this.#request.streams === true;
+    if (!isLive && onLineBytes === undefined) return { kind: "file", path };
     return {
       kind: "tee",
       path,
       onBytes: (bytes) => {
-        this.#observer.output(stream, bytes);
+        if (isLive) this.#observer.output(stream, bytes);
         onLineBytes?.(bytes);
       },
     };

@@ -51,7 +51,7 @@ async function executeOnce(context: EffectContext, node: NodeRuntime, attempt: n
     context.becameReady(node.node);
   };
   node.execution = context.options.executor.execute(
-    { action: node.action, resolved, attempt },
+    { action: node.action, resolved, attempt, streams: isService },
     {
       started: () => {
         if (isService && resolved.run.ready === undefined) ready();
@@ -148,7 +148,8 @@ function keepStreams(
   for (const stream of ["stdout", "stderr"] as const) {
     const bytes = stream === "stdout" ? streams.stdoutRaw : streams.stderrRaw;
     if (bytes === undefined) continue;
-    if (context.options.replay.failed) context.output({ node: node.node, stream, bytes, replayed: false });
+    if (context.options.replay.failed && node.planned.lifetime === "task")
+      context.output({ node: node.node, stream, bytes, replayed: false });
     node[stream] = kept(node, context.options.records.put(bytes));
   }
 }

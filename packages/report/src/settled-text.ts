@@ -15,7 +15,9 @@ const RENDERERS: Record<NodeEnd, Renderer> = {
       const restored = event.restoredFiles ? `, ${countText(event.restoredFiles, "file")} restored` : "";
       return `${paint("=", "cyan")} ${label} ${paint(`cached${restored}`, "dim")}`;
     }
-    const why = missLine(view.missed.get(event.node) ?? []);
+    const reasons = view.missed.get(event.node) ?? [];
+    // Said once for all of them, in the summary.
+    const why = reasons[0]?.code === "not-cacheable" ? "" : missLine(reasons);
     const tries = event.attempts === undefined ? "" : `, attempt ${event.attempts}`;
     const took = `${durationText(event.durationMs ?? 0)}${tries}`;
     return `${paint("✔", "green")} ${label} ${took}${why === "" ? "" : paint(` · ${why}`, "dim")}`;

@@ -20,7 +20,7 @@ export function summaryText(view: RunView, paint: Paint): string {
   part(counts.skipped, "skipped");
   part(counts.cancelled, "cancelled");
   const lines = [`${verdict(view, paint)}  ${countText(total, "task")}: ${parts.join(", ")}`, `  ${timeLine(view)}`];
-  lines.push(...failureLines(view, paint));
+  lines.push(...uncachedLines(view, paint), ...failureLines(view, paint));
   if (view.finished.problem !== undefined) lines.push(problemText(view.finished.problem, paint).trimEnd());
   return `\n${lines.join("\n")}\n`;
 }
@@ -41,6 +41,20 @@ function verdict(view: RunView, paint: Paint): string {
 function timeLine(view: RunView): string {
   const took = durationText(view.finished!.durationMs);
   return view.savedMs === 0 ? `time ${took}` : `time ${took}, saved ${durationText(view.savedMs)} of work`;
+}
+
+/** Each reason for which tasks are never cached, with how many it holds back. */
+function uncachedLines(view: RunView, paint: Paint): string[] {
+  const counts = new Map<string, number>();
+  for (const reasons of view.missed.values()) {
+    const [first] = reasons;
+    if (first?.code !== "not-cacheable") continue;
+    const why = first.detail ?? "";
+    counts.set(why, (counts.get(why) ?? 0) + 1);
+  }
+  return [...counts].map(([why, count]) =>
+    paint(`  not cached: ${countText(count, "task")}${why === "" ? "" : `, ${why}`}`, "dim"),
+  );
 }
 
 function failureLines(view: RunView, paint: Paint): string[] {

@@ -10,6 +10,8 @@ export interface ExecuteRequest {
   readonly action: Digest | undefined;
   readonly resolved: ResolvedAction;
   readonly attempt: number;
+  /** True for a service: its output is shown as it comes, for there may be no end to wait for. */
+  readonly streams?: boolean;
 }
 
 /** What happens while it runs. */

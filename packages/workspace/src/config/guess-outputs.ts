@@ -36,7 +36,9 @@ export function guessOutputs(options: GuessOptions): string[] {
   }
   // Exclusions come last and keep their order.
   const rank = (glob: string) => (glob.startsWith("!") ? -1 : counts.get(glob)!);
-  return [...counts.keys()].sort((left, right) => rank(right) - rank(left));
+  const globs = [...counts.keys()].sort((left, right) => rank(right) - rank(left));
+  // A build that declares nothing would be "cached" without its files: better a guess that a warning can correct.
+  return globs.length === 0 && /^(build|compile|bundle)$/.test(options.task) ? ["dist/**"] : globs;
 }
 
 function guessOfTest(script: string): string[] {
@@ -58,7 +60,9 @@ function guessOfBuild(project: Project, script: string, { fs, root }: GuessOptio
     const [first, ...rest] = path.replace(/^\.\//, "").split("/");
     if (rest.length > 0 && (ignored.has(first!) || first === "dist")) add(globs, first!);
   }
-  if (globs.size === 0) for (const name of CONVENTIONAL) if (ignored.has(name)) add(globs, name);
+  const isThere = (name: string) =>
+    fs.lstat(`${folder}/${name}`)?.kind === "directory" && name !== "lib" && name !== "types";
+  if (globs.size === 0) for (const name of CONVENTIONAL) if (ignored.has(name) || isThere(name)) add(globs, name);
   return globs;
 }
 
