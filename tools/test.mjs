@@ -19,7 +19,7 @@ setUp();
 
 const scale = process.env.KAHN_TEST_SCALE ?? (isFull ? FULL_SCALE : "1");
 console.log(`test: property counts × ${scale}${isFull ? "" : "; `npm run test:full` runs more"}`);
-for (const line of optionalTools()) console.log(`test: ${line}`);
+console.log(`test: ${optionalTools()}`);
 
 const vitest = join(ROOT, "node_modules/vitest/vitest.mjs");
 const reporters = ["default", join(ROOT, "tools/test/reporter.mjs")].map((reporter) => `--reporter=${reporter}`);
