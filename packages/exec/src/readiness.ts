@@ -4,7 +4,7 @@
  * Owns:      the polling and the line matching. Without a probe a persistent task is ready as soon as it has started.
  */
 import { createConnection } from "node:net";
-import type { Clock, LocalExecution, ProcessRunner, Timer } from "@kahn/core";
+import type { Clock, LocalExecution, ProcessRunner, RunningProcess, Timer } from "@kahn/core";
 
 /** What watching needs. */
 export interface ReadinessOptions {
@@ -21,8 +21,8 @@ export interface ReadinessOptions {
 export interface ReadinessWatch {
   /** Feed of output bytes, when lines matter. */
   readonly line: ((bytes: Uint8Array) => void) | undefined;
-  /** Ends the watch; nothing is reported afterwards. */
-  readonly stop: () => void;
+  /** Ends the watch; nothing is reported afterwards. Resolves once no probe runs any more. */
+  readonly stop: () => Promise<void>;
 }
 
 const POLL_MS = 100;
@@ -31,9 +31,10 @@ const POLL_MS = 100;
 export function watchReadiness(options: ReadinessOptions): ReadinessWatch {
   const { clock, run } = options;
   const probe = run.ready;
-  if (probe === undefined) return { line: undefined, stop: () => {} };
+  if (probe === undefined) return { line: undefined, stop: async () => {} };
   let done = false;
   let poller: Timer | undefined;
+  let check: RunningProcess | undefined;
   const end = (report?: () => void) => {
     if (done) return;
     done = true;
@@ -41,16 +42,22 @@ export function watchReadiness(options: ReadinessOptions): ReadinessWatch {
     limit.cancel();
     report?.();
   };
+  const stop = async () => {
+    end();
+    // A probe that waits for a service which is gone must not outlive it.
+    check?.end("kill");
+    await check?.ended;
+  };
   const limit = clock.setTimer(probe.timeoutMs, () => end(options.onTimeout));
   if (probe.log !== undefined) {
-    return { line: lineMatcher(new RegExp(probe.log), () => end(options.onReady)), stop: end };
+    return { line: lineMatcher(new RegExp(probe.log), () => end(options.onReady)), stop };
   }
   const poll = async () => {
-    if (await answers(options)) end(options.onReady);
+    if (await answers(options, (process) => (check = process))) end(options.onReady);
     else if (!done) poller = clock.setTimer(POLL_MS, () => void poll());
   };
   poller = clock.setTimer(POLL_MS, () => void poll());
-  return { line: undefined, stop: end };
+  return { line: undefined, stop };
 }
 
 function lineMatcher(pattern: RegExp, matched: () => void): (bytes: Uint8Array) => void {
@@ -63,7 +70,10 @@ function lineMatcher(pattern: RegExp, matched: () => void): (bytes: Uint8Array) 
   };
 }
 
-async function answers({ run, processes, label }: ReadinessOptions): Promise<boolean> {
+async function answers(
+  { run, processes, label }: ReadinessOptions,
+  started: (check: RunningProcess) => void,
+): Promise<boolean> {
   const probe = run.ready!;
   if (probe.port !== undefined) return (await connects(probe.port, "127.0.0.1")) || connects(probe.port, "::1");
   if (probe.url !== undefined) return responds(probe.url);
@@ -76,6 +86,7 @@ async function answers({ run, processes, label }: ReadinessOptions): Promise<boo
     graceMs: 0,
     label: `${label} (ready?)`,
   });
+  started(check);
   const exit = await check.ended;
   return exit.kind === "exited" && exit.exitCode === 0;
 }

@@ -479,3 +479,18 @@ test("a tool may write to an adopted output after the cache is gone", async () =
   expect(run.outcome.status).toBe("succeeded");
   expect(rig.read("dist/x")).toBe("two");
 });
+
+test("the probe of a service ends with it", async () => {
+  const ready = { command: "probe", timeoutMs: 60_000 };
+  const rig = new GraphRig({ db: { lifetime: "service", cacheable: false, ready }, test: { requires: ["db"] } });
+  rig.fs.makeDirectory("/dev");
+  rig.processes.script("db", { hangs: true });
+  rig.processes.script("db (ready?)", { hangs: true, onTerm: "ignores" });
+  const started = rig.start();
+  const probe = rig.processes.nextStart("db (ready?)");
+  rig.clock.setTimer(1000, () => started.graphRun.cancel("term", "SIGINT"));
+  const run = await rig.finish(started);
+  expect(run.outcome.status).toBe("cancelled");
+  expect((await probe).isQuiet).toBe(true);
+  expect(rig.processes.alive).toEqual([]);
+});
