@@ -57,6 +57,12 @@ test("a log that was cut is orderly as far as it goes", () => {
   }
 });
 
+test("a retry announces an attempt by itself, so further starts need not be told", () => {
+  const again = BODIES[5]!;
+  assert.deepEqual(checkRunEvents(replaced(6, { ...again, attempt: 3 } as RunEventBody)), []);
+  assert.notDeepEqual(checkRunEvents(replaced(6, { ...again, attempt: 4 } as RunEventBody)), []);
+});
+
 // Goal: the checker sees each of its invariants broken, so that a simulation that passes has proved something.
 // Method: one damage to the orderly log per invariant.
 const DAMAGED: Readonly<Record<string, readonly [events: RunEvent[], violation: RegExp]>> = {

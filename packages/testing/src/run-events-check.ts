@@ -8,6 +8,8 @@ import type { NodeEnd, PlannedNodeRecord, RunCounts, RunEvent } from "@kahn/core
 interface NodeLife {
   readonly planned: PlannedNodeRecord;
   attempt: number;
+  /** The attempt that was last announced as a retry; 0 before the first. */
+  retried: number;
   ready: boolean;
   end: NodeEnd | undefined;
 }
@@ -82,7 +84,7 @@ class RunCheck {
     if (this.#nodes.has(planned.node)) this.#say(`${at} plans node ${planned.node} again`);
     if (this.#labels.has(planned.label)) this.#say(`${at} plans the label ${planned.label} again`);
     this.#labels.add(planned.label);
-    this.#nodes.set(planned.node, { planned, attempt: 0, ready: false, end: undefined });
+    this.#nodes.set(planned.node, { planned, attempt: 0, retried: 0, ready: false, end: undefined });
   }
 
   #nodeEvent(event: Extract<RunEvent, { readonly node: number }>, at: string): void {
@@ -96,8 +98,12 @@ class RunCheck {
     if (life.end !== undefined && event.kind !== "node.warned") this.#say(`${at} comes after ${label} settled`);
     if (event.kind === "node.started") this.#started(life, event.attempt, at);
     if (event.kind === "node.ready") life.ready = true;
-    if (event.kind === "node.retried" && event.attempt > life.attempt + 1) {
-      this.#say(`${at} retries ${label} as attempt ${event.attempt} after attempt ${life.attempt}`);
+    if (event.kind === "node.retried") {
+      // Attempts after the first may be announced by their retry alone.
+      const last = Math.max(life.attempt, life.retried);
+      if (event.attempt !== last + 1)
+        this.#say(`${at} retries ${label} as attempt ${event.attempt} after attempt ${last}`);
+      life.retried = event.attempt;
     }
     if (event.kind === "node.settled") this.#settled(life, event, at);
   }
