@@ -34,7 +34,9 @@ test("the block shows what runs and how far the run is, and is gone at the end",
   clock.advance(1000);
   expect(lines).toEqual(["  p0#build 1.0 s", "[--------------------] 0/2 · 1.0 s · about 5.0 s left", ""]);
   event({ kind: "node.settled", node: 0, end: "succeeded", source: "executed", durationMs: 1000 });
-  expect(lines.slice(0, 2)).toEqual(["✔ p0#build 1.0 s", "[##########----------] 1/2 · 1.0 s · about 5.0 s left"]);
+  expect(lines).toEqual(["✔ p0#build 1.0 s", ""]);
+  clock.advance(100);
+  expect(lines).toEqual(["✔ p0#build 1.0 s", "[##########----------] 1/2 · 1.1 s · about 5.0 s left", ""]);
   const counts = { executed: 1, cached: 0, failed: 0, errored: 0, skipped: 0, cancelled: 1 };
   event({ kind: "run.finished", status: "cancelled", counts, durationMs: 1000, savedMs: 0 });
   expect(lines.join("\n")).toBe(

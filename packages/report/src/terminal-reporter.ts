@@ -22,6 +22,7 @@ export class TerminalReporter extends PlainReporter {
   readonly #clock: Clock;
   readonly #colours: Paint;
   #drawnLines = 0;
+  #drawnAtMs = Number.NEGATIVE_INFINITY;
   #timer: Timer | undefined;
 
   constructor(sink: TextSink, mode: OutputMode, clock: Clock) {
@@ -40,7 +41,8 @@ export class TerminalReporter extends PlainReporter {
   protected override write(text: string): void {
     this.#wipe();
     super.write(text);
-    if (this.#timer !== undefined) this.#draw();
+    // A burst of lines is not interleaved with as many drawings; the next frame brings the block back.
+    if (this.#timer !== undefined && this.#clock.monotonicMs() - this.#drawnAtMs >= FRAME_MS) this.#draw();
   }
 
   #schedule(): void {
@@ -66,6 +68,7 @@ export class TerminalReporter extends PlainReporter {
     const lines = this.#block();
     this.#terminal.write(lines.map((line) => `${line}\n`).join(""));
     this.#drawnLines = lines.length;
+    this.#drawnAtMs = this.#clock.monotonicMs();
   }
 
   #block(): string[] {

@@ -79,7 +79,7 @@ function streamSink(stream: NodeJS.WriteStream, env: Readonly<Record<string, str
     write: (text) => void stream.write(text),
     isTerminal,
     colour: wantsColour(isTerminal, env),
-    columns: () => stream.columns ?? 80,
+    columns: () => stream.columns || 80,
   };
 }
 
