@@ -1,4 +1,5 @@
 /** Values, ports and pure algorithms: the vocabulary of every other package. */
+export { closestName } from "./closest-name.ts";
 export type { ConfigSection } from "./config-section.ts";
 export type { Digest, DigestFunction, Hasher, NativeDigestFunction } from "./digest.ts";
 export {

@@ -15,7 +15,7 @@ export { initConfig } from "./config/init-config.ts";
 export type { ModuleImporterOptions } from "./config/module-importer.ts";
 export { createModuleImporter } from "./config/module-importer.ts";
 export type { ImportModule } from "./config/read-config.ts";
-export { closestName, suggest } from "./config/suggestion.ts";
+export { suggest } from "./config/suggestion.ts";
 export { formatTaskReference, parseTaskReference } from "./config/task-reference.ts";
 export type { PackageChange } from "./external/lock-file-changes.ts";
 export { lockFileChanges, packageChangeText } from "./external/lock-file-changes.ts";

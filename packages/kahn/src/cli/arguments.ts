@@ -4,8 +4,7 @@
  * Owns:      the syntax of the command line: `--name value`, `--name=value`, `-n value`, repeated options, `--`.
  * Invariant: an option that is not in the table is an error with a suggestion; none is ever silently ignored.
  */
-import { err, ok, type Problem, problem, type Result } from "@kahn/core";
-import { closest } from "./suggestion.ts";
+import { closestName, err, ok, type Problem, problem, type Result } from "@kahn/core";
 
 /** One option of a command. */
 export interface OptionSpec {
@@ -111,7 +110,7 @@ function unknownOption(spec: ArgumentSpec, argument: string): Problem {
     ...(each.short === undefined ? [] : [`-${each.short}`]),
   ]);
   const name = argument.split("=")[0]!;
-  const suggestion = closest(name, names);
+  const suggestion = closestName(name, names);
   return problem("option-unknown", `kahn ${spec.usage.split(" ")[0]} has no option ${name}`, {
     next: suggestion === undefined ? `See kahn ${spec.usage.split(" ")[0]} --help.` : `Did you mean ${suggestion}?`,
   });

@@ -3,14 +3,13 @@
  *
  * Owns:      the exit code, and the last word on bugs: nothing else catches an `InvariantError`.
  */
-import { FileSystemError, type Problem, ProblemError, problem } from "@kahn/core";
+import { closestName, FileSystemError, type Problem, ProblemError, problem } from "@kahn/core";
 import { VERSION } from "../version.ts";
 import { parseArguments } from "./arguments.ts";
 import { EXIT, refuse } from "./command.ts";
 import { COMMANDS } from "./command-table.ts";
 import { commandHelp, generalHelp } from "./help.ts";
 import { type Host, processHost } from "./host.ts";
-import { closest } from "./suggestion.ts";
 
 /** Runs one command line. @returns the exit code. */
 export async function main(argv: readonly string[], host: Host = processHost()): Promise<number> {
@@ -57,7 +56,7 @@ function fileSystemProblem({ code, operation, path }: FileSystemError): Problem 
 }
 
 function unknownCommand(name: string) {
-  const suggestion = closest(
+  const suggestion = closestName(
     name,
     COMMANDS.map((each) => each.name),
   );

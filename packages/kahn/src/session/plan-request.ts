@@ -40,7 +40,8 @@ export async function planRequest(
   const projects = selectedProjects(session, request);
   if (!projects.ok) return projects;
   const { model, host, ports } = session;
-  const tasks = request.tasks.map((task) => rootOnly(model, task, projects.value) ?? task);
+  const wanted = request.affected === undefined ? request.tasks : affectedTasks(model, request.tasks, projects.value);
+  const tasks = wanted.map((task) => rootOnly(model, task, projects.value) ?? task);
   const provider = workspaceProvider({
     model,
     states: session.states,
@@ -118,6 +119,15 @@ function changedProjects(session: WorkspaceSession, base: string): Result<readon
       next: "Name one: --affected=origin/main.",
     }),
   ]);
+}
+
+/** Without the tasks that only projects have which nothing touched: then there is nothing to do, and nothing is wrong. */
+function affectedTasks(model: WorkspaceModel, tasks: readonly string[], projects: readonly string[]): string[] {
+  const selected = new Set(projects);
+  return tasks.filter((task) => {
+    const owners = model.tasks.filter((each) => each.task === task);
+    return owners.every((each) => each.project === "//") || owners.some((each) => selected.has(each.project));
+  });
 }
 
 /** A task that only the root has is meant there, although the root is not among the packages. */

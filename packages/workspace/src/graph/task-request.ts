@@ -3,8 +3,8 @@
  *
  * Owns:  the meaning of `build`, `pkg#build` and `//#build` among selected projects.
  */
-import { err, ok, type Problem, problem, type Result, splitTaskId, type TaskId, taskId } from "@kahn/core";
-import { closestName, suggest } from "../config/suggestion.ts";
+import { closestName, err, ok, type Problem, problem, type Result, splitTaskId, type TaskId, taskId } from "@kahn/core";
+import { suggest } from "../config/suggestion.ts";
 import type { TaskIndex } from "./task-index.ts";
 
 /** A request for tasks. */

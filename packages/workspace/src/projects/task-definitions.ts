@@ -7,8 +7,7 @@
  * Source:    the behaviour of npm (pre and post scripts) and of turbo (tasks that a project has no script for).
  */
 import type { Problem, SourcePlace } from "@kahn/core";
-import { taskId, warning } from "@kahn/core";
-import { closestName } from "../config/suggestion.ts";
+import { closestName, taskId, warning } from "@kahn/core";
 import type { TaskEntry } from "../config/task-entry.ts";
 import type { Project, TaskCommand, TaskDefinition, TaskReference } from "../model.ts";
 import type { TaskTemplate } from "./task-definition.ts";
