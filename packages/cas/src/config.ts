@@ -15,7 +15,7 @@ export interface CacheConfig {
   readonly dir: string | undefined;
   readonly maxSizeBytes: number;
   readonly maxAgeMs: number;
-  readonly digest: Extract<DigestFunction, "sha256" | "blake3">;
+  readonly digest: Extract<DigestFunction, "sha256">;
   /** How outputs are restored where a task does not say. */
   readonly outputMode: "copy" | "link";
   /** A shared cache, checked by the package that speaks to it. */
@@ -62,8 +62,8 @@ const schema = v.pipe(
       maxAge: v.optional(v.pipe(age, v.description("What nothing has used for this long is removed. Default: 30d."))),
       digest: v.optional(
         v.pipe(
-          v.picklist(["sha256", "blake3"]),
-          v.description("Digest function of all keys and blobs. Default: sha256."),
+          v.picklist(["sha256"], "only sha256 is built so far"),
+          v.description("Digest function of all keys and blobs; only sha256 so far."),
         ),
       ),
       outputMode: v.optional(

@@ -80,9 +80,7 @@ export type RunEventBody =
       readonly pid: number;
     }
   /** The graph, or a part that was added while it ran. `requires` and `after` hold node ids. */
-  | { readonly kind: "run.planned"; readonly nodes: readonly PlannedNodeRecord[]; readonly estimateMs?: number }
-  /** The run waits for the holder of the workspace. */
-  | { readonly kind: "run.waiting"; readonly holder: string }
+  | { readonly kind: "run.planned"; readonly nodes: readonly PlannedNodeRecord[] }
   /** A cache look-up found nothing usable; the first reason is the one to show in one line. */
   | {
       readonly kind: "node.missed";

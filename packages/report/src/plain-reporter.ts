@@ -41,8 +41,6 @@ export class PlainReporter implements RunObserver {
 
   #textOf(event: RunEvent): string {
     switch (event.kind) {
-      case "run.waiting":
-        return `waiting for ${event.holder}\n`;
       case "node.settled":
         return this.#settledLine(event);
       case "node.retried":

@@ -82,7 +82,6 @@ export function foldRunEvent(view: RunView, event: RunEvent): void {
       view.finished = { status, durationMs, ...(event.problem === undefined ? {} : { problem: event.problem }) };
       break;
     }
-    case "run.waiting":
     case "node.ready":
     case "node.retried":
       break;

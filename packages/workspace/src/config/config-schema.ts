@@ -138,7 +138,7 @@ const CACHE_ENTRIES = {
   ),
   maxAge: v.optional(described(duration, "Results that nothing used for this long are removed.", "14d")),
   dir: v.optional(described(text, "Folder of the local cache, from the workspace's root.", ".kahn/cache")),
-  digest: v.optional(described(v.picklist(["sha256", "blake3"], '"sha256" or "blake3"'), "Digest function of keys.")),
+  digest: v.optional(described(v.picklist(["sha256"], '"sha256"'), "Digest function of keys.")),
   outputMode: v.optional(
     described(v.picklist(["copy", "link"], '"copy" or "link"'), "The default of every task's outputMode."),
   ),

@@ -88,7 +88,7 @@ export interface CacheConfig {
   maxAge?: string | number | undefined;
   /** Folder of the local cache; relative to the workspace. */
   dir?: string | undefined;
-  digest?: "sha256" | "blake3" | undefined;
+  digest?: "sha256" | undefined;
   outputMode?: "copy" | "link" | undefined;
   remote?: Record<string, unknown> | undefined;
 }
