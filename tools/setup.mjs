@@ -34,7 +34,9 @@ export function install(directory) {
   const lock = join(directory, "package-lock.json");
   if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return;
   console.log(`setup: installing the dependencies of ${relative(dirname(ROOT), directory)}`);
-  run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"], directory);
+  // Not `npm ci`: it refuses a lock file without the optional packages of other platforms, and such a file is what npm
+  // writes where the registry at hand does not offer all of them. What the file names is installed as it says.
+  run("npm", ["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"], directory);
 }
 
 /**
