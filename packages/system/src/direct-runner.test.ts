@@ -10,6 +10,7 @@ import { directRunner } from "./direct-runner.ts";
 import { nodeFileSystem } from "./file-system.ts";
 import { startGuardian } from "./guardian.ts";
 import { processGroup } from "./internal/process-set.ts";
+import { isAlive } from "./process-identity.ts";
 
 const PATH = "/usr/local/bin:/usr/bin:/bin";
 const isLinux = process.platform === "linux";
@@ -20,8 +21,8 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-function makeRunner() {
-  return directRunner({ clock: nodeClock(), guardian: startGuardian({ token: "direct-test", graceMs: 500 }) });
+function makeRunner(groups: "own" | "shared" = "own") {
+  return directRunner({ clock: nodeClock(), guardian: startGuardian({ token: "direct-test", graceMs: 500 }), groups });
 }
 
 const cases = processRunnerContract(() => {
@@ -173,3 +174,27 @@ test("an interactive process stays in our group, so that the terminal is its own
   const [own, ours] = readFileSync(path, "utf8").trim().split(/\s+/);
   assert.equal(own, ours);
 });
+
+// Goal: whoever ends the group of a nested Kahn reaches its processes; and it still ends each of them with its children.
+test.runIf(isLinux)(
+  "with shared groups a process stays in our group, reads nothing, and ends with its children",
+  async () => {
+    const runner = makeRunner("shared");
+    const path = join(directory, "shared");
+    const running = runner.start({
+      argv: ["sh", "-c", "(trap '' TERM; sleep 100) & ps -o pgid= -p $$; ps -o pgid= -p $PPID; cat; echo $!"],
+      cwd: directory,
+      env: { PATH },
+      stdout: { kind: "file", path },
+      stderr: { kind: "inherit" },
+      interactive: false,
+      graceMs: 50,
+      label: "shared",
+    });
+    assert.deepEqual(await running.ended, { kind: "exited", exitCode: 0 });
+    await runner.close();
+    const [own, ours, child] = readFileSync(path, "utf8").trim().split(/\s+/);
+    assert.equal(own, ours);
+    assert.equal(isAlive(Number(child)), false);
+  },
+);

@@ -12,6 +12,9 @@
  * in Kahn's own group in the foreground of the terminal (Ctrl-C reaches it directly). A signal to that group would
  * hit Kahn too, so it is ended by its number, together, on Linux, with those of its descendants that bear its token
  * and have stayed in the group.
+ *
+ * A Kahn that another Kahn started (`groups: "shared"`) keeps all its processes in its own group in the same way: the
+ * outer one ends that group, with KILL if need be, and must reach them too.
  */
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import type { Clock, ProcessExit, ProcessRunner, ProcessSpec, RunningProcess } from "@kahn/core";
@@ -29,6 +32,11 @@ export interface DirectRunnerOptions {
   readonly clock: Clock;
   /** Belongs to the runner from now on: `close` lets it go. */
   readonly guardian: Guardian;
+  /**
+   * `own` (the default): each process leads a group. `shared`: they stay in ours, for whoever ends that; what their
+   * descendants do is then known on Linux only.
+   */
+  readonly groups?: "own" | "shared";
 }
 
 /** A runner that starts processes itself. */
@@ -39,6 +47,7 @@ export function directRunner(options: DirectRunnerOptions): ProcessRunner {
 class DirectRunner implements ProcessRunner {
   readonly #clock: Clock;
   readonly #guardian: Guardian;
+  readonly #ownGroups: boolean;
   readonly #tails: OutputTails;
   readonly #running = new Set<RunningProcess>();
   #closed = false;
@@ -46,6 +55,7 @@ class DirectRunner implements ProcessRunner {
   constructor(options: DirectRunnerOptions) {
     this.#clock = options.clock;
     this.#guardian = options.guardian;
+    this.#ownGroups = options.groups !== "shared";
     this.#tails = new OutputTails(options.clock);
   }
 
@@ -66,9 +76,10 @@ class DirectRunner implements ProcessRunner {
         message: `${spec.label}: the guardian cannot be started`,
       });
     }
+    const leads = this.#ownGroups && spec.interactive !== true;
     let child: ChildProcess;
     try {
-      child = spawnChild(spec, sinks, announced);
+      child = spawnChild(spec, { sinks, announced, leads });
     } catch (error) {
       sinks.abandon();
       this.#guardian.notStarted(announced.number);
@@ -80,8 +91,8 @@ class DirectRunner implements ProcessRunner {
       for (const tail of tails) tail.finish();
       return { pid: 0, ended: spawnRefusal(spec, child), end: () => {} };
     }
-    this.#guardian.started(announced.number, child.pid, spec.interactive !== true);
-    return this.#watch({ spec, child, pid: child.pid, tails, announced });
+    this.#guardian.started(announced.number, child.pid, leads);
+    return this.#watch({ spec, child, pid: child.pid, tails, announced, leads });
   }
 
   async close(): Promise<void> {
@@ -98,10 +109,11 @@ class DirectRunner implements ProcessRunner {
     readonly pid: number;
     readonly tails: readonly OutputTail[];
     readonly announced: Announcement;
+    readonly leads: boolean;
   }): RunningProcess {
-    const { spec, child, pid, tails, announced } = started;
+    const { spec, child, pid, tails, announced, leads } = started;
     const isGone = () => child.exitCode !== null || child.signalCode !== null;
-    const set = spec.interactive === true ? processKin(pid, announced.token, isGone) : processGroup(pid);
+    const set = leads ? processGroup(pid) : processKin(pid, announced.token, isGone);
     const ending = new ProcessEnding(set, this.#clock, spec.graceMs);
     const finish = async (): Promise<ProcessExit> => {
       const exit = await leaderExit(child);
@@ -117,15 +129,17 @@ class DirectRunner implements ProcessRunner {
   }
 }
 
-function spawnChild(spec: ProcessSpec, sinks: OpenSinks, announced: Announcement): ChildProcess {
+function spawnChild(
+  spec: ProcessSpec,
+  { sinks, announced, leads }: { readonly sinks: OpenSinks; readonly announced: Announcement; readonly leads: boolean },
+): ChildProcess {
   const [program, ...args] = spec.argv;
-  const isInteractive = spec.interactive === true;
   const options: SpawnOptions = {
     cwd: spec.cwd,
     env: { ...spec.env, [TOKEN_VARIABLE]: announced.token },
     // /dev/null and not a closed or connected socket, for which bash would take itself to be a remote shell.
-    stdio: [isInteractive ? "inherit" : "ignore", sinks.stdout, sinks.stderr],
-    detached: !isInteractive,
+    stdio: [spec.interactive === true ? "inherit" : "ignore", sinks.stdout, sinks.stderr],
+    detached: leads,
   };
   return spawn(program ?? "", args, options);
 }

@@ -62,7 +62,9 @@ export async function performRun(
     graceMs: GUARDIAN_GRACE_MS,
     ...(lock === undefined ? {} : { lockFd: lock.value.fd }),
   });
-  const processes = directRunner({ clock: session.ports.clock, guardian });
+  // Inside a task of another Kahn all stays in that task's group, for it to end, whatever becomes of this process.
+  const groups = session.chain.length > 0 ? "shared" : "own";
+  const processes = directRunner({ clock: session.ports.clock, guardian, groups });
   try {
     return await runLocked(session, planned, { request, run, nested, processes });
   } finally {
