@@ -49,7 +49,7 @@ export async function restoreOutputs(
   const requests: MaterializeRequest[] = [];
   for (const entry of wanted) {
     const path = `${spec.workspaceRoot}/${entry.path}`;
-    if (entry.kind === "directory") context.fs.makeDirectory(path);
+    if (entry.kind === "directory") placeDirectory(context, path);
     else if (entry.kind === "symlink") placeLink(context.fs, path, entry.target);
     else requests.push({ digest: entry.digest, path, executable: entry.executable, how: spec.mode });
   }
@@ -121,6 +121,15 @@ function makeParents(
 
 function isInsideRoot(spec: OutputSpec, path: string): boolean {
   return spec.roots.some((root) => path === root || path.startsWith(`${root}/`) || root === "");
+}
+
+function placeDirectory({ fs, states }: RestoreContext, path: string): void {
+  const stat = fs.lstat(path);
+  if (stat !== undefined && stat.kind !== "directory") {
+    fs.remove(path);
+    states.forget(path);
+  }
+  fs.makeDirectory(path);
 }
 
 function placeLink(fs: FileSystem, path: string, target: string): void {

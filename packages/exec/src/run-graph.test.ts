@@ -494,3 +494,19 @@ test("the probe of a service ends with it", async () => {
   expect((await probe).isQuiet).toBe(true);
   expect(rig.processes.alive).toEqual([]);
 });
+
+test("an empty directory comes back where another result has a file or a link", async () => {
+  const rig = new GraphRig({ build: { inputs: ["src"], outputs: ["dist"] } });
+  rig.processes.script("build", () => {
+    rig.fs.removeTree("/w/dist");
+    const kind = rig.read("src");
+    rig.fs.makeDirectory(kind === "directory" ? "/w/dist/x" : "/w/dist");
+    if (kind === "link") rig.fs.symlink("elsewhere", "/w/dist/x");
+    return { files: kind === "file" ? { "dist/x": "" } : {} };
+  });
+  for (const kind of ["directory", "file", "directory", "link", "directory"]) {
+    rig.write("src", kind);
+    expect((await rig.run()).outcome.status).toBe("succeeded");
+    expect(rig.fs.lstat("/w/dist/x")?.kind).toBe(kind === "link" ? "symlink" : kind);
+  }
+});
