@@ -1,0 +1,126 @@
+// Goal: what was done can be looked at again, and what is kept can be measured, checked, trimmed and thrown away.
+import { readdirSync } from "node:fs";
+import { expect, test } from "vitest";
+import { manifest, ROOT_MANIFEST, Workspace } from "./rig/workspace.ts";
+
+function pair(): Workspace {
+  return new Workspace({
+    "package.json": ROOT_MANIFEST,
+    "packages/lib/package.json": manifest("lib", {
+      build: "echo to out; echo to err >&2; echo x > out",
+      lint: "echo broken; exit 2",
+    }),
+    "packages/app/package.json": manifest("app", { build: "cat src > out" }, ["lib"]),
+    "packages/app/src": "app\n",
+    "kahn.jsonc": {
+      tasks: { build: { dependsOn: ["^build"], inputs: ["src"], outputs: ["out"] }, lint: { inputs: ["src"] } },
+    },
+  });
+}
+
+test("ls shows projects, folders and tasks, a star for what is cached, and what a task is made of", async () => {
+  const work = pair();
+  const all = await work.kahn("ls");
+  expect(all.stdout).toMatch(/^PROJECT +FOLDER +TASKS\n/);
+  expect(all.stdout).toMatch(/^lib +packages\/lib +build\* lint\*$/m);
+  expect(all.stdout).toContain("* results are cached");
+  const one = await work.kahn("ls build");
+  expect(one.stdout).toMatch(/^lib#build\n {2}command +echo to out/m);
+  expect(one.stdout).toMatch(/^ {2}declared +kahn\.jsonc:3$/m);
+  expect(JSON.parse((await work.kahn("ls --json")).stdout)).toMatchObject({ root: work.directory });
+  const none = await work.kahn("ls nothing");
+  expect(none.stdout + none.stderr).toContain("nothing");
+});
+
+test("runs list shows every run, newest first, and show what became of each task", async () => {
+  const work = pair();
+  expect((await work.kahn("runs show")).stderr).toContain("error[run-unknown]: this workspace has no runs yet");
+  await work.run("build");
+  await work.run("build lint");
+  const list = (await work.kahn("runs list --json")).stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  expect(list).toMatchObject([
+    { status: "failed", executed: 0, cached: 2, failed: 1 },
+    { status: "succeeded", executed: 2, cached: 0, failed: 0 },
+  ]);
+  const table = (await work.kahn("runs list")).stdout.split("\n");
+  expect(table[1]).toMatch(new RegExp(`^${list[0].run} +\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d +failed +0 +2 +1 `));
+  const shown = await work.kahn("runs show");
+  expect(shown.stdout).toContain("= lib#build cached");
+  expect(shown.stdout).toContain("✖ lib#lint failed, exit 2");
+  const first = await work.kahn(["runs", "show", list[1].run.toLowerCase()]);
+  expect(first.stdout).toContain("✔ lib#build");
+  const events = (await work.kahn(["runs", "show", list[1].run, "--json"])).stdout.trimEnd().split("\n");
+  expect(JSON.parse(events.at(-1)!)).toMatchObject({ kind: "run.finished", status: "succeeded" });
+  const unknown = await work.kahn("runs show zzz");
+  expect(unknown.exitCode).toBe(2);
+  expect(unknown.stderr).toContain("error[run-unknown]: no run has an id that begins with zzz");
+});
+
+test("runs log prints what a task printed again: of a success from the cache, of a failure as well", async () => {
+  const work = pair();
+  await work.run("build lint");
+  const success = await work.kahn("runs log lib#build");
+  expect([success.stdout, success.stderr]).toEqual(["to out\n", "to err\n"]);
+  const failure = await work.kahn("runs log lib#lint");
+  expect(failure.stdout).toBe("broken\n");
+  const unknown = await work.kahn("runs log lib#nothing");
+  expect(unknown.exitCode).toBe(2);
+  expect(unknown.stderr).toContain("error[task-unknown]");
+  await work.kahn("cache clear");
+  const gone = await work.kahn("runs log lib#build");
+  expect(gone.exitCode).toBe(2);
+  expect(gone.stderr).toContain("error[log-gone]");
+});
+
+test("runs prune keeps the newest", async () => {
+  const work = pair();
+  for (let index = 0; index < 3; index++) await work.run("lib#build");
+  const before = readdirSync(work.path(".kahn/state/runs")).sort();
+  expect((await work.kahn("runs prune --keep 1")).stdout).toBe("2 runs forgotten\n");
+  expect(readdirSync(work.path(".kahn/state/runs"))).toEqual(before.slice(-1));
+  expect((await work.run("lib#build")).finished).toMatchObject({ cached: 1 });
+  expect((await work.kahn("runs prune --keep some")).exitCode).toBe(2);
+});
+
+test("cache stats, verify, gc and clear: what is there, that it is whole, and that it can go", async () => {
+  const work = pair();
+  await work.run("build");
+  const stats = JSON.parse((await work.kahn("cache stats --json")).stdout);
+  expect(stats).toMatchObject({ directory: work.path(".kahn/cache"), records: 2 });
+  expect((await work.kahn("cache stats")).stdout).toContain("2 results");
+  const verify = await work.kahn("cache verify");
+  expect(verify.exitCode).toBe(0);
+  expect(verify.stdout).toContain("everything is what its name says");
+  expect(JSON.parse((await work.kahn("cache verify --json")).stdout)).toMatchObject({ records: 2, corrupt: [] });
+  expect((await work.kahn("cache gc --dry")).stdout).toMatch(/^would remove 0 results and 0 files/);
+  expect((await work.kahn("cache gc")).exitCode).toBe(0);
+  expect((await work.run("build")).finished).toMatchObject({ cached: 2 });
+  expect((await work.kahn("cache clear")).stdout).toContain("is empty");
+  expect((await work.run("build")).finished).toMatchObject({ executed: 2 });
+});
+
+test("doctor says what is there and what is wrong, with exit code 1 when something is", async () => {
+  const work = pair();
+  const well = await work.kahn("doctor");
+  expect(well.exitCode).toBe(0);
+  for (const what of ["node", "git", "workspace", "caching", "cache"])
+    expect(well.stdout).toMatch(new RegExp(`^[✔·] ${what} `, "m"));
+  expect(JSON.parse((await work.kahn("doctor --json")).stdout)).toMatchObject({ problems: [] });
+  const env = await work.kahn("doctor --env", { env: { CI: "true", MINE: "no" } });
+  expect(env.stdout).toContain("CI=true\n");
+  expect(env.stdout).not.toContain("MINE");
+  work.write("kahn.jsonc", '{ "tasksss": {} }');
+  const ill = await work.kahn("doctor");
+  expect(ill.exitCode).toBe(1);
+  expect(ill.stdout).toContain("error[config-unknown-key]");
+});
+
+test("the journals and the cache leave nothing for git to see", async () => {
+  const work = pair();
+  work.commitAll();
+  await work.run("lib#build");
+  expect(work.git("status", "--short")).toBe("?? packages/lib/out\n");
+});
