@@ -1,6 +1,7 @@
 /** `kahn runs`: past runs. */
 import { parseRunId, problem, type RunEvent, type RunId, runIdTimeMs } from "@kahn/core";
 import {
+  countText,
   durationText,
   emptyRunView,
   foldRunEvent,
@@ -14,6 +15,7 @@ import type { ParsedArguments } from "../cli/arguments.ts";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
 import { findRun, unknownRun } from "../session/find-run.ts";
 import { listRuns, pruneRuns, readableEvents, readRun } from "../session/run-journal.ts";
+import { sweepValues } from "../session/sweep-values.ts";
 import type { WorkspaceSession } from "../session/workspace-session.ts";
 
 /** The command. */
@@ -109,10 +111,13 @@ function show(session: WorkspaceSession, given: ParsedArguments): number {
   return EXIT.done;
 }
 
-function prune({ journals, host }: WorkspaceSession, given: ParsedArguments): number {
+function prune(session: WorkspaceSession, given: ParsedArguments): number {
+  const { journals, host } = session;
   const keep = Number(given.value("keep") ?? 100);
   if (!Number.isInteger(keep) || keep < 0)
     return refuse(host, [problem("option-value", "--keep wants a whole number")]);
-  host.stdout.write(`${pruneRuns(journals, keep).length} runs forgotten\n`);
+  const forgotten = pruneRuns(journals, keep).length;
+  const swept = sweepValues(session);
+  host.stdout.write(`${countText(forgotten, "run")} forgotten, ${countText(swept, "value")} freed\n`);
   return EXIT.done;
 }

@@ -23,13 +23,14 @@ import { localExecutor, type RunGraphOptions, type RunOutcome, runGraph } from "
 import { painter, problemText } from "@kahn/report";
 import { directRunner, type Lock, startGuardian } from "@kahn/system";
 import { VERSION } from "../version.ts";
-import { cacheLimits } from "./cache-limits.ts";
+import { cacheLimits, cacheSection } from "./cache-limits.ts";
 import { describeExternal, keepLockFile } from "./external-packages.ts";
 import { makeStateDirectory } from "./locations.ts";
 import { chainEnv, isInside } from "./nesting.ts";
 import type { PlannedRequest } from "./plan-request.ts";
 import { foldInterrupted, pruneRuns, readableEvents } from "./run-journal.ts";
 import type { RunRequest } from "./run-request.ts";
+import { sweepValues } from "./sweep-values.ts";
 import { lockWorkspace } from "./workspace-lock.ts";
 import type { WorkspaceSession } from "./workspace-session.ts";
 
@@ -105,7 +106,7 @@ async function runLocked(
     replay: request.replay,
     describeExternal: describeExternal(session),
     header: { version: VERSION, argv: request.argv, workspace: session.model.root, pid: session.host.pid },
-    warnings: [...session.model.warnings, ...interrupted],
+    warnings: [...session.model.warnings, ...unbuiltWarnings(session), ...interrupted],
   };
   const graphRun = runGraph(graphOptions);
   const stop = request.onCancel((how, by) => graphRun.cancel(how, by));
@@ -148,7 +149,7 @@ function limitsOf(session: WorkspaceSession, { request, nested }: LockedRun): Re
 
 /** Saves what makes the next run faster. What is refused costs its time only: a later run finds out again. */
 async function finishSession(session: WorkspaceSession, lock: Lock | undefined): Promise<void> {
-  const { store, states, history, memo, journals, locations, ports, model } = session;
+  const { store, states, history, memo, journals, locations, ports } = session;
   const savings: readonly (() => unknown)[] = [
     () => ports.fs.removeTree(`${locations.streams}/${session.host.pid}`),
     () => states.save(),
@@ -157,7 +158,7 @@ async function finishSession(session: WorkspaceSession, lock: Lock | undefined):
     () => (lock === undefined ? [] : pruneRuns(journals)),
     // Not flushed: the epoch stays open for the system to write out; after a power loss its blobs are hashed first.
     () => store.close({ sync: false }),
-    () => gcIfDue(store, cacheLimits(model)),
+    () => trimIfDue(session),
   ];
   let refused: FileSystemError | undefined;
   try {
@@ -175,10 +176,26 @@ async function finishSession(session: WorkspaceSession, lock: Lock | undefined):
   }
 }
 
+/** About once a day: the cache down to its limits, and values that nothing refers to. */
+async function trimIfDue(session: WorkspaceSession): Promise<void> {
+  const report = await gcIfDue(session.store, cacheLimits(session.model));
+  if (report.ok && report.value?.kind === "collected") sweepValues(session);
+}
+
 function warnNotSaved({ host }: WorkspaceSession, { code, operation, path }: FileSystemError): void {
   const isFull = code === "ENOSPC" || code === "EDQUOT";
   const why = warning("state-not-saved", `could not ${operation} ${path} (${code}), so the next run takes longer`, {
     next: isFull ? "Free some space." : "Give this user the right to do that, or check the disk.",
   });
   host.stderr.write(problemText(why, painter(host.stderr.colour)));
+}
+
+/** What the configuration asks for and this version has not. */
+function unbuiltWarnings({ model }: WorkspaceSession): Problem[] {
+  if (cacheSection(model).remote === undefined) return [];
+  return [
+    warning("cache-remote-unbuilt", "cache.remote is not used by this version; the local cache is", {
+      next: "Leave it in for later, or remove it to be rid of this line.",
+    }),
+  ];
 }

@@ -1,0 +1,31 @@
+/**
+ * Frees what nothing refers to any more in the durable value store.
+ *
+ * Owns:      the roots: the remembered results of every task with the lock files that explain them, and what failed
+ *            commands of the kept runs printed.
+ */
+import type { Digest } from "@kahn/core";
+import { getTaskRecord } from "@kahn/exec";
+import { listRuns, readRun } from "./run-journal.ts";
+import type { WorkspaceSession } from "./workspace-session.ts";
+
+/** Removes values without a reference. @returns how many went; 0 when the store refuses, which costs only space. */
+export function sweepValues(session: WorkspaceSession): number {
+  const swept = session.values.sweep(liveValues(session));
+  return swept.ok ? swept.value.removed : 0;
+}
+
+function liveValues({ history, values, journals }: WorkspaceSession): Set<Digest> {
+  const live = new Set<Digest>();
+  for (const digest of history.records()) {
+    live.add(digest);
+    for (const [, external] of getTaskRecord(values, digest)?.key.external ?? []) live.add(external as Digest);
+  }
+  for (const run of listRuns(journals)) {
+    for (const event of readRun(journals, run)) {
+      if (event.kind !== "node.settled") continue;
+      for (const digest of [event.stdout, event.stderr]) if (digest !== undefined) live.add(digest);
+    }
+  }
+  return live;
+}
