@@ -32,7 +32,7 @@ export interface TaskConfig {
   dependsOn?: readonly string[] | undefined;
   /** Order only: if both run, this one runs after. */
   after?: readonly string[] | undefined;
-  /** Tasks that run whenever this one runs; their failure fails the run and blocks nothing. */
+  /** When one of these runs, this task runs too; its failure fails the run and blocks nothing. */
   validates?: readonly string[] | undefined;
   /** Globs of what it reads, from the project's folder (`/x`: from the workspace's). Default `["$default"]`. */
   inputs?: readonly string[] | undefined;
