@@ -134,6 +134,29 @@ test("after a boot with an open epoch blobs are hashed at first use, and once on
   expect(value(await reboot().blobs.materialize([request]))).toStrictEqual(["corrupt"]);
 });
 
+// Method: as above, on a machine whose clock forgets the time without power.
+test("blobs of an open epoch are hashed even when the clock went back with the machine", async () => {
+  for (const backMs of [1, 1000, 3_600_000]) {
+    const { clock, fs } = fresh();
+    const first = testStore({ fs, clock });
+    const early = value(await first.blobs.ingest([{ path: "/work/b", executable: false }]))[0]!;
+    clock.advance(10_000);
+    const late = value(await first.blobs.ingest([{ path: "/work/a", executable: false }]))[0]!;
+    value(await first.close({ sync: false }));
+    clock.jump(clock.nowMs() - backMs);
+    const store = testStore({ fs, clock, owner: { ...OWNER, bootId: "boot-2/ns" } });
+    for (const digest of [early, late]) {
+      const path = `/store/cas/sha256/${digest.slice(7, 9)}/${digest.slice(7, 71)}`;
+      const { mtimeMs, sizeBytes } = fs.lstat(path)!;
+      fs.chmod(path, 0o644);
+      fs.writeFile(path, new Uint8Array(sizeBytes));
+      fs.setTimes(path, mtimeMs, mtimeMs);
+      const request = { digest, path: "/work/out", executable: false, how: "copy" } as const;
+      expect(value(await store.blobs.materialize([request]))).toStrictEqual(["corrupt"]);
+    }
+  }
+});
+
 test("what was there when an epoch was closed survives a power loss", async () => {
   const { clock, fs } = fresh();
   expect(await build(fs, clock)).toBe(undefined);

@@ -8,7 +8,7 @@
  */
 import type { Clock, Digest, FileHandle, FileSystem, Random } from "@kahn/core";
 import { FileSystemError, randomHex } from "@kahn/core";
-import { bootKey, hostKey, listSegments, segmentNameAs } from "./internal/segment.ts";
+import { bootKey, hostKey, listSegments, type Segment, segmentNameAs } from "./internal/segment.ts";
 import type { StoreLayout } from "./internal/store-layout.ts";
 import type { ProcessOwner } from "./process-owner.ts";
 
@@ -33,7 +33,8 @@ export interface DoubtfulSpan {
 /** Records uses and epochs of one process. */
 export class UseLog {
   readonly #ports: UseLogPorts;
-  readonly #pending = new Set<Digest>();
+  /** Lines of the segment. */
+  readonly #pending = new Set<string>();
   #segment: { readonly name: string; readonly handle: FileHandle } | undefined;
   #flushedAtMs = Number.NEGATIVE_INFINITY;
   #wroteBytes = 0;
@@ -45,7 +46,16 @@ export class UseLog {
 
   /** A record was read or written. */
   used(action: Digest): void {
-    this.#pending.add(action);
+    this.#note(`a ${action}`);
+  }
+
+  /** A packed blob was used on its own. */
+  usedBlob(blob: Digest): void {
+    this.#note(`b ${blob}`);
+  }
+
+  #note(line: string): void {
+    this.#pending.add(line);
     const sinceMs = this.#ports.clock.monotonicMs() - this.#flushedAtMs;
     if (this.#pending.size >= PENDING_MAX || sinceMs >= FLUSH_EVERY_MS) this.flush();
   }
@@ -64,8 +74,7 @@ export class UseLog {
   /** Hands pending uses to the kernel. Advice only: a refusal is not an error, the uses are then forgotten. */
   flush(): void {
     if (this.#pending.size === 0) return;
-    const lines = [`t ${this.#ports.clock.nowMs()}`];
-    for (const action of this.#pending) lines.push(`a ${action}`);
+    const lines = [`t ${this.#ports.clock.nowMs()}`, ...this.#pending];
     this.#pending.clear();
     this.#flushedAtMs = this.#ports.clock.monotonicMs();
     advice(() => {
@@ -105,13 +114,13 @@ export class UseLog {
    * that opens the store after the boot fixes the end of the span.
    */
   doubtfulSpans(): DoubtfulSpan[] {
-    const { fs, layout, clock, owner } = this.#ports;
+    const { fs, layout, owner } = this.#ports;
     const spans: DoubtfulSpan[] = [];
     for (const segment of listSegments(fs, layout.uses)) {
       // Of another machine: that one's next start is the one to judge it.
       if (segment.host !== hostKey(owner) || segment.state === "closed") continue;
       if (segment.state !== "unclean" && segment.boot === bootKey(owner)) continue;
-      const toMs = segment.foundMs ?? clock.nowMs();
+      const toMs = segment.foundMs ?? this.#endOfDoubt(segment);
       if (segment.foundMs === undefined) {
         const name = segmentNameAs(segment.name, `unclean-${toMs}`);
         advice(() => fs.rename(`${layout.uses}/${segment.name}`, `${layout.uses}/${name}`));
@@ -120,6 +129,24 @@ export class UseLog {
       spans.push({ fromMs: segment.startMs - 2000, toMs });
     }
     return spans;
+  }
+
+  /**
+   * Now. Or never, when the clock went back meanwhile, as it does where nothing keeps the time without power: stamps
+   * then do not tell what was written before the machine went down from what was written after.
+   */
+  #endOfDoubt({ startMs }: Segment): number {
+    const { fs, layout, clock } = this.#ports;
+    const nowMs = clock.nowMs();
+    let lastMs = startMs;
+    // A blob's directory has the time at which the newest blob was put there.
+    for (const { name: fn } of fs.readDirectory(layout.blobs) ?? []) {
+      const shards = (fs.readDirectory(`${layout.blobs}/${fn}`) ?? []).map(
+        ({ name }) => `${layout.blobs}/${fn}/${name}`,
+      );
+      for (const stat of fs.statMany(shards)) lastMs = Math.max(lastMs, stat?.mtimeMs ?? 0);
+    }
+    return lastMs > nowMs ? Number.MAX_SAFE_INTEGER : nowMs;
   }
 
   #endedHere(): string[] {
