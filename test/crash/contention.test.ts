@@ -1,7 +1,10 @@
 /** Several Kahns at once: in one workspace, in work trees of one repository, and beside a collection of garbage. */
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import { CrashBench, HANG, scriptedWorkspace } from "./rig/crash-workspace.ts";
+import { UNSUPPORTED } from "./rig/live-processes.ts";
+
+beforeEach(({ skip }) => skip(UNSUPPORTED !== undefined, UNSUPPORTED));
 
 const SCALE = Number(process.env.KAHN_TEST_SCALE ?? 1);
 const ROUNDS = Math.max(1, Math.round(SCALE));

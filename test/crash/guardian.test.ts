@@ -1,9 +1,11 @@
 /** What the guardian does when Kahn dies, and Kahn when the guardian does. */
 import { existsSync } from "node:fs";
-import { expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import { until } from "../e2e/rig/kahn-process.ts";
 import { type CrashWorkspace, HANG, STUBBORN, scriptedWorkspace } from "./rig/crash-workspace.ts";
 import { type LiveProcess, UNSUPPORTED } from "./rig/live-processes.ts";
+
+beforeEach(({ skip }) => skip(UNSUPPORTED !== undefined, UNSUPPORTED));
 
 async function guardianOf(workspace: CrashWorkspace, except: number): Promise<LiveProcess> {
   const find = () => workspace.living().find(({ pid, isGuardian }) => isGuardian && pid !== except);
@@ -13,8 +15,7 @@ async function guardianOf(workspace: CrashWorkspace, except: number): Promise<Li
 
 // Goal: the death of the guardian costs nothing, and Kahn is never without one. Method: two tasks run; their guardian
 // is killed; the run goes on to its end. Then the same, but Kahn dies too, after the second guardian has taken over.
-test("a guardian that is killed is replaced, and its successor knows all processes", async ({ skip }) => {
-  skip(UNSUPPORTED !== undefined, UNSUPPORTED);
+test("a guardian that is killed is replaced, and its successor knows all processes", async () => {
   const workspace = scriptedWorkspace({ a: HANG, b: HANG });
   for (const kahnDiesToo of [false, true]) {
     const kahn = workspace.start(["run", "task", "--force", "--concurrency", "2"]);

@@ -1,9 +1,11 @@
 /** Acceptance: Ctrl-C, and the other polite signals, at bad moments. */
 import { readdirSync } from "node:fs";
-import { expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import { until } from "../e2e/rig/kahn-process.ts";
 import { type CrashWorkspace, HANG, STUBBORN, scriptedWorkspace } from "./rig/crash-workspace.ts";
 import { UNSUPPORTED } from "./rig/live-processes.ts";
+
+beforeEach(({ skip }) => skip(UNSUPPORTED !== undefined, UNSUPPORTED));
 
 /** The last run is recorded as cancelled, and people are told so. */
 async function expectCancelled(workspace: CrashWorkspace): Promise<void> {
@@ -97,5 +99,5 @@ test.each(["", "2>&1"])("a closed pipe (%s| head -1) neither ends the run nor le
   expect(workspace.lines("code")).toEqual(["0"]);
   expect(workspace.runs()).toMatchObject([{ status: "succeeded" }]);
   expect(workspace.runs()[0]?.stored.size).toBe(3);
-  if (UNSUPPORTED === undefined) expect(workspace.living()).toEqual([]);
+  expect(workspace.living()).toEqual([]);
 });

@@ -1,13 +1,16 @@
 /** Acceptance: `kill -9` of Kahn, alone and with its whole group, at any moment of a run. */
 import { seededRandom } from "@kahn/testing";
-import { expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import type { KahnProcess } from "../e2e/rig/kahn-process.ts";
 import { CrashBench } from "./rig/crash-workspace.ts";
 import { UNSUPPORTED } from "./rig/live-processes.ts";
 
+beforeEach(({ skip }) => skip(UNSUPPORTED !== undefined, UNSUPPORTED));
+
 const SCALE = Number(process.env.KAHN_TEST_SCALE ?? 1);
 const SEED = Number(process.env.KAHN_TEST_SEED ?? Date.now() % 1_000_000);
 const RANDOM_KILLS = Math.max(2, Math.round(10 * SCALE));
+const POLITE_ENDS = Math.max(2, Math.round(4 * SCALE));
 const AIMED_ROUNDS = Math.max(1, Math.round(SCALE));
 const RUN = ["run", "build", "test", "--concurrency", "2", "--json"];
 const TIMEOUT_MS = 120_000 * Math.max(1, SCALE);
@@ -54,8 +57,7 @@ async function expectRecovery(bench: CrashBench, tree: Tree): Promise<{ readonly
 // the kills the next run starts at once, in the midst of the guardian's work; it may have to wait.
 test(
   `kill -9 at ${RANDOM_KILLS} random moments of a cold run`,
-  async ({ skip }) => {
-    skip(UNSUPPORTED !== undefined, UNSUPPORTED);
+  async () => {
     const random = seededRandom(SEED);
     const { tree, durationMs } = await undisturbed();
     const bench = new CrashBench();
@@ -84,6 +86,40 @@ test(
   TIMEOUT_MS,
 );
 
+// Goal: a polite end is never worse than a rude one: no run that was told to stop is left interrupted once it has begun
+// to work, and nothing lives on. Method: as above, with Ctrl-C; before a run begins its signal ends Kahn at once.
+test(
+  `Ctrl-C at ${POLITE_ENDS} random moments of a cold run`,
+  async () => {
+    const random = seededRandom(SEED + 4);
+    const { tree, durationMs } = await undisturbed();
+    const bench = new CrashBench();
+    let cancelled = 0;
+    for (let round = 0; round < POLITE_ENDS; round++) {
+      bench.reset();
+      const delayMs = random.fraction() * durationMs;
+      const kahn = bench.start(RUN, { ownGroup: true });
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
+      kahn.signalGroup(random.pick(["SIGINT", "SIGTERM", "SIGHUP"]));
+      const { exitCode, signal, stderr } = await kahn.ended;
+      const context = `seed ${SEED}, round ${round}, after ${delayMs} ms: ${exitCode} ${signal} ${stderr}`;
+      const [run] = bench.runs();
+      if (run !== undefined && run.started.size > 0) {
+        expect(run.status, context).toBe(exitCode === 130 ? "cancelled" : "succeeded");
+        if (exitCode === 130) cancelled++;
+      }
+      await bench.quiet();
+      await expectRecovery(bench, tree).catch((error: unknown) => {
+        throw new Error(context, { cause: error });
+      });
+    }
+    console.log(
+      `counts: Ctrl-C, TERM and HUP at ${POLITE_ENDS} random moments, seed ${SEED}: ${cancelled} runs cancelled`,
+    );
+  },
+  TIMEOUT_MS,
+);
+
 /** The moment when the run has told of the n-th event of a kind. Told means journalled; effects come after that. */
 function nthEvent(kind: string, n: number): (kahn: KahnProcess) => Promise<void> {
   return (kahn) => kahn.output((stdout) => stdout.split(`"kind":"${kind}"`).length > n);
@@ -93,8 +129,7 @@ function nthEvent(kind: string, n: number): (kahn: KahnProcess) => Promise<void>
 // after a result was stored, before anything, and while the last indexes are being saved.
 test(
   "kill -9 right after an event of the run",
-  async ({ skip }) => {
-    skip(UNSUPPORTED !== undefined, UNSUPPORTED);
+  async () => {
     const random = seededRandom(SEED + 1);
     const { tree } = await undisturbed();
     const bench = new CrashBench();
@@ -126,8 +161,7 @@ test(
 // run is killed among its hits, twice in a row, and the third run completes what the two began, from the cache alone.
 test(
   "kill -9 of a restore, and of the run after it",
-  async ({ skip }) => {
-    skip(UNSUPPORTED !== undefined, UNSUPPORTED);
+  async () => {
     const random = seededRandom(SEED + 2);
     const bench = new CrashBench();
     await bench.kahn(RUN);
@@ -154,8 +188,7 @@ test(
 // Goal: recovery is itself safe. Method: the run that recovers is killed too, and the one after that.
 test(
   "kill -9 of three runs in a row",
-  async ({ skip }) => {
-    skip(UNSUPPORTED !== undefined, UNSUPPORTED);
+  async () => {
     const random = seededRandom(SEED + 3);
     const { tree } = await undisturbed();
     const bench = new CrashBench();

@@ -1,9 +1,11 @@
 /** A Kahn that a task starts: what it starts must end with the outer one, whatever becomes of the two. */
-import { expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import { kahnBinary } from "../e2e/rig/kahn-process.ts";
 import { manifest } from "../e2e/rig/workspace.ts";
 import { type CrashWorkspace, STUBBORN, scriptedWorkspace } from "./rig/crash-workspace.ts";
 import { UNSUPPORTED } from "./rig/live-processes.ts";
+
+beforeEach(({ skip }) => skip(UNSUPPORTED !== undefined, UNSUPPORTED));
 
 /** A task `outer` that runs the stubborn task `inner` through a Kahn of its own; both with the same grace. */
 function nesting(grace: string): CrashWorkspace {
@@ -21,8 +23,7 @@ async function startNested(workspace: CrashWorkspace) {
   return kahn;
 }
 
-test("Ctrl-C ends what a nested Kahn started before the outer one exits", async ({ skip }) => {
-  skip(UNSUPPORTED !== undefined, UNSUPPORTED);
+test("Ctrl-C ends what a nested Kahn started before the outer one exits", async () => {
   const workspace = nesting("300ms");
   const kahn = await startNested(workspace);
   kahn.signal("SIGINT");
@@ -31,8 +32,7 @@ test("Ctrl-C ends what a nested Kahn started before the outer one exits", async 
   await workspace.quiet();
 });
 
-test("a second Ctrl-C skips the grace of what a nested Kahn started", async ({ skip }) => {
-  skip(UNSUPPORTED !== undefined, UNSUPPORTED);
+test("a second Ctrl-C skips the grace of what a nested Kahn started", async () => {
   const workspace = nesting("10m");
   const kahn = await startNested(workspace);
   kahn.signal("SIGINT");
@@ -43,8 +43,7 @@ test("a second Ctrl-C skips the grace of what a nested Kahn started", async ({ s
   await workspace.quiet();
 });
 
-test("kill -9 of the outer Kahn: the next run begins when what a nested one started has ended", async ({ skip }) => {
-  skip(UNSUPPORTED !== undefined, UNSUPPORTED);
+test("kill -9 of the outer Kahn: the next run begins when what a nested one started has ended", async () => {
   const workspace = nesting("10m");
   const kahn = await startNested(workspace);
   const before = workspace.living();

@@ -1,13 +1,15 @@
 /** Acceptance: Ctrl-C as a person types it, in a terminal, and a terminal that is closed. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { beforeEach, expect, onTestFinished, test } from "vitest";
 import { kahnBinary, until } from "../e2e/rig/kahn-process.ts";
 import { type CrashWorkspace, HANG, STUBBORN, scriptedWorkspace } from "./rig/crash-workspace.ts";
 import { UNSUPPORTED } from "./rig/live-processes.ts";
 
 const PYTHON = spawnSync("python3", ["-c", "import os, pty; os.waitstatus_to_exitcode"]);
 const NO_TERMINAL = UNSUPPORTED ?? (PYTHON.status === 0 ? undefined : "needs python3 (3.9) to make a terminal");
+
+beforeEach(({ skip }) => skip(NO_TERMINAL !== undefined, NO_TERMINAL));
 
 /** A Kahn in a terminal. */
 class TerminalKahn {
@@ -36,8 +38,7 @@ class TerminalKahn {
   }
 }
 
-test("Ctrl-C in a terminal, among tasks that ignore it: 130, nothing left, recorded", async ({ skip }) => {
-  skip(NO_TERMINAL !== undefined, NO_TERMINAL);
+test("Ctrl-C in a terminal, among tasks that ignore it: 130, nothing left, recorded", async () => {
   const workspace = scriptedWorkspace({ a: STUBBORN, b: STUBBORN }, { grace: "200ms" });
   const kahn = new TerminalKahn(workspace, ["run", "task", "--concurrency", "2"]);
   await workspace.started(["a", "b"]);
@@ -47,8 +48,7 @@ test("Ctrl-C in a terminal, among tasks that ignore it: 130, nothing left, recor
   expect(workspace.runs()).toMatchObject([{ status: "cancelled" }]);
 });
 
-test("a second Ctrl-C in a terminal skips a grace of ten minutes", async ({ skip }) => {
-  skip(NO_TERMINAL !== undefined, NO_TERMINAL);
+test("a second Ctrl-C in a terminal skips a grace of ten minutes", async () => {
   const workspace = scriptedWorkspace({ a: STUBBORN, b: STUBBORN }, { grace: "10m" });
   const kahn = new TerminalKahn(workspace, ["run", "task", "--json", "--concurrency", "2"]);
   await workspace.started(["a", "b"]);
@@ -66,7 +66,6 @@ test.each([
   ["HANG", HANG],
   ["STUBBORN", STUBBORN],
 ])("a closed terminal ends the run and everything in it, and the run is recorded (%s)", async (_, script) => {
-  if (NO_TERMINAL !== undefined) return;
   const workspace = scriptedWorkspace({ a: script, b: script }, { grace: "200ms" });
   const kahn = new TerminalKahn(workspace, ["run", "task", "--concurrency", "2"]);
   await workspace.started(["a", "b"]);
