@@ -1,8 +1,9 @@
 /**
- * Blobs as files of a directory that any number of processes share without a lock.
+ * Blobs as files of a directory that any number of processes share without a lock: small ones in packs
+ * (`internal/pack-format.ts`), each other one in its own.
  *
- * Invariant: under a blob's final name there are whole bytes of that digest, or somebody damaged them later; damage is
- *            found when the stat shows it (`internal/stamp.ts`), when an unclean epoch casts doubt, and by `verifyStore`.
+ * Invariant: what comes out of a pack was hashed just now. Under a blob's final name there are whole bytes of that digest, or somebody
+ *            damaged them later; damage is found when the stat shows it (`internal/stamp.ts`), when an unclean epoch casts doubt, and by `verifyStore`.
  * Never:     rewrites a blob that is there, or gives out one that it has reason to doubt without hashing it.
  * Cost:      see `README.md` for numbers; a restored file costs one `lstat` of the blob and one copy.
  */
@@ -34,15 +35,21 @@ export class DiskBlobStore implements BlobStore {
   findMissing(digests: readonly Digest[]): Promise<Result<Digest[], StoreProblem>> {
     return storeResult(async () => {
       const engines = await this.#context.engines.forDigests(digests);
-      const stats = this.#context.fs.statMany(digests.map((digest) => this.#context.layout.blob(digest)));
-      return digests.filter((digest, index) => !this.#isPresent(digest, stats[index], engines(digest)));
+      const { fs, layout, packs } = this.#context;
+      const packed = packs.findMany(digests, engines);
+      for (const blob of packed) if (blob !== undefined) packs.noteUse(blob);
+      const others = digests.filter((_, index) => packed[index] === undefined);
+      const stats = fs.statMany(others.map((digest) => layout.blob(digest)));
+      return others.filter((digest, index) => !this.#isPresent(digest, stats[index], engines(digest)));
     });
   }
 
   read(digest: Digest): Promise<Result<Uint8Array | undefined, StoreProblem>> {
     return storeResult(async () => {
       const engine = (await this.#context.engines.forDigests([digest]))(digest);
-      const { fs, layout, check } = this.#context;
+      const { fs, layout, check, packs } = this.#context;
+      const packed = packs.of(engine).read(digest);
+      if (packed !== undefined && packed !== "corrupt") return packed;
       for (const path of [layout.blob(digest), layout.blob(digest, true)]) {
         const bytes = fs.readFile(path);
         if (bytes === undefined) continue;
@@ -58,8 +65,12 @@ export class DiskBlobStore implements BlobStore {
       const engine = (await this.#context.engines.forDigests([digest]))(digest);
       const found = engine.digest(bytes);
       if (found !== digest) throw new StoreFailure(mismatch(digest, found));
-      const path = this.#context.layout.blob(digest);
-      if (!this.#isPresent(digest, this.#context.fs.lstat(path), engine)) this.#context.writeBlob(path, bytes);
+      const { fs, layout, packs } = this.#context;
+      const packed = packs.of(engine).find(digest);
+      if (packed !== undefined) packs.noteUse(packed);
+      if (packed !== undefined || this.#isPresent(digest, fs.lstat(layout.blob(digest)), engine)) return;
+      if (bytes.byteLength <= packs.packedMaxBytes) packs.append(engine, [{ digest, bytes }]);
+      else this.#context.writeBlob(layout.blob(digest), bytes);
     });
   }
 
@@ -70,7 +81,9 @@ export class DiskBlobStore implements BlobStore {
       );
       const engines = await this.#context.engines.forFunctions(fns);
       const ingestion = new Ingestion(this.#context);
-      return requests.map((request, index) => ingestion.take(request, engines(fns[index]!)));
+      const digests = requests.map((request, index) => ingestion.take(request, engines(fns[index]!)));
+      ingestion.flush();
+      return digests;
     });
   }
 

@@ -18,7 +18,9 @@ import { err, FileSystemError, ok, problem } from "@kahn/core";
 import { DiskActionCache } from "./disk-action-cache.ts";
 import { DiskBlobStore } from "./disk-blob-store.ts";
 import { BlobCheck } from "./internal/blob-check.ts";
+import { BlobPacks } from "./internal/blob-packs.ts";
 import { Engines } from "./internal/engines.ts";
+import { PACKED_MAX_BYTES } from "./internal/pack-format.ts";
 import { Publisher } from "./internal/publish.ts";
 import { StoreContext } from "./internal/store-context.ts";
 import { StoreLayout } from "./internal/store-layout.ts";
@@ -26,8 +28,8 @@ import { storeProblem, storeResult } from "./internal/store-problem.ts";
 import type { Liveness, ProcessOwner } from "./process-owner.ts";
 import { UseLog } from "./use-log.ts";
 
-/** The layout that this version reads and writes. */
-export const STORE_FORMAT = 1;
+/** The layout that this version writes. It reads format 1 too, which had no packs. */
+export const STORE_FORMAT = 2;
 
 const FORMAT_LINE = `kahn-cas ${STORE_FORMAT}\n`;
 
@@ -44,6 +46,8 @@ export interface DiskStoreOptions {
   readonly livenessOf: Liveness;
   /** Function of blobs that are ingested without an expected digest. Default: `sha256`. */
   readonly digestFunction?: DigestFunction;
+  /** Blobs up to this size share files (`internal/pack-format.ts`): at most, and by default, 64 KiB. 0: each its own. */
+  readonly packedMaxBytes?: number;
 }
 
 /** An open store. Any number of processes may have it open; none ever waits for another. */
@@ -92,12 +96,15 @@ export function openDiskStore(options: DiskStoreOptions): Result<DiskStore, Stor
     if (!format.ok) return format;
     const uses = new UseLog({ fs, clock, random, layout, owner });
     const check = new BlobCheck({ fs, clock, layout, doubtful: uses.doubtfulSpans() });
+    const packedMaxBytes = Math.min(options.packedMaxBytes ?? PACKED_MAX_BYTES, PACKED_MAX_BYTES);
+    const parts = { fs, clock, random, layout, publisher, check, owner, livenessOf, uses };
     const context = new StoreContext({
       fs,
       clock,
       layout,
       publisher,
       check,
+      packs: new BlobPacks({ ...parts, packedMaxBytes }),
       engines: new Engines(),
       uses,
       digestFunction: options.digestFunction ?? "sha256",
@@ -117,11 +124,19 @@ function storeOf(context: StoreContext): DiskStore {
     blobs: new DiskBlobStore(context),
     actions: new DiskActionCache(context),
     temporary: context.layout.temporary,
-    closeEpoch: () => storeResult(() => context.uses.endEpoch(true)),
-    close: (options) => storeResult(() => context.uses.endEpoch(options?.sync ?? true)),
+    closeEpoch: () => endEpoch(context, true),
+    close: (options) => endEpoch(context, options?.sync ?? true),
   };
   contexts.set(store, context);
   return store;
+}
+
+function endEpoch(context: StoreContext, sync: boolean): Promise<Result<void, StoreProblem>> {
+  return storeResult(async () => {
+    // Before the flush, which then covers the indexes too.
+    await context.packs.close();
+    await context.uses.endEpoch(sync);
+  });
 }
 
 function checkFormat(fs: FileSystem, layout: StoreLayout, publisher: Publisher): Result<void, StoreProblem> {
@@ -150,11 +165,26 @@ function checkFormat(fs: FileSystem, layout: StoreLayout, publisher: Publisher):
       ),
     );
   }
+  if (Number(version) < STORE_FORMAT) upgrade(layout, publisher);
   return ok(undefined);
 }
 
-/** True for what is left of our own line, or of nothing, after a power loss: cut short, or zeros in places. */
+/** An older Kahn must not collect around packs that it does not know. Single files stay what they are. */
+function upgrade(layout: StoreLayout, publisher: Publisher): void {
+  try {
+    publisher.write(FORMAT_LINE, { path: layout.format, mode: 0o644 });
+  } catch (error) {
+    // A store that cannot be written to can be read, and gets no packs.
+    if (!(error instanceof FileSystemError)) throw error;
+  }
+}
+
+/** True for what is left of a line of ours, or of nothing, after a power loss: cut short, or zeros in places. */
 function isTorn(text: string): boolean {
-  if (text === FORMAT_LINE || text.length > FORMAT_LINE.length) return false;
-  return [...text].every((char, index) => char === "\0" || char === FORMAT_LINE[index]);
+  return ["kahn-cas 1\n", FORMAT_LINE].some(
+    (line) =>
+      text !== line &&
+      text.length <= line.length &&
+      [...text].every((char, index) => char === "\0" || char === line[index]),
+  );
 }

@@ -8,6 +8,8 @@
  * Method:    the stamp of each file is its last use. Uses from segments are brought into the stamps first; then one
  *            pass sums sizes by time, which gives the cut-off; then everything older goes. Memory does not grow with
  *            the number of files, only with the span of time they cover (one number per ten seconds with a use).
+ *            A packed blob's last use is in its pack's index; packs that are mostly garbage are rewritten without it
+ *            (`internal/pack-upkeep.ts`), and more of them while the store is above its limit.
  * Cost:      about two `lstat` per file of the store. Never at each build: see `gcIfDue`.
  */
 import type { Digest, Result, StoreProblem } from "@kahn/core";
@@ -110,10 +112,11 @@ async function collect(context: StoreContext, limits: GarbageLimits): Promise<Ga
   const { fs, layout, clock, uses, publisher } = context;
   const nowMs = clock.nowMs();
   uses.flush();
+  const packSets = await context.packs.all();
   const segments = await settleSegments(context);
   const sweep = new Sweep(context);
   const incomplete = await sweep.settleRecords();
-  const sizes = await sweep.measure();
+  const sizes = await sweep.measure(packSets);
   const maxSizeBytes = limits.maxSizeBytes ?? DEFAULT_MAX_SIZE_BYTES;
   const byAge = nowMs - (limits.maxAgeMs ?? DEFAULT_MAX_AGE_MS);
   const cut = sizes.cut(maxSizeBytes, maxSizeBytes * TARGET_SHARE);
@@ -124,9 +127,12 @@ async function collect(context: StoreContext, limits: GarbageLimits): Promise<Ga
   if (cut?.cutOffMs === cutOffMs) await sweep.spare(cut);
   const dryRun = limits.dryRun ?? false;
   const records = await sweep.remove(layout.records, { cutOffMs, dryRun, victims: incomplete });
-  const blobs = await sweep.remove(layout.blobs, { cutOffMs, dryRun, victims: new Set<Digest>() });
+  const files = await sweep.remove(layout.blobs, { cutOffMs, dryRun, victims: new Set<Digest>() });
+  const bytesLeft = sizes.totalBytes - records.removedBytes - files.removedBytes;
+  const excessBytes = cut === undefined ? 0 : bytesLeft - maxSizeBytes * TARGET_SHARE;
+  const packed = await sweep.removePacked(packSets, { cutOffMs, excessBytes, dryRun });
   const leftoversRemoved = dryRun ? 0 : sweep.removeLeftovers(nowMs);
-  const bytesAfter = sizes.totalBytes - records.removedBytes - blobs.removedBytes;
+  const bytesAfter = bytesLeft - packed.removedBytes;
   if (!dryRun) {
     for (const name of segments.settled) removeQuietly(context, `${layout.uses}/${name}`);
     publisher.write(`${bytesAfter}\n`, { path: layout.size, mode: 0o644 });
@@ -136,8 +142,8 @@ async function collect(context: StoreContext, limits: GarbageLimits): Promise<Ga
     kind: "collected",
     recordsRemoved: records.removed,
     recordsKept: records.kept,
-    blobsRemoved: blobs.removed,
-    blobsKept: blobs.kept,
+    blobsRemoved: files.removed + packed.removed,
+    blobsKept: files.kept + packed.kept,
     bytesBefore: sizes.totalBytes,
     bytesAfter,
     leftoversRemoved,

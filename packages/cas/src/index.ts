@@ -10,6 +10,8 @@ export type { HashEngine } from "./hasher.ts";
 export { loadEngine, loadHasher, nativeEngine } from "./hasher.ts";
 export type { BlobLimits } from "./limited.ts";
 export { limited } from "./limited.ts";
+export type { BlobLocation } from "./locate.ts";
+export { locateBlob } from "./locate.ts";
 export type { ActionCounts, BlobCounts } from "./metered.ts";
 export { metered, meteredActions } from "./metered.ts";
 export type { Liveness, ProcessOwner } from "./process-owner.ts";

@@ -2,6 +2,8 @@
 import type { Result, StoreProblem } from "@kahn/core";
 import type { DiskStore } from "./disk-store.ts";
 import { contextOf } from "./disk-store.ts";
+import { packedBytes } from "./internal/pack-format.ts";
+import { packedRecords } from "./internal/pack-upkeep.ts";
 import { readSizeEstimate } from "./internal/size-estimate.ts";
 import { storedBytes } from "./internal/store-context.ts";
 import { storeResult } from "./internal/store-problem.ts";
@@ -10,11 +12,13 @@ import { storedFiles } from "./internal/store-walk.ts";
 /** What is in a store. */
 export interface StoreStats {
   readonly blobs: number;
+  /** How many of them are in packs. */
+  readonly packedBlobs: number;
   /** Sum of the blobs' sizes. */
   readonly blobBytes: number;
   readonly records: number;
   readonly recordBytes: number;
-  /** What the files take in whole blocks: what the size limit is about. */
+  /** What files take in whole blocks, and packed blobs with their entries: what the size limit is about. */
   readonly storedBytes: number;
   /** What `gcIfDue` believes the last number to be. */
   readonly estimatedBytes: number;
@@ -27,9 +31,9 @@ export interface StoreStats {
 
 /** Counts everything; reads the stat of each file. */
 export function storeStats(store: DiskStore): Promise<Result<StoreStats, StoreProblem>> {
-  const { fs, clock, layout } = contextOf(store);
+  const { fs, clock, layout, packs } = contextOf(store);
   return storeResult(async () => {
-    const counts = { blobs: 0, blobBytes: 0, records: 0, recordBytes: 0, storedBytes: 0 };
+    const counts = { blobs: 0, packedBlobs: 0, blobBytes: 0, records: 0, recordBytes: 0, storedBytes: 0 };
     let oldestUseMs: number | undefined;
     for await (const files of storedFiles({ fs, clock }, layout.blobs)) {
       for (const { stat } of files) {
@@ -38,6 +42,13 @@ export function storeStats(store: DiskStore): Promise<Result<StoreStats, StorePr
         counts.storedBytes += storedBytes(stat.sizeBytes);
         oldestUseMs = Math.min(oldestUseMs ?? stat.mtimeMs, stat.mtimeMs);
       }
+    }
+    for (const { set, record } of packedRecords(await packs.all())) {
+      counts.blobs++;
+      counts.packedBlobs++;
+      counts.blobBytes += record.sizeBytes;
+      counts.storedBytes += packedBytes(record.sizeBytes, set.ports.hashBytes);
+      oldestUseMs = Math.min(oldestUseMs ?? Number.POSITIVE_INFINITY, record.timeS * 1000);
     }
     for await (const files of storedFiles({ fs, clock }, layout.records)) {
       for (const { stat } of files) {

@@ -21,6 +21,8 @@ export interface TestStoreOptions {
   readonly owner?: ProcessOwner;
   readonly livenessOf?: Liveness;
   readonly digestFunction?: DigestFunction;
+  /** Default: 0, each blob has its own file. */
+  readonly packedMaxBytes?: number;
 }
 
 /** Times of tests start here: not the epoch, so that ages fit before it, and away from the mark of stamps. */
@@ -43,6 +45,7 @@ export function testStore(options: TestStoreOptions = {}): DiskStore {
     root: options.root ?? "/store",
     owner: options.owner ?? OWNER,
     livenessOf: options.livenessOf ?? (() => "alive"),
+    packedMaxBytes: options.packedMaxBytes ?? 0,
     ...(options.digestFunction === undefined ? {} : { digestFunction: options.digestFunction }),
   });
   return value(opened);

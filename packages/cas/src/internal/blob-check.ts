@@ -45,7 +45,7 @@ export class BlobCheck {
       stat.kind === "file" &&
       stat.sizeBytes === digestSizeBytes(digest) &&
       isStamped(stat) &&
-      !this.#isDoubtful(stat.mtimeMs)
+      !this.isDoubtful(stat.mtimeMs)
     ) {
       return "usable";
     }
@@ -127,7 +127,20 @@ export class BlobCheck {
     }
   }
 
-  #isDoubtful(mtimeMs: number): boolean {
+  /** Keeps what was found in place of a packed blob for a look at it. */
+  quarantineCopy(digest: Digest, bytes: Uint8Array): void {
+    const { fs, layout } = this.#ports;
+    const aside = layout.newQuarantine(digest);
+    try {
+      fs.makeDirectory(parentOf(aside));
+      fs.writeFile(aside, bytes);
+    } catch (error) {
+      if (!(error instanceof FileSystemError)) throw error;
+    }
+  }
+
+  /** Whether what was written at this time may have been lost when the machine went down. */
+  isDoubtful(mtimeMs: number): boolean {
     for (const { fromMs, toMs } of this.#ports.doubtful) if (mtimeMs >= fromMs && mtimeMs <= toMs) return true;
     return false;
   }

@@ -17,9 +17,14 @@ const SMALL_MAX_BYTES = 1024 * 1024;
 
 const ADOPT_ATTEMPTS_MAX = 3;
 
-/** Takes in files, one after the other. */
+/** So many bytes of small blobs are held back to be appended at once. */
+const BATCH_BYTES = 4 * 1024 * 1024;
+
+/** Takes in files, one after the other. Small ones are in the store after `flush` only. */
 export class Ingestion {
   readonly #context: StoreContext;
+  readonly #batches = new Map<HashEngine, Map<Digest, Uint8Array>>();
+  #batchBytes = 0;
 
   constructor(context: StoreContext) {
     this.#context = context;
@@ -40,12 +45,37 @@ export class Ingestion {
   }
 
   #takeSmall({ path }: IngestRequest, engine: HashEngine): Digest {
-    const { fs, layout } = this.#context;
+    const { fs, layout, packs } = this.#context;
     const bytes = fs.readFile(path);
     if (bytes === undefined) throw new FileSystemError("ENOENT", "read", path);
     const digest = engine.digest(bytes);
-    if (!this.#has(digest, engine)) this.#context.writeBlob(layout.blob(digest), bytes);
+    if (bytes.byteLength <= packs.packedMaxBytes) this.#hold(digest, bytes, engine);
+    else if (!this.#has(digest, engine)) this.#context.writeBlob(layout.blob(digest), bytes);
     return digest;
+  }
+
+  #hold(digest: Digest, bytes: Uint8Array, engine: HashEngine): void {
+    const batch = this.#batches.get(engine) ?? new Map<Digest, Uint8Array>();
+    this.#batches.set(engine, batch.set(digest, bytes));
+    this.#batchBytes += bytes.byteLength;
+    if (this.#batchBytes >= BATCH_BYTES) this.flush();
+  }
+
+  /** Stores the small blobs that were held back, unless they are there. @throws FileSystemError */
+  flush(): void {
+    const { packs } = this.#context;
+    for (const [engine, batch] of this.#batches) {
+      const digests = [...batch.keys()];
+      const packed = packs.of(engine).findMany(digests);
+      for (const blob of packed) if (blob !== undefined) packs.noteUse(blob);
+      const absent = digests.filter((digest, index) => packed[index] === undefined && !this.#hasFile(digest, engine));
+      packs.append(
+        engine,
+        absent.map((digest) => ({ digest, bytes: batch.get(digest)! })),
+      );
+    }
+    this.#batches.clear();
+    this.#batchBytes = 0;
   }
 
   #takeLarge({ path, expected }: IngestRequest, engine: HashEngine): Digest {
@@ -130,8 +160,17 @@ export class Ingestion {
     }
   }
 
-  /** True when the blob, in either variant, is there and sound; its use is noted. */
+  /** True when the blob is there; its use is noted. */
   #has(digest: Digest, engine: HashEngine): boolean {
+    const { packs } = this.#context;
+    const packed = packs.of(engine).find(digest);
+    if (packed === undefined) return this.#hasFile(digest, engine);
+    packs.noteUse(packed);
+    return true;
+  }
+
+  /** True when the blob has a file, in either variant, and is sound; its use is noted. */
+  #hasFile(digest: Digest, engine: HashEngine): boolean {
     const { fs, layout, check } = this.#context;
     for (const path of [layout.blob(digest), layout.blob(digest, true)]) {
       const stat = fs.lstat(path);

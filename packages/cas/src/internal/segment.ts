@@ -11,8 +11,8 @@
  *   unclean-<foundMs>   the machine went down before a sync: blobs of its time are hashed before they are used
  *
  * Its content is a line of JSON with the owner, then lines `t <ms>` (a time) and `a <action digest>` (an action-cache
- * record used at the time above). Blobs need no lines: a record's use counts for all it names, and a blob used on its
- * own gets a new stamp at once.
+ * record used at the time above) and `b <digest>` (a packed blob used on its own). Other blobs need no lines: a record's
+ * use counts for all it names, and a file used on its own gets a new stamp at once.
  *
  * Invariant: a torn or garbled line is passed over; uses are advice, losing one costs a re-run at most.
  */
@@ -85,19 +85,23 @@ export interface SegmentContent {
   readonly owner: ProcessOwner | undefined;
   /** Records used, with the time of their last use in this segment. */
   readonly uses: ReadonlyMap<Digest, number>;
+  /** Packed blobs used on their own, likewise. */
+  readonly blobUses: ReadonlyMap<Digest, number>;
 }
 
 /** Reads a segment; empty when it is gone. */
 export function readSegment(fs: FileSystem, path: string): SegmentContent {
   const bytes = fs.readFile(path);
   const uses = new Map<Digest, number>();
-  if (bytes === undefined) return { owner: undefined, uses };
+  const blobUses = new Map<Digest, number>();
+  if (bytes === undefined) return { owner: undefined, uses, blobUses };
   const lines = Buffer.from(bytes).toString("utf8").split("\n");
   let timeMs = 0;
   for (const line of lines) {
     if (line.startsWith("t ")) timeMs = Number(line.slice(2)) || timeMs;
-    const digest = line.startsWith("a ") ? parseDigest(line.slice(2)) : undefined;
-    if (digest?.ok === true) uses.set(digest.value, Math.max(timeMs, uses.get(digest.value) ?? 0));
+    const times = line.startsWith("a ") ? uses : line.startsWith("b ") ? blobUses : undefined;
+    const digest = times && parseDigest(line.slice(2));
+    if (digest?.ok === true) times?.set(digest.value, Math.max(timeMs, times.get(digest.value) ?? 0));
   }
-  return { owner: parseOwner(lines[0]!), uses };
+  return { owner: parseOwner(lines[0]!), uses, blobUses };
 }

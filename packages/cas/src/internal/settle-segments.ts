@@ -4,7 +4,8 @@
  * Invariant: a segment is called settled only when its process is dead or done, its uses are in the stamps, and its
  *            blobs are on the device or have been hashed since: then nothing is lost with it.
  */
-
+import { digestFunction } from "@kahn/core";
+import { loadEngine } from "../hasher.ts";
 import type { Segment } from "./segment.ts";
 import { bootKey, hostKey, listSegments, readSegment } from "./segment.ts";
 import type { StoreContext } from "./store-context.ts";
@@ -37,12 +38,16 @@ export async function settleSegments(context: StoreContext): Promise<SettledSegm
   for (const segment of listSegments(fs, layout.uses)) {
     const content = readSegment(fs, `${layout.uses}/${segment.name}`);
     for (const [action, timeMs] of content.uses) await times.settle(action, timeMs);
+    for (const [blob, timeMs] of content.blobUses) {
+      times.settleBlob(blob, await loadEngine(digestFunction(blob)), timeMs);
+    }
     const liveness = content.owner === undefined ? "unknown" : livenessOf(content.owner);
     const mayLive =
       liveness === "alive" || (liveness === "unknown" && clock.nowMs() - segment.startMs < UNKNOWN_LIVES_MS);
     if (segment.state === "open" && mayLive) oldestLiveMs = Math.min(oldestLiveMs ?? segment.startMs, segment.startMs);
     else if (isOver(segment, context)) settled.push(segment);
   }
+  times.finish();
   const unsynced = settled.some(
     ({ state, host, boot }) =>
       (state === "open" || state === "ended") && host === hostKey(owner) && boot === bootKey(owner),

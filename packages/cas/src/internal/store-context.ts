@@ -3,6 +3,7 @@ import type { Clock, DigestFunction, FileSystem } from "@kahn/core";
 import type { Liveness, ProcessOwner } from "../process-owner.ts";
 import type { UseLog } from "../use-log.ts";
 import type { BlobCheck } from "./blob-check.ts";
+import type { BlobPacks } from "./blob-packs.ts";
 import type { Engines } from "./engines.ts";
 import type { Publisher } from "./publish.ts";
 import { stampMs } from "./stamp.ts";
@@ -15,6 +16,7 @@ export interface StoreParts {
   readonly layout: StoreLayout;
   readonly publisher: Publisher;
   readonly check: BlobCheck;
+  readonly packs: BlobPacks;
   readonly engines: Engines;
   readonly uses: UseLog;
   /** The function of blobs that are ingested without an expected digest. */
@@ -39,6 +41,7 @@ export class StoreContext {
   readonly layout: StoreLayout;
   readonly publisher: Publisher;
   readonly check: BlobCheck;
+  readonly packs: BlobPacks;
   readonly engines: Engines;
   readonly uses: UseLog;
   readonly digestFunction: DigestFunction;
@@ -51,6 +54,7 @@ export class StoreContext {
     this.layout = parts.layout;
     this.publisher = parts.publisher;
     this.check = parts.check;
+    this.packs = parts.packs;
     this.engines = parts.engines;
     this.uses = parts.uses;
     this.digestFunction = parts.digestFunction;

@@ -4,6 +4,7 @@
  *   format                    version of this layout
  *   cas/<fn>/ab/<hash>        a blob, mode 0444
  *   cas/<fn>/ab/<hash>x       the same bytes as an executable inode, mode 0555: hard links share their inode's mode
+ *   cas/<fn>/packs/<name>.pack   small blobs, one file per process or merged: see pack-format.ts; .idx beside it
  *   ac/<fn>/ab/<hash>         an action result
  *   tmp/<random>-<n>          being written; renamed when whole
  *   use/<segment>             uses and epochs, one file per process: see use-segment.ts
@@ -13,8 +14,11 @@
  *
  * Invariant: a path is made of a digest's parts only, which are hex and a known name: no input can leave the store.
  */
-import type { Digest, Random } from "@kahn/core";
+import type { Digest, DigestFunction, Random } from "@kahn/core";
 import { randomHex } from "@kahn/core";
+
+/** The name of the directory of packs, beside those of single files. */
+export const PACKS = "packs";
 
 /** Paths of one store. */
 export class StoreLayout {
@@ -66,6 +70,11 @@ export class StoreLayout {
   /** A blob's file; `executable` asks for the variant with the executable bit. */
   blob(digest: Digest, executable = false): string {
     return `${this.root}/cas/${shard(digest)}${executable ? "x" : ""}`;
+  }
+
+  /** The directory of packs of one digest function. */
+  packs(fn: DigestFunction): string {
+    return `${this.root}/cas/${fn}/${PACKS}`;
   }
 
   record(action: Digest): string {

@@ -1,6 +1,7 @@
 /** Walks the files of a store, one directory of a 256th at a time, so that memory does not grow with the store. */
 import type { Clock, Digest, DigestFunction, FileStat, FileSystem } from "@kahn/core";
 import { HEX_LENGTH, isDigestFunction, sleep } from "@kahn/core";
+import { PACKS } from "./store-layout.ts";
 
 /** One file of `cas/` or `ac/`. */
 export interface StoredFile {
@@ -29,6 +30,7 @@ export async function* storedFiles(
   for (const { name: fn } of fs.readDirectory(top) ?? []) {
     if (!isDigestFunction(fn)) continue;
     for (const { name: shard } of fs.readDirectory(`${top}/${fn}`) ?? []) {
+      if (shard === PACKS) continue;
       yield listShard(fs, `${top}/${fn}/${shard}`, fn);
       if (clock.monotonicMs() < turnEndMs) continue;
       await sleep(clock, 0);

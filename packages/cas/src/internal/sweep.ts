@@ -2,6 +2,10 @@
 import type { Digest } from "@kahn/core";
 import { digestHash, FileSystemError } from "@kahn/core";
 import { loadEngine } from "../hasher.ts";
+import { packedBytes } from "./pack-format.ts";
+import type { PackSet } from "./pack-set.ts";
+import type { PackCollection } from "./pack-upkeep.ts";
+import { packedRecords } from "./pack-upkeep.ts";
 import { recordedAction } from "./record-bytes.ts";
 import { isStamped } from "./stamp.ts";
 import type { StoreContext } from "./store-context.ts";
@@ -76,11 +80,12 @@ export class Sweep {
         if (state === "corrupt" || state === "incomplete") useless.add(digestOfStored(file, 0));
       }
     }
+    times.finish();
     return useless;
   }
 
   /** Sums up sizes, and hashes what an unclean epoch left in doubt. */
-  async measure(): Promise<SizesByTime> {
+  async measure(packSets: readonly PackSet[]): Promise<SizesByTime> {
     const { layout, check } = this.#context;
     const sizes = new SizesByTime();
     for await (const files of storedFiles(this.#context, layout.records)) {
@@ -93,6 +98,9 @@ export class Sweep {
         if (verdict === "usable") sizes.add(file.stat.mtimeMs, storedBytes(file.stat.sizeBytes));
       }
     }
+    for (const { set, record } of packedRecords(packSets)) {
+      sizes.add(record.timeS * 1000, packedBytes(record.sizeBytes, set.ports.hashBytes));
+    }
     return sizes;
   }
 
@@ -104,12 +112,16 @@ export class Sweep {
     const times = new UseTimes(this.#context);
     for await (const files of storedFiles(this.#context, this.#context.layout.records)) {
       for (const file of files) {
-        if (times.markedBytes >= spareBytes) return;
+        if (times.markedBytes >= spareBytes) {
+          times.finish();
+          return;
+        }
         const action = file.stat.mtimeMs >= fromMs && file.stat.mtimeMs < cutOffMs ? this.#actionOf(file) : undefined;
         // Two seconds more, because a stamp is that much behind the time it stands for.
         if (action !== undefined) await times.settle(action, cutOffMs + 2000);
       }
     }
+    times.finish();
   }
 
   /** Removes what was last used before the cut-off, and the victims (digests with size 0, for a name has none). */
@@ -132,6 +144,21 @@ export class Sweep {
       }
     }
     return { removed, kept, removedBytes };
+  }
+
+  /** Drops packed garbage. Nothing is dropped for the sake of little, unless `excessBytes` have to go. */
+  async removePacked(packSets: readonly PackSet[], collection: PackCollection): Promise<Removal> {
+    const total = { removed: 0, kept: 0, removedBytes: 0 };
+    for (const set of packSets) {
+      const excessBytes = collection.excessBytes - total.removedBytes;
+      const { removed, kept, removedBytes } = await this.#context.packs
+        .upkeep(set)
+        .collect({ ...collection, excessBytes });
+      total.removed += removed;
+      total.kept += kept;
+      total.removedBytes += removedBytes;
+    }
+    return total;
   }
 
   /** Removes temporary files and quarantined blobs that are past their time. */

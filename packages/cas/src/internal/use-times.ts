@@ -5,14 +5,18 @@
  *            cut-off is chosen later, a record that stays keeps all its blobs.
  */
 import type { Digest, FileStat } from "@kahn/core";
-import { digestFunction, FileSystemError } from "@kahn/core";
+import { digestFunction, digestHash, digestSizeBytes, FileSystemError } from "@kahn/core";
 import type { HashEngine } from "../hasher.ts";
 import { loadEngine } from "../hasher.ts";
 import { namedDigests, treeFileDigests } from "../result-digests.ts";
+import { packedBytes, packTimeS } from "./pack-format.ts";
 import { decodeRecord } from "./record-bytes.ts";
 import { stampMs } from "./stamp.ts";
 import type { StoreContext } from "./store-context.ts";
 import { storedBytes } from "./store-context.ts";
+
+/** So many records are stamped at once: before that, the index of each pack with a new time is written. */
+const MARKED_MAX = 100_000;
 
 /** What became of one record. */
 export type RecordState = "settled" | "missing" | "corrupt" | "incomplete";
@@ -22,9 +26,24 @@ export class UseTimes {
   /** Sizes of the files that got a later time, so far. */
   markedBytes = 0;
   readonly #context: StoreContext;
+  /** Records whose blobs are all marked, with the times they get. */
+  readonly #marked = new Map<string, number>();
 
   constructor(context: StoreContext) {
     this.#context = context;
+  }
+
+  /** Writes down what `settle` has marked. To be called at the end; a death before it costs another settling. */
+  finish(): void {
+    this.#context.packs.saveTimes();
+    // Last, and not before: a stamped record says that its blobs are marked.
+    for (const [path, timeMs] of this.#marked) this.#stamp(path, timeMs);
+    this.#marked.clear();
+  }
+
+  /** Notes the use of a packed blob on its own. One that is in no pack any more was stamped itself. */
+  settleBlob(digest: Digest, engine: HashEngine, timeMs: number): void {
+    this.#context.packs.of(engine).raiseTime(digest, packTimeS(timeMs));
   }
 
   /** Notes a use of a record at `timeMs`. */
@@ -38,7 +57,7 @@ export class UseTimes {
     if (content.kind === "other-action") return "missing";
     if (content.kind === "corrupt") return "corrupt";
     const engine = await loadEngine(digestFunction(action));
-    const usedMs = Math.max(timeMs, stat.mtimeMs);
+    const usedMs = Math.max(timeMs, stat.mtimeMs, this.#marked.get(path) ?? 0);
     const named = namedDigests(content.result);
     for (const digest of named) if (!this.#mark(digest, usedMs, engine)) return "incomplete";
     for (const { tree } of content.result.outputDirectories) {
@@ -46,25 +65,29 @@ export class UseTimes {
       if (files === undefined) return "incomplete";
       for (const digest of files) if (!this.#mark(digest, usedMs, engine)) return "incomplete";
     }
-    // Last, and not before: a stamped record says that its blobs are marked.
-    this.#stamp(path, usedMs);
+    this.#marked.set(path, usedMs);
+    if (this.#marked.size >= MARKED_MAX) this.finish();
     this.markedBytes += storedBytes(stat.sizeBytes);
     return "settled";
   }
 
   #treeFiles(tree: Digest, engine: HashEngine): Digest[] | undefined {
-    const { fs, layout } = this.#context;
-    const bytes = fs.readFile(layout.blob(tree)) ?? fs.readFile(layout.blob(tree, true));
+    const { fs, layout, packs } = this.#context;
+    const packed = packs.of(engine).read(tree);
+    const isPacked = packed !== undefined && packed !== "corrupt";
+    const bytes = isPacked ? packed : (fs.readFile(layout.blob(tree)) ?? fs.readFile(layout.blob(tree, true)));
     if (bytes === undefined) return undefined;
     const files = treeFileDigests(bytes, { fn: engine.fn, digest: engine.digest });
     return files.ok ? files.value : undefined;
   }
 
-  /** Stamps whatever variants of a blob there are. False when there is none that is sound. */
+  /** Marks whatever variants of a blob there are. False when there is none that is sound. */
   #mark(digest: Digest, timeMs: number, engine: HashEngine): boolean {
-    const { layout } = this.#context;
+    const { layout, packs } = this.#context;
+    const packed = packs.of(engine).raiseTime(digest, packTimeS(timeMs));
+    if (packed === "later") this.markedBytes += packedBytes(digestSizeBytes(digest), digestHash(digest).length / 2);
     const plain = this.#markFile(digest, { path: layout.blob(digest), timeMs, engine });
-    return this.#markFile(digest, { path: layout.blob(digest, true), timeMs, engine }) || plain;
+    return this.#markFile(digest, { path: layout.blob(digest, true), timeMs, engine }) || plain || packed !== "missing";
   }
 
   #markFile(digest: Digest, { path, timeMs, engine }: { path: string; timeMs: number; engine: HashEngine }): boolean {
