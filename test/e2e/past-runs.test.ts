@@ -79,7 +79,7 @@ test("runs prune keeps the newest", async () => {
   const work = pair();
   for (let index = 0; index < 3; index++) await work.run("lib#build");
   const before = readdirSync(work.path(".kahn/state/runs")).sort();
-  expect((await work.kahn("runs prune --keep 1")).stdout).toBe("2 runs forgotten\n");
+  expect((await work.kahn("runs prune --keep 1")).stdout).toMatch(/^2 runs forgotten/);
   expect(readdirSync(work.path(".kahn/state/runs"))).toEqual(before.slice(-1));
   expect((await work.run("lib#build")).finished).toMatchObject({ cached: 1 });
   expect((await work.kahn("runs prune --keep some")).exitCode).toBe(2);

@@ -111,8 +111,6 @@ test.each(MUTATIONS)("why and the run name $title, and nothing else", async ({ c
   const run = await work.kahn("run lib#build", options);
   expect(run.stdout).toMatch(/^✔ lib#build [^·]*· (.*)$/m);
   expect(/· (.*)$/m.exec(run.stdout)?.[1]).toBe(reason);
-  const after = await work.kahn("why lib#build", options);
-  expect(after.stdout).toContain("= lib#build cached");
 });
 
 test("a dependency whose output changed is named by its dependent, and why says what is below", async () => {
@@ -173,22 +171,23 @@ test("a secret-looking variable that changed is named, and its value is never sh
   }
 });
 
-for (const [title, extra] of [
-  ["a timeout", { timeout: "10m" }],
-  ["tags", { tags: ["heavy"] }],
-  ["a mutex", { mutex: "db" }],
-  ["a priority", { priority: 3 }],
-  ["retries", { retries: 2 }],
-  ["a description", { description: "builds" }],
-  ["a variable that is passed only", { passEnv: ["STAGE"] }],
-] as const) {
-  test(`${title} added to a task is not in its key: nothing runs`, async () => {
-    const work = new Workspace(files());
-    await work.run("lib#build");
+test("what is no part of a key makes nothing run: timeout, tags, mutex, priority, retries, description, passEnv", async () => {
+  const work = new Workspace(files());
+  await work.run("lib#build");
+  for (const extra of [
+    { timeout: "10m" },
+    { tags: ["heavy"] },
+    { mutex: "db" },
+    { priority: 3 },
+    { retries: 2 },
+    { description: "builds" },
+    { passEnv: ["STAGE"] },
+  ]) {
     work.write("kahn.jsonc", configuration({ ...TASK, ...extra }));
-    expect((await work.run("lib#build", { env: { STAGE: "x" } })).finished).toMatchObject({ executed: 0, cached: 1 });
-  });
-}
+    const run = await work.run("lib#build", { env: { STAGE: "x" } });
+    expect(run.finished, JSON.stringify(extra)).toMatchObject({ executed: 0, cached: 1 });
+  }
+});
 
 test("an input edited while its task runs: the result is not cached, it says so, and the next run runs it again", async () => {
   const work = new Workspace({
