@@ -1,7 +1,7 @@
 // Goal: whatever the machine refuses and whoever else is at work, Kahn says what and what next, and nothing is lost.
 // Method: real full disks, real users without rights, real second processes.
 import { execFileSync, spawnSync } from "node:child_process";
-import { chmodSync, chownSync, mkdirSync, readdirSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { expect, onTestFinished, type TestContext, test } from "vitest";
 import { kahnBinary, until } from "./rig/kahn-process.ts";
@@ -224,4 +224,31 @@ test("a package.json that cannot be read is named", async (context) => {
   const refused = await work.kahn("run build", user);
   expect(refused.exitCode).toBe(2);
   expect(refused.stderr).toMatch(/^error\[[a-z-]+\]: .*package\.json.*\n( .*\n)* {2}next: .+\n$/);
+});
+
+test("file names that are not UTF-8 are refused by name: of inputs before, of outputs after the task", async ({
+  skip,
+}) => {
+  const work = new Workspace({
+    "package.json": manifest("one", { build: "mkdir -p dist && touch \"dist/$(printf 'bad\\377name')\"; touch ran" }),
+    "src/good": "x\n",
+    "kahn.jsonc": { tasks: { build: { inputs: ["src/**"], outputs: ["dist/**"] } } },
+  });
+  const name = Buffer.concat([Buffer.from(work.path("src/bad")), Buffer.from([0xff]), Buffer.from("name")]);
+  try {
+    writeFileSync(name, "x");
+  } catch (error) {
+    // macOS's file systems refuse such names themselves.
+    skip(`no such names here: ${String(error)}`);
+  }
+  const input = await work.kahn("run build");
+  expect(input.exitCode).toBe(1);
+  expect(input.stdout).toContain(
+    "error[input-name-invalid]: The name of src/bad\ufffdname, an input of //#build, is not UTF-8",
+  );
+  expect(work.exists("ran")).toBe(false);
+  rmSync(name);
+  const output = await work.kahn("run build");
+  expect(output.exitCode).toBe(1);
+  expect(output.stdout).toContain("error[output-name-invalid]: the name of the output dist/bad\ufffdname is not UTF-8");
 });

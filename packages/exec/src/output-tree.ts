@@ -125,6 +125,7 @@ function digestEntries(states: FileStates, spec: OutputSpec, paths: readonly str
       case "absent":
       case "unstable":
       case "not-a-file":
+        if (path.includes("\ufffd")) return err(unreadableName(path));
         return err(
           problem("output-unstable", `the output ${path} was still changing after the command ended`, {
             next: "Let the command wait for everything that it starts, or leave the file out of its outputs.",
@@ -135,6 +136,13 @@ function digestEntries(states: FileStates, spec: OutputSpec, paths: readonly str
     }
   }
   return ok(entries);
+}
+
+/** Node gives bytes that are not UTF-8 as U+FFFD, and then finds no such file. */
+function unreadableName(path: string): Problem {
+  return problem("output-name-invalid", `the name of the output ${path} is not UTF-8`, {
+    next: "Let the command choose another name, or leave the file out of the task's outputs.",
+  });
 }
 
 function arrange(

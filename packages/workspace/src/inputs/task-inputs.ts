@@ -87,7 +87,11 @@ export class TaskInputs {
     for (let index = 0; index < ids.length; index++) {
       const path = paths[index]!;
       const entry = this.#states.inputAt(ids[index]!, path);
-      if (entry === undefined) continue;
+      if (entry === undefined) {
+        // Node gives bytes that are not UTF-8 as U+FFFD, and then finds no such file: its edits would go unnoticed.
+        if (path.includes("\ufffd")) return { path, problem: invalidName(path, task) };
+        continue;
+      }
       if (entry.kind === "unreadable" || entry.kind === "unstable") {
         return { path, problem: troubleProblem(path, entry, task) };
       }
@@ -214,6 +218,13 @@ function troubleProblem(path: string, trouble: FileTrouble, task: InputRequest["
   return problem("input-unstable", `${path}, an input of ${task.id}, kept changing while it was read`, {
     where: task.declaredAt,
     next: "Find out what writes it; if it is a log or a cache, exclude it with a pattern that starts with `!`.",
+  });
+}
+
+function invalidName(path: string, task: InputRequest["task"]): Problem<"input-name-invalid"> {
+  return problem("input-name-invalid", `The name of ${path}, an input of ${task.id}, is not UTF-8`, {
+    where: task.declaredAt,
+    next: "Rename it, or exclude it with a pattern that starts with `!`.",
   });
 }
 
