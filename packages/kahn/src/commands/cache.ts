@@ -1,11 +1,12 @@
 /** `kahn cache`: the store of blobs and results. */
+
 import { clearStore, collectGarbage, storeStats, verifyStore } from "@kahn/cas";
 import { problem } from "@kahn/core";
 import { countText, painter, sizeText } from "@kahn/report";
 import type { ParsedArguments } from "../cli/arguments.ts";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
 import { cacheLimits } from "../session/cache-limits.ts";
-import type { WorkspaceSession } from "../session/workspace-session.ts";
+import { openSession, type WorkspaceSession } from "../session/workspace-session.ts";
 
 /** The command. */
 export const cache: Command = {
@@ -23,7 +24,6 @@ verify  read everything and compare it with its digest; what is corrupt is set a
 clear   remove every blob and result; costs only time`,
   examples: [["kahn cache verify", "exit code 1 when something was corrupt"]],
   async run(host, given) {
-    const { openSession } = await import("../session/workspace-session.ts");
     const session = await openSession(host);
     if (!session.ok) return refuse(host, session.problem);
     const [what = "stats"] = given.positionals;

@@ -1,9 +1,12 @@
 /** `kahn doctor`: what this machine and this workspace offer, and what is wrong with them. */
+
 import { painter, problemText } from "@kahn/report";
 import { ALWAYS_PASSED } from "@kahn/workspace";
 import { type Command, EXIT } from "../cli/command.ts";
 import type { Host } from "../cli/host.ts";
 import { checkMachine, checkWorkspace, type Finding } from "../session/health.ts";
+import { systemPorts } from "../session/system-ports.ts";
+import { openSession } from "../session/workspace-session.ts";
 import { VERSION } from "../version.ts";
 
 /** The command. */
@@ -21,10 +24,6 @@ wrong; what is merely absent is named with what it would be good for.`,
   examples: [["kahn doctor --env", "why does my task not see FOO?"]],
   async run(host, given) {
     if (given.has("env")) return printEnv(host);
-    const [{ openSession }, { systemPorts }] = await Promise.all([
-      import("../session/workspace-session.ts"),
-      import("../session/system-ports.ts"),
-    ]);
     const ports = systemPorts(host);
     const findings: Finding[] = [...checkMachine(host, ports)];
     const session = await openSession(host);

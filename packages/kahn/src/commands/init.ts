@@ -1,7 +1,9 @@
 /** `kahn init`: writes a first configuration. */
+
 import { problem } from "@kahn/core";
 import { initConfig } from "@kahn/workspace";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
+import { openSession } from "../session/workspace-session.ts";
 
 /** The command. */
 export const init: Command = {
@@ -17,7 +19,6 @@ Reads the scripts of every package and writes kahn.jsonc: which tasks are worth 
 what they need first. It is a proposal: correct what it guessed wrong.`,
   examples: [["kahn init --print", "have a look first"]],
   async run(host, given) {
-    const { openSession } = await import("../session/workspace-session.ts");
     const session = await openSession(host);
     if (!session.ok) return refuse(host, session.problem);
     const { model, ports } = session.value;

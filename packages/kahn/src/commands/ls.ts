@@ -1,7 +1,9 @@
 /** `kahn ls`: projects and tasks. */
+
 import { painter, textTable } from "@kahn/report";
 import type { TaskDefinition, WorkspaceModel } from "@kahn/workspace";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
+import { openSession } from "../session/workspace-session.ts";
 
 /** The command. */
 export const ls: Command = {
@@ -17,7 +19,6 @@ where that task is and what it is made of.`,
     ["kahn ls build", "the task build in every project"],
   ],
   async run(host, given) {
-    const { openSession } = await import("../session/workspace-session.ts");
     const session = await openSession(host);
     if (!session.ok) return refuse(host, session.problem);
     const { model } = session.value;

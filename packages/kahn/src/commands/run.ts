@@ -1,7 +1,11 @@
 /** `kahn run`: runs tasks. */
 import { problem } from "@kahn/core";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
+import { performRun } from "../session/perform-run.ts";
+import { planRequest } from "../session/plan-request.ts";
+import { openSession } from "../session/workspace-session.ts";
 import { RUN_OPTIONS, readRunOptions } from "./run-options.ts";
+import { runRequestOf } from "./run-view.ts";
 
 /** The command. */
 export const run: Command = {
@@ -34,10 +38,8 @@ workspace root ("//#build"). In a project's folder, a bare TASK means that proje
     }
     const options = readRunOptions(given);
     if (!options.ok) return refuse(host, [options.problem]);
-    const { openSession } = await import("../session/workspace-session.ts");
     const session = await openSession(host);
     if (!session.ok) return refuse(host, session.problem);
-    const { planRequest } = await import("../session/plan-request.ts");
     const planned = await planRequest(session.value, options.value);
     if (!planned.ok) return refuse(host, planned.problem);
     if (options.value.graph !== undefined) {
@@ -48,10 +50,6 @@ workspace root ("//#build"). In a project's folder, a bare TASK means that proje
       const { printForecast } = await import("./run-dry.ts");
       return printForecast(session.value, planned.value, options.value);
     }
-    const [{ performRun }, { runRequestOf }] = await Promise.all([
-      import("../session/perform-run.ts"),
-      import("./run-view.ts"),
-    ]);
     const outcome = await performRun(session.value, planned.value, runRequestOf(session.value, options.value));
     if (!outcome.ok) return refuse(host, outcome.problem);
     switch (outcome.value.status) {

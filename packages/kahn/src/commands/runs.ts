@@ -1,4 +1,5 @@
 /** `kahn runs`: past runs. */
+
 import { parseRunId, problem, type RunEvent, type RunId, runIdTimeMs } from "@kahn/core";
 import {
   countText,
@@ -16,7 +17,7 @@ import { type Command, EXIT, refuse } from "../cli/command.ts";
 import { findRun, unknownRun } from "../session/find-run.ts";
 import { listRuns, pruneRuns, readableEvents, readRun } from "../session/run-journal.ts";
 import { sweepValues } from "../session/sweep-values.ts";
-import type { WorkspaceSession } from "../session/workspace-session.ts";
+import { openSession, type WorkspaceSession } from "../session/workspace-session.ts";
 
 /** The command. */
 export const runs: Command = {
@@ -39,7 +40,6 @@ RUN is a run's id or the beginning of one.`,
     ["kahn runs log web#build", "print its output again"],
   ],
   async run(host, given) {
-    const { openSession } = await import("../session/workspace-session.ts");
     const session = await openSession(host);
     if (!session.ok) return refuse(host, session.problem);
     const [what = "list"] = given.positionals;
@@ -111,13 +111,13 @@ function show(session: WorkspaceSession, given: ParsedArguments): number {
   return EXIT.done;
 }
 
-function prune(session: WorkspaceSession, given: ParsedArguments): number {
+async function prune(session: WorkspaceSession, given: ParsedArguments): Promise<number> {
   const { journals, host } = session;
   const keep = Number(given.value("keep") ?? 100);
   if (!Number.isInteger(keep) || keep < 0)
     return refuse(host, [problem("option-value", "--keep wants a whole number")]);
   const forgotten = pruneRuns(journals, keep).length;
-  const swept = sweepValues(session);
+  const swept = await sweepValues(session);
   host.stdout.write(`${countText(forgotten, "run")} forgotten, ${countText(swept, "value")} freed\n`);
   return EXIT.done;
 }

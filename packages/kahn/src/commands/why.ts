@@ -1,8 +1,11 @@
 /** `kahn why`: why a task would run, or what its cached result rests on. */
+
 import { explainGraph, type KeyRecord, type NodeForecast } from "@kahn/exec";
 import { durationText, missText, type Paint, painter } from "@kahn/report";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
 import { describeExternal } from "../session/external-packages.ts";
+import { planRequest } from "../session/plan-request.ts";
+import { openSession } from "../session/workspace-session.ts";
 import { forecastLine, forecastRecord } from "./run-dry.ts";
 import { readRunOptions } from "./run-options.ts";
 
@@ -27,10 +30,8 @@ dependency would run, it says so and why, because TASK's own key rests on what t
   async run(host, given) {
     const options = readRunOptions(given);
     if (!options.ok) return refuse(host, [options.problem]);
-    const { openSession } = await import("../session/workspace-session.ts");
     const session = await openSession(host);
     if (!session.ok) return refuse(host, session.problem);
-    const { planRequest } = await import("../session/plan-request.ts");
     const planned = await planRequest(session.value, options.value);
     if (!planned.ok) return refuse(host, planned.problem);
     const { store, values, history } = session.value;

@@ -149,7 +149,7 @@ function limitsOf(session: WorkspaceSession, { request, nested }: LockedRun): Re
 
 /** Saves what makes the next run faster. What is refused costs its time only: a later run finds out again. */
 async function finishSession(session: WorkspaceSession, lock: Lock | undefined): Promise<void> {
-  const { store, states, history, memo, journals, locations, ports } = session;
+  const { store, values, states, history, memo, journals, locations, ports } = session;
   const savings: readonly (() => unknown)[] = [
     () => ports.fs.removeTree(`${locations.streams}/${session.host.pid}`),
     () => states.save(),
@@ -158,6 +158,7 @@ async function finishSession(session: WorkspaceSession, lock: Lock | undefined):
     () => (lock === undefined ? [] : pruneRuns(journals)),
     // Not flushed: the epoch stays open for the system to write out; after a power loss its blobs are hashed first.
     () => store.close({ sync: false }),
+    () => values.close(),
     () => trimIfDue(session),
   ];
   let refused: FileSystemError | undefined;
@@ -179,7 +180,7 @@ async function finishSession(session: WorkspaceSession, lock: Lock | undefined):
 /** About once a day: the cache down to its limits, and values that nothing refers to. */
 async function trimIfDue(session: WorkspaceSession): Promise<void> {
   const report = await gcIfDue(session.store, cacheLimits(session.model));
-  if (report.ok && report.value?.kind === "collected") sweepValues(session);
+  if (report.ok && report.value?.kind === "collected") await sweepValues(session);
 }
 
 function warnNotSaved({ host }: WorkspaceSession, { code, operation, path }: FileSystemError): void {

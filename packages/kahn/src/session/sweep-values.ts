@@ -10,8 +10,8 @@ import { listRuns, readRun } from "./run-journal.ts";
 import type { WorkspaceSession } from "./workspace-session.ts";
 
 /** Removes values without a reference. @returns how many went; 0 when the store refuses, which costs only space. */
-export function sweepValues(session: WorkspaceSession): number {
-  const swept = session.values.sweep(liveValues(session));
+export async function sweepValues(session: WorkspaceSession): Promise<number> {
+  const swept = await session.values.sweep(liveValues(session));
   return swept.ok ? swept.value.removed : 0;
 }
 

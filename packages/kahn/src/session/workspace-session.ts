@@ -75,7 +75,14 @@ export class WorkspaceSession {
   /** The durable value store. */
   get values(): ValueStore {
     const { fs, clock, random } = this.ports;
-    this.#values ??= openValueStore({ fs, clock, random, root: this.locations.values });
+    this.#values ??= openValueStore({
+      fs,
+      clock,
+      random,
+      root: this.locations.values,
+      owner: ownIdentity(),
+      livenessOf,
+    });
     return this.#values;
   }
 
