@@ -25,6 +25,7 @@ import { Publisher } from "./internal/publish.ts";
 import { StoreContext } from "./internal/store-context.ts";
 import { StoreLayout } from "./internal/store-layout.ts";
 import { storeProblem, storeResult } from "./internal/store-problem.ts";
+import { upgradeStore } from "./internal/upgrade-store.ts";
 import type { Liveness, ProcessOwner } from "./process-owner.ts";
 import { UseLog } from "./use-log.ts";
 
@@ -165,18 +166,8 @@ function checkFormat(fs: FileSystem, layout: StoreLayout, publisher: Publisher):
       ),
     );
   }
-  if (Number(version) < STORE_FORMAT) upgrade(layout, publisher);
+  if (Number(version) < STORE_FORMAT) upgradeStore({ fs, layout, publisher, formatLine: FORMAT_LINE });
   return ok(undefined);
-}
-
-/** An older Kahn must not collect around packs that it does not know. Single files stay what they are. */
-function upgrade(layout: StoreLayout, publisher: Publisher): void {
-  try {
-    publisher.write(FORMAT_LINE, { path: layout.format, mode: 0o644 });
-  } catch (error) {
-    // A store that cannot be written to can be read, and gets no packs.
-    if (!(error instanceof FileSystemError)) throw error;
-  }
 }
 
 /** True for what is left of a line of ours, or of nothing, after a power loss: cut short, or zeros in places. */

@@ -6,14 +6,32 @@ import { openValueStore } from "./value-store.ts";
 
 const HOUR_MS = 3_600_000;
 
+let seed = 1;
+
 function world() {
   const clock = testClock();
   const fs = memoryFileSystem({ clock });
   return {
     clock,
     fs,
-    open: (on = fs) => openValueStore({ fs: on, clock, random: seededRandom(1), root: "/state/values" }),
+    open: (on = fs) => openValueStore({ fs: on, clock, random: seededRandom(++seed), root: "/state/values" }),
   };
+}
+
+/** Changes the first letter of a text wherever it is stored. */
+function damage(fs: ReturnType<typeof world>["fs"], text: string): void {
+  for (const name of Object.keys(fs.snapshot("/state/values"))) {
+    if (name.endsWith("/")) continue;
+    const path = `/state/values/${name}`;
+    const bytes = Buffer.from(fs.readFile(path)!);
+    const at = bytes.indexOf(text);
+    if (at < 0) continue;
+    bytes[at] = bytes[at]! ^ 1;
+    const { mode } = fs.lstat(path)!;
+    fs.chmod(path, 0o644);
+    fs.writeFile(path, bytes);
+    fs.chmod(path, mode);
+  }
 }
 
 const bytesOf = (text: string) => new Uint8Array(Buffer.from(text));
@@ -40,20 +58,21 @@ test("a sweep removes what no journal names, and leaves what is live or was put 
   await clock.advance(2 * HOUR_MS);
   put(store, "renewed");
   const young = put(store, "young");
-  expect(store.sweep([live, digestOf("not there")])).toStrictEqual({ ok: true, value: { removed: 1, kept: 3 } });
+  expect(await store.sweep([live, digestOf("not there")])).toStrictEqual({ ok: true, value: { removed: 1, kept: 3 } });
   expect([live, dead, renewed, young].map((digest) => store.has(digest))).toStrictEqual([true, false, true, true]);
 });
 
 test("a damaged value is told apart from an absent one, and putting it again heals it", () => {
   const { fs, open } = world();
   const store = open();
-  const digest = put(store, "value");
-  const path = `/state/values/${digest.slice(7, 9)}/${digest.slice(7, 71)}`;
-  fs.chmod(path, 0o644);
-  fs.writeFile(path, "velue");
-  expect(store.get(digest)).toMatchObject({ ok: false, problem: { code: "value-corrupt" } });
-  put(store, "value");
-  expect(store.get(digest)).toStrictEqual({ ok: true, value: bytesOf("value") });
+  for (const text of ["value", "value ".repeat(20_000)]) {
+    const digest = put(store, text);
+    damage(fs, text);
+    expect(store.get(digest)).toMatchObject({ ok: false, problem: { code: "value-corrupt" } });
+    put(store, text);
+    expect(store.get(digest)).toStrictEqual({ ok: true, value: bytesOf(text) });
+    expect(open().get(digest)).toStrictEqual({ ok: true, value: bytesOf(text) });
+  }
 });
 
 test("after a flush a value survives a power loss, whichever process wrote it first", async () => {
@@ -81,12 +100,14 @@ test("a full or failing disk is a problem, and leaves no half value", () => {
   ] as const) {
     const disk = faulty(fs, [
       {
-        at: ({ operation }) => operation === "writeFile",
+        at: ({ operation }) => operation === "writeFile" || operation === "append",
         action: { kind: "partial", landedBytes: 2, code },
         timesMax: 9,
       },
     ]);
-    expect(open(disk as never).put(Buffer.from("value"))).toMatchObject({ ok: false, problem: { code: expected } });
-    expect(open().get(digestOf("value"))).toStrictEqual({ ok: true, value: undefined });
+    for (const text of ["value", "value ".repeat(20_000)]) {
+      expect(open(disk as never).put(Buffer.from(text))).toMatchObject({ ok: false, problem: { code: expected } });
+      expect(open().get(digestOf(text))).toStrictEqual({ ok: true, value: undefined });
+    }
   }
 });

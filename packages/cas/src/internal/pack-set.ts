@@ -148,20 +148,21 @@ export class PackSet {
   }
 
   /**
-   * Appends blobs that the caller has hashed. Every process sees them when this returns.
+   * Appends blobs, at least one, that the caller has hashed. Every process sees them when this returns.
    *
+   * @returns the pack that has them now.
    * @throws FileSystemError; some of them may be stored then.
    */
-  append(items: readonly PackItem[]): void {
-    if (items.length === 0) return;
+  append(items: readonly PackItem[]): Pack {
     for (let attempt = 1; ; attempt++) {
       const own = (this.#own ??= this.#open());
       this.#appendTo(own, items);
       // Somebody who took this process for dead, or removed the whole store, may have unlinked the pack.
-      if (this.ports.fs.lstat(own.pack.path)?.ino === own.ino || attempt === APPEND_ATTEMPTS_MAX) break;
-      this.#forget(own.pack);
+      const isThere = this.ports.fs.lstat(own.pack.path)?.ino === own.ino;
+      if (!isThere) this.#forget(own.pack);
+      else if (own.pack.sizeBytes > PACK_MAX_BYTES) this.seal();
+      if (isThere || attempt === APPEND_ATTEMPTS_MAX) return own.pack;
     }
-    if (this.#own !== undefined && this.#own.pack.sizeBytes > PACK_MAX_BYTES) this.seal();
   }
 
   /** Flushes this process's pack to the device. */

@@ -116,6 +116,21 @@ export class PackUpkeep {
     return { removed, kept: total - removed, removedBytes };
   }
 
+  /** Rewrites each idle pack that has something not to be kept. */
+  async drop(keep: (record: PackRecord) => boolean): Promise<PackRemoval> {
+    const shares = this.#set.packs().map((pack) => this.#share(pack, keep));
+    const due = shares.filter(({ pack, dead }) => dead > 0 && this.isIdle(pack));
+    await this.#rewriteInParts(due, keep);
+    await this.merge(MERGE_MAX_BYTES);
+    const total = { removed: 0, kept: 0, removedBytes: 0 };
+    for (const { live, dead } of shares) total.kept += live + dead;
+    for (const { dead, deadBytes } of due) {
+      total.removed += dead;
+      total.removedBytes += deadBytes;
+    }
+    return { ...total, kept: total.kept - total.removed };
+  }
+
   /**
    * Writes what is sound and to be kept into one new pack, then removes the old ones. Of equal blobs one is kept.
    *

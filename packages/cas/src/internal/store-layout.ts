@@ -5,7 +5,7 @@
  *   cas/<fn>/ab/<hash>        a blob, mode 0444
  *   cas/<fn>/ab/<hash>x       the same bytes as an executable inode, mode 0555: hard links share their inode's mode
  *   cas/<fn>/packs/<name>.pack   small blobs, one file per process or merged: see pack-format.ts; .idx beside it
- *   ac/<fn>/ab/<hash>         an action result
+ *   ac/<fn>/a/<hash>          an action result; sixteen folders, because a first run makes all of them
  *   tmp/<random>-<n>          being written; renamed when whole
  *   use/<segment>             uses and epochs, one file per process: see use-segment.ts
  *   quarantine/<fn>-<hash>-<random>   found corrupt
@@ -78,7 +78,7 @@ export class StoreLayout {
   }
 
   record(action: Digest): string {
-    return `${this.root}/ac/${shard(action)}`;
+    return `${this.root}/ac/${shard(action, 1)}`;
   }
 
   /** A name that nobody has used or will use. */
@@ -91,11 +91,11 @@ export class StoreLayout {
   }
 }
 
-/** `sha256/ab/ab12…` */
-function shard(digest: Digest): string {
+/** `sha256/ab/ab12…`, or with one digit `sha256/a/ab12…` */
+function shard(digest: Digest, digits = 2): string {
   const colon = digest.indexOf(":");
   const slash = digest.lastIndexOf("/");
-  return `${digest.slice(0, colon)}/${digest.slice(colon + 1, colon + 3)}/${digest.slice(colon + 1, slash)}`;
+  return `${digest.slice(0, colon)}/${digest.slice(colon + 1, colon + 1 + digits)}/${digest.slice(colon + 1, slash)}`;
 }
 
 /** Everything before the last slash. */
