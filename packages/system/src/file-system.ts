@@ -92,7 +92,7 @@ function readRange(path: string, offset: number, lengthBytes: number): Uint8Arra
     const fd = openSync(path, "r");
     try {
       const bytes = Buffer.allocUnsafe(lengthBytes);
-      return bytes.subarray(0, fill(fd, bytes, lengthBytes, offset));
+      return bytes.subarray(0, fill(fd, bytes, offset));
     } finally {
       closeSync(fd);
     }

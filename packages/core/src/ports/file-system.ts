@@ -4,6 +4,8 @@
  *
  * Paths are absolute, with `/`. A missing file is an answer (`undefined`), not an error; everything else that the
  * operating system refuses throws `FileSystemError`, which a package turns into a problem at its own border.
+ *
+ * Size: the error's constructor takes its three facts and, as every error, its options.
  */
 import type { Digest, NativeDigestFunction } from "../digest.ts";
 

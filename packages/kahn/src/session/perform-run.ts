@@ -163,17 +163,21 @@ async function finishSession(session: WorkspaceSession, lock: Lock | undefined):
   ];
   let refused: FileSystemError | undefined;
   try {
-    for (const save of savings) {
-      try {
-        await save();
-      } catch (error) {
-        if (!(error instanceof FileSystemError)) throw error;
-        refused ??= error;
-      }
-    }
+    for (const save of savings) refused = (await refusalOf(save)) ?? refused;
     if (refused !== undefined) warnNotSaved(session, refused);
   } finally {
     lock?.release();
+  }
+}
+
+/** Does something, and answers with the file system's refusal if there was one. */
+async function refusalOf(work: () => unknown): Promise<FileSystemError | undefined> {
+  try {
+    await work();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof FileSystemError)) throw error;
+    return error;
   }
 }
 

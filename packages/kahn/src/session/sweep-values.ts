@@ -4,7 +4,7 @@
  * Owns:      the roots: the remembered results of every task with the lock files that explain them, and what failed
  *            commands of the kept runs printed.
  */
-import type { Digest } from "@kahn/core";
+import type { Digest, JournalStore, RunId } from "@kahn/core";
 import { getTaskRecord } from "@kahn/exec";
 import { listRuns, readRun } from "./run-journal.ts";
 import type { WorkspaceSession } from "./workspace-session.ts";
@@ -21,11 +21,15 @@ function liveValues({ history, values, journals }: WorkspaceSession): Set<Digest
     live.add(digest);
     for (const [, external] of getTaskRecord(values, digest)?.key.external ?? []) live.add(external as Digest);
   }
-  for (const run of listRuns(journals)) {
-    for (const event of readRun(journals, run)) {
-      if (event.kind !== "node.settled") continue;
-      for (const digest of [event.stdout, event.stderr]) if (digest !== undefined) live.add(digest);
-    }
-  }
+  for (const run of listRuns(journals)) for (const digest of keptStreams(journals, run)) live.add(digest);
   return live;
+}
+
+/** What commands of a run that did not succeed printed. */
+function* keptStreams(journals: JournalStore, run: RunId): Iterable<Digest> {
+  for (const event of readRun(journals, run)) {
+    if (event.kind !== "node.settled") continue;
+    if (event.stdout !== undefined) yield event.stdout;
+    if (event.stderr !== undefined) yield event.stderr;
+  }
 }

@@ -40,7 +40,7 @@ export class FileCopier {
     const scratch = (this.#scratch ??= Buffer.allocUnsafeSlow(SMALL_MAX_BYTES + 1));
     const fd = openSync(path, "r");
     try {
-      const filled = fill(fd, scratch, scratch.byteLength);
+      const filled = fill(fd, scratch);
       return filled > SMALL_MAX_BYTES ? undefined : scratch.subarray(0, filled);
     } finally {
       closeSync(fd);

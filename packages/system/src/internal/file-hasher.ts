@@ -77,13 +77,13 @@ export class FileHasher {
   #read(fd: number, sizeBytes: number, fn: NativeDigestFunction): Digest | undefined {
     const scratch = (this.#scratch ??= Buffer.allocUnsafeSlow(SCRATCH_BYTES));
     if (sizeBytes <= SCRATCH_BYTES) {
-      const filled = fill(fd, scratch, sizeBytes);
+      const filled = fill(fd, scratch.subarray(0, sizeBytes));
       if (filled < sizeBytes) return undefined;
       return makeDigest(fn, hash(fn, scratch.subarray(0, sizeBytes), "hex"), sizeBytes);
     }
     const hasher = nativeHasher(fn);
     for (let done = 0; done < sizeBytes; ) {
-      const filled = fill(fd, scratch, Math.min(SCRATCH_BYTES, sizeBytes - done));
+      const filled = fill(fd, scratch.subarray(0, Math.min(SCRATCH_BYTES, sizeBytes - done)));
       if (filled === 0) return undefined;
       hasher.update(scratch.subarray(0, filled));
       done += filled;

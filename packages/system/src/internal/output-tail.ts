@@ -74,7 +74,11 @@ export class OutputTails {
     const end = Math.min(sizeBytes, followed.offset + limitBytes);
     const scratch = (this.#scratch ??= Buffer.allocUnsafeSlow(CHUNK_BYTES));
     while (followed.offset < end) {
-      const filled = fill(followed.fd, scratch, Math.min(CHUNK_BYTES, end - followed.offset), followed.offset);
+      const filled = fill(
+        followed.fd,
+        scratch.subarray(0, Math.min(CHUNK_BYTES, end - followed.offset)),
+        followed.offset,
+      );
       if (filled === 0) return;
       followed.offset += filled;
       // A copy: the listener may keep it.

@@ -3,11 +3,12 @@ import { readSync } from "node:fs";
 import { errnoOf } from "./refusal.ts";
 
 /**
- * Reads up to `lengthBytes` into the start of `into`; fewer only at the end of the file.
+ * Reads until `into` is full; fewer bytes only at the end of the file.
  *
  * @param position where in the file; left out, the descriptor's own position is used and moved.
  */
-export function fill(fd: number, into: Uint8Array, lengthBytes: number, position?: number): number {
+export function fill(fd: number, into: Uint8Array, position?: number): number {
+  const lengthBytes = into.byteLength;
   let filled = 0;
   while (filled < lengthBytes) {
     const at = position === undefined ? null : position + filled;
