@@ -161,20 +161,23 @@ async function refusal(files: Files): Promise<{ readonly codes: readonly string[
   };
 }
 
-test("mistakes of shape in all files come at once", async () => {
+test("mistakes of shape and of content in all files come at once", async () => {
   const { codes, text } = await refusal({
     ...TWO,
     "packages/lib/package.json": "{",
     "packages/app/package.json": manifest("app", { build: 3 }, ["lib"]),
-    "kahn.jsonc": { concurency: 3, tasks: { build: { dependsOn: "^build" } } },
+    "kahn.jsonc": { concurency: 3, tasks: { build: { dependsOn: "^build" }, test: { timeout: "soon" } } },
   });
   expect([...codes].sort()).toEqual([
+    "config-bad-value",
     "config-unknown-key",
     "config-wrong-value",
     "manifest-bad-field",
     "manifest-syntax",
   ]);
-  for (const part of ['"concurrency"', '"tasks.build.dependsOn" must be']) expect(text).toContain(part);
+  for (const part of ['"concurrency"', '"tasks.build.dependsOn" must be', '"soon" is not a duration']) {
+    expect(text).toContain(part);
+  }
 });
 
 test("mistakes of content in all files come at once", async () => {

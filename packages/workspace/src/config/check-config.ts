@@ -11,6 +11,7 @@ import { PROJECT_ENTRIES, projectSchema, ROOT_ENTRIES } from "./config-schema.ts
 import type { ConfigText, ValuePath } from "./config-text.ts";
 import { pathText } from "./config-text.ts";
 import type { KahnConfig, ProjectConfig } from "./config-types.ts";
+import { entryProblems } from "./entry-problems.ts";
 import { suggest } from "./suggestion.ts";
 
 /** The root's configuration with the sections of other packages, as their schemas gave them. */
@@ -29,7 +30,7 @@ export function checkRootConfig(
   const schema = v.strictObject(entries, "an object");
   const parsed = v.safeParse(schema, text.value);
   const problems = [...strayParts(text, schema), ...wrongValues(text, parsed.issues ?? [])];
-  if (problems.length > 0) return err(problems);
+  if (problems.length > 0) return err([...problems, ...entryProblems(text, undefined)]);
   const output = parsed.output as Record<string, unknown>;
   return ok({
     config: text.value as KahnConfig,
@@ -51,7 +52,7 @@ function defined(sections: readonly ConfigSection<unknown>[], output: Readonly<R
 export function checkProjectConfig(text: ConfigText): Result<ProjectConfig, readonly Problem[]> {
   const parsed = v.safeParse(projectSchema, text.value);
   const problems = [...strayParts(text, projectSchema), ...wrongValues(text, parsed.issues ?? [])];
-  return problems.length > 0 ? err(problems) : ok(text.value as ProjectConfig);
+  return problems.length > 0 ? err([...problems, ...entryProblems(text, undefined)]) : ok(text.value as ProjectConfig);
 }
 
 /** True for an object that is neither a list nor `null`. */

@@ -87,6 +87,25 @@ test("all mistakes of content come at once, across files", async () => {
   ]);
 });
 
+// Goal: a mistake of shape, or a file that cannot be read, hides no mistake of content, and nothing is said twice.
+test("mistakes of shape and of content come at once, within a file and across files", async () => {
+  const codes = async (files: Record<string, string>) =>
+    (await problemsOf({ ...PACKAGES, ...files })).map((text) => /: ("[^"]*"|[^"]*)/.exec(text.split("\n")[0]!)![1]);
+  const shape =
+    '{ "concurency": 1, "tasks": { "build": { "timeout": "soon" }, "test": { "env": "A", "timeout": "late" } } }';
+  expect(
+    await codes({ "kahn.jsonc": shape, "packages/a/kahn.jsonc": '{ "tasks": { "build": { "env": ["A-B"] } } }' }),
+  ).toEqual(['"concurency"', '"tasks.test.env"', '"tasks.build.timeout"', '"tasks.build.env[0]"']);
+  const content = '{ "tasks": { "build": { "timeout": "soon", "pool": "db" } } }';
+  expect(await codes({ "kahn.jsonc": content, "packages/a/kahn.jsonc": "[]" })).toEqual([
+    "The configuration packages/a/kahn.jsonc must be an object",
+    '"tasks.build.pool"',
+    '"tasks.build.timeout"',
+  ]);
+  const unknown = '{ "pools": { "db": 0 }, "tasks": { "build": { "pool": "db" } } }';
+  expect(await codes({ "kahn.jsonc": unknown })).toEqual(['"pools.db"']);
+});
+
 test("a syntax error shows its line, a repeated key its second place", async () => {
   expect(await problemsIn('{\n  "tasks": {\n    "build": { "outputs": ["dist/**"] }\n    "test": {}\n  }\n}')).toEqual([
     [

@@ -9,6 +9,7 @@ import { err, ok } from "@kahn/core";
 import type { ConfigText } from "../config/config-text.ts";
 import type { RootConfiguration } from "../config/configuration.ts";
 import { readRootConfiguration } from "../config/configuration.ts";
+import { entryProblems } from "../config/entry-problems.ts";
 import type { ImportModule } from "../config/read-config.ts";
 import type { Project, WorkspaceModel } from "../model.ts";
 import type { SourceReader } from "../source-reader.ts";
@@ -57,8 +58,18 @@ export async function readWorkspace(options: ReadOptions): Promise<Result<Worksp
   }
   problems.push(...duplicateNames(files));
   // Later steps would repeat in other words what is wrong so far: names that are unknown because a file is broken.
-  if (problems.length > 0) return err(problems);
+  if (problems.length > 0) return err([...problems, ...soundPartsProblems(configuration, files)]);
   return assemble({ options, configuration, files });
+}
+
+/** What is wrong within the task entries of the files that can be read, when others cannot. */
+function soundPartsProblems(configuration: RootConfiguration, files: readonly ProjectFiles[]): Problem[] {
+  // A turbo.json is translated, and its places are those of its own keys.
+  if (configuration.source === "turbo") return [];
+  const { part } = configuration;
+  const pools = part === undefined ? undefined : (part.config.pools ?? {});
+  const texts = [part, ...files.map((each) => each.part)].flatMap((each) => (each === undefined ? [] : [each.text]));
+  return texts.flatMap((text) => entryProblems(text, pools));
 }
 
 const NO_CONFIGURATION: RootConfiguration = { source: "none", part: undefined, sections: {} };
