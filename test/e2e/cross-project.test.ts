@@ -220,6 +220,14 @@ test("timeout: a command that hangs is ended and has failed, named as timed out"
   expect(run.stdout).toContain("error[task-timed-out]: a#hold did not end within its timeout");
 });
 
+test("a command that a signal ended has failed, and the signal is named", async () => {
+  const work = held(["a"], { cache: false });
+  work.write("packages/a/package.json", manifest("a", { hold: "kill -SEGV $$" }));
+  const run = await work.kahn("run hold");
+  expect(run.exitCode).toBe(1);
+  expect(run.stdout).toContain("error[command-failed]: a#hold was ended by SIGSEGV");
+});
+
 test("retries: a failure is tried again as often as allowed, and the attempts are told", async () => {
   const work = held(["a"], { cache: false, retries: 2 });
   work.write("packages/a/package.json", manifest("a", { hold: "echo x >> tries; test $(wc -l < tries) -ge 3" }));

@@ -197,6 +197,7 @@ class LocalExecution implements Pick<Execution, "cancel"> {
     return {
       kind: "completed",
       result,
+      ...(exit.kind === "signalled" ? { signal: exit.signal } : {}),
       outputs: outputsDigest(result),
       outputPaths: pathsOf(outputs?.entries ?? []),
       outputEntries: outputs?.entries ?? [],

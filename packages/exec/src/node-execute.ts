@@ -83,6 +83,7 @@ async function complete(
   node: NodeRuntime,
   outcome: {
     readonly result: ActionResult;
+    readonly signal?: string;
     readonly outputs: Digest;
     readonly outputPaths: readonly string[];
     readonly outputEntries?: readonly OutputEntry[];
@@ -94,7 +95,7 @@ async function complete(
   node.result = outcome.result;
   if (outcome.result.exitCode !== 0) {
     keepStreams(context, node, outcome.result);
-    node.problem = commandFailed(node, outcome.result.exitCode);
+    node.problem = commandFailed(node, outcome);
     return "failed";
   }
   const conflict = claimOutputs(context, node, outcome.outputPaths);
@@ -154,13 +155,17 @@ function keepStreams(
   }
 }
 
-function commandFailed(node: NodeRuntime, exitCode: number): Problem {
+function commandFailed(
+  node: NodeRuntime,
+  { result, signal }: { readonly result: ActionResult; readonly signal?: string },
+): Problem {
   const { unpassedNames } = node.resolved!.run;
   const hint =
     unpassedNames.length === 0
       ? undefined
       : `Its command mentions ${unpassedNames.join(", ")}, which the task does not receive: add it to the task's \`env\` or \`passEnv\`.`;
-  return problem("command-failed", `${node.planned.label} exited with code ${exitCode}`, {
+  const how = signal === undefined ? `exited with code ${result.exitCode}` : `was ended by ${signal}`;
+  return problem("command-failed", `${node.planned.label} ${how}`, {
     ...(hint === undefined ? {} : { next: hint }),
   });
 }

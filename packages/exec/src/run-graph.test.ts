@@ -77,6 +77,16 @@ test("a failed command is not cached: the next run starts it again", async () =>
   expect(again.recorder.startedOrder()).toEqual(["app#test"]);
 });
 
+test("a command that a signal ended has failed, and the signal is named", async () => {
+  const rig = new GraphRig({ a: {} });
+  rig.processes.script("a", { exit: "SIGSEGV" });
+  const run = await rig.run();
+  expect(run.recorder.settledOf("a")).toMatchObject({
+    end: "failed",
+    problem: { code: "command-failed", message: "a was ended by SIGSEGV" },
+  });
+});
+
 test("mutex: holders of one name never run together, whatever the slots", async () => {
   const exclusive = { mutexes: [{ name: "db", mode: "exclusive" as const }] };
   const rig = new GraphRig({ a: { claim: exclusive }, b: { claim: exclusive }, c: { claim: exclusive } });

@@ -28,6 +28,8 @@ export type ExecuteOutcome =
       /** The command ended by itself; `result.exitCode` tells how. Blobs named by the result are in the store. */
       readonly kind: "completed";
       readonly result: ActionResult;
+      /** The signal that ended the command, where the executor knows it; `result.exitCode` is then not 0. */
+      readonly signal?: string;
       /** Set when the result may be used in this run but must not be cached. */
       readonly unpublishable?: Problem;
       /** Digest over all outputs; equal outputs, equal digest. */
