@@ -1,0 +1,18 @@
+/** The bridge to LangGraph.js, `kahn/flow/langgraph`: a checkpoint saver, imports, and its node functions as nodes. */
+export type { ImportedWrite, Pruned, PruneOptions } from "./checkpoint-store.ts";
+export type {
+  ChannelVersion,
+  Checkpoint,
+  CheckpointMetadata,
+  CheckpointTuple,
+  DeltaHistory,
+  ListOptions,
+  Peer,
+  PendingWrite,
+  SaverConfig,
+  Serializer,
+} from "./peer.ts";
+export type { KahnSaver, KahnSaverOptions } from "./saver.ts";
+export { openKahnSaver } from "./saver.ts";
+export type { FileSaverStorageOptions, SaverStorage, SaverValues } from "./saver-storage.ts";
+export { fileSaverStorage, saverStorage } from "./saver-storage.ts";
