@@ -1,7 +1,7 @@
 // Goal: on the workspace that Kahn is measured with, nothing runs that need not, and what comes back is what was made.
 // Method: every script appends a line to `.exec.log`, so what really ran is counted, not believed.
 import { execFileSync } from "node:child_process";
-import { symlinkSync } from "node:fs";
+import { statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { PEERS } from "../../bench/peers.ts";
 import { type WorkspaceFacts, writeWorkspace } from "../../bench/workspace.ts";
@@ -117,6 +117,25 @@ test("files that appeared in dist by hand are left, and a file that was edited t
   expect(restored.finished).toMatchObject({ executed: 0, cached: 1 });
   expect(work.read("dist/out")).toBe("made\n");
   expect(work.read("dist/mine")).toBe("by hand\n");
+});
+
+// Goal: no edit is missed because a file looks as it did: same size, written within the clock's granularity of the run
+// that read it, or with its time put back. Method: each edit flips one character; the output tells what was built.
+test("an edit of the same size is seen, however soon after a run, and even with its old time", async () => {
+  const work = new Workspace({
+    "package.json": manifest("one", { build: "mkdir -p dist && cp in dist/out" }),
+    in: "0\n",
+    "kahn.jsonc": { tasks: { build: { inputs: ["in"], outputs: ["dist/**"] } } },
+  });
+  await work.run("build");
+  for (const keepsTime of [false, true, false, true, false]) {
+    const { atime, mtime } = statSync(work.path("in"));
+    const content = `${Number(work.read("in")) + 1}\n`;
+    writeFileSync(work.path("in"), content);
+    if (keepsTime) utimesSync(work.path("in"), atime, mtime);
+    expect((await work.run("build")).finished).toMatchObject({ executed: 1 });
+    expect(work.read("dist/out")).toBe(content);
+  }
 });
 
 /** A ← B ← C: B copies only its own source, C's test loads what A built through B at run time. */
