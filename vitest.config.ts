@@ -1,4 +1,5 @@
 /** Test runner configuration: threads without isolation (tests share no globals), source resolved directly. */
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
@@ -6,6 +7,8 @@ export default defineConfig({
     include: ["packages/*/src/**/*.test.ts", "tools/**/*.test.ts", "bench/*.test.ts", "test/**/*.test.ts"],
     pool: "threads",
     isolate: false,
+    // The default leaves one processor idle; half of the tests wait for processes anyway.
+    maxWorkers: availableParallelism(),
     testTimeout: 60_000,
     hookTimeout: 60_000,
     watch: false,

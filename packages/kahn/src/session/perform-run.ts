@@ -17,6 +17,7 @@ import {
   type ResourceLimits,
   type Result,
   type RunId,
+  type RunObserver,
   warning,
 } from "@kahn/core";
 import { localExecutor, type RunGraphOptions, type RunOutcome, runGraph } from "@kahn/exec";
@@ -52,8 +53,7 @@ export async function performRun(
   const lock = nested ? undefined : await lockWorkspace(session, `kahn ${request.argv.join(" ")}`);
   if (lock?.ok === false) {
     // Waiting was given up, by Ctrl-C: nothing was started and nothing has failed.
-    if (lock.problem.code === "lock-wait-cancelled")
-      return ok({ run: newId(), status: "cancelled", counts: NOTHING, durationMs: 0 });
+    if (lock.problem.code === "lock-wait-cancelled") return ok(neverStarted(session, newId(), request.observers));
     return err([lock.problem]);
   }
   // Only now: ids are in the order in which runs had the workspace, and not in that in which they came to wait for it.
@@ -72,6 +72,14 @@ export async function performRun(
     await processes.close();
     await finishSession(session, lock?.value);
   }
+}
+
+/** The end of a run that was given up while it waited: told to those who follow, recorded nowhere. */
+function neverStarted(session: WorkspaceSession, run: RunId, observers: readonly RunObserver[]): RunOutcome {
+  const end = { run, status: "cancelled", counts: NOTHING, durationMs: 0 } as const;
+  const atMs = session.ports.clock.nowMs();
+  for (const each of observers) each.event({ ...end, seq: 1, atMs, kind: "run.finished", savedMs: 0 });
+  return end;
 }
 
 interface LockedRun {
