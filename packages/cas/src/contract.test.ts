@@ -6,29 +6,34 @@ import { describe, test } from "vitest";
 import { completenessChecked } from "./completeness.ts";
 import type { DiskStore } from "./disk-store.ts";
 import { limited } from "./limited.ts";
+import { locateBlob } from "./locate.ts";
 import { metered, meteredActions } from "./metered.ts";
-import { blobPath, flipByte, realPlace, recordPath, testClock, testStore } from "./store.fixture.ts";
+import { flipByte, realPlace, recordPath, testClock, testStore, value } from "./store.fixture.ts";
 import { tiered } from "./tiered.ts";
 import { verified } from "./verified.ts";
 
 // Every store of this package, and every decorator around one, keeps the contracts of the ports.
+
+/** Every small blob is packed. */
+const PACKED = 64 * 1024;
 
 interface Place {
   readonly store: DiskStore;
   readonly subject: BlobStoreSubject;
 }
 
-function memoryPlace(): Place {
+function memoryPlace(packedMaxBytes = 0): Place {
   const clock = testClock();
   const fs = memoryFileSystem({ clock });
   fs.makeDirectory("/work");
-  return subjectOf(testStore({ fs, clock }), { fs, root: "/work" });
+  return subjectOf(testStore({ fs, clock, packedMaxBytes }), { fs, root: "/work" });
 }
 
-function diskPlace(): Place {
+function diskPlace(packedMaxBytes = 0): Place {
   const { fs, clock, random, root, cleanup } = realPlace();
   fs.makeDirectory(`${root}/work`);
-  return subjectOf(testStore({ fs, clock, random, root: `${root}/store` }), { fs, root: `${root}/work`, cleanup });
+  const store = testStore({ fs, clock, random, root: `${root}/store`, packedMaxBytes });
+  return subjectOf(store, { fs, root: `${root}/work`, cleanup });
 }
 
 function subjectOf(store: DiskStore, rest: Pick<BlobStoreSubject, "fs" | "root" | "cleanup">): Place {
@@ -36,8 +41,16 @@ function subjectOf(store: DiskStore, rest: Pick<BlobStoreSubject, "fs" | "root" 
   const subject: BlobStoreSubject = {
     ...rest,
     store: store.blobs,
-    lose: (digest) => void fs.remove(blobPath(store, digest)),
-    damage: (digest) => flipByte(fs, blobPath(store, digest)),
+    lose: async (digest) => {
+      const { path, ...place } = value(await locateBlob(store, digest))!;
+      if (!path.endsWith(".pack")) fs.remove(path);
+      else {
+        // A pack without this one: damaged, and found to be.
+        flipByte(fs, { path, ...place });
+        value(await store.blobs.read(digest));
+      }
+    },
+    damage: async (digest) => flipByte(fs, value(await locateBlob(store, digest))!),
   };
   return { store, subject };
 }
@@ -64,6 +77,12 @@ function tieredOver({ store, subject }: Place) {
 const blobStores: Record<string, () => BlobStoreSubject> = {
   "disk store in memory": () => memoryPlace().subject,
   "disk store on disk": () => diskPlace().subject,
+  "packed store in memory": () => memoryPlace(PACKED).subject,
+  "packed store on disk": () => diskPlace(PACKED).subject,
+  "packed tiered store": () => {
+    const place = memoryPlace(PACKED);
+    return { ...place.subject, store: tieredOver(place).blobs };
+  },
   "tiered store": () => {
     const place = memoryPlace();
     return { ...place.subject, store: tieredOver(place).blobs };
@@ -90,7 +109,7 @@ function actionSubject(place: Place, wrap: (place: Place) => ActionCacheSubject[
   return {
     cache: wrap(place),
     blobs: store.blobs,
-    damage: (action) => flipByte(subject.fs, recordPath(store, action)),
+    damage: (action) => flipByte(subject.fs, { path: recordPath(store, action) }),
     ...(subject.cleanup === undefined ? {} : { cleanup: subject.cleanup }),
   };
 }
@@ -106,6 +125,11 @@ const actionCaches: Record<string, () => ActionCacheSubject> = {
   },
   "completeness-checked action cache": () => {
     const place = memoryPlace();
+    const subject = actionSubject(place, ({ store }) => completenessChecked(store.actions, store.blobs));
+    return { ...subject, lose: place.subject.lose! };
+  },
+  "completeness-checked action cache over packs": () => {
+    const place = memoryPlace(PACKED);
     const subject = actionSubject(place, ({ store }) => completenessChecked(store.actions, store.blobs));
     return { ...subject, lose: place.subject.lose! };
   },

@@ -16,8 +16,18 @@ function fresh() {
   return { clock, fs };
 }
 
-async function build(fs: FileSystem, clock: ReturnType<typeof testClock>): Promise<string | undefined> {
-  const store = testStore({ fs, clock });
+/** How blobs are kept: each in a file of its own, or all in packs. */
+const KINDS = [
+  ["files", 0],
+  ["packs", 64 * 1024],
+] as const;
+
+async function build(
+  fs: FileSystem,
+  clock: ReturnType<typeof testClock>,
+  packedMaxBytes = 0,
+): Promise<string | undefined> {
+  const store = testStore({ fs, clock, packedMaxBytes });
   const requests = Object.keys(FILES).map((path) => ({
     path,
     executable: path === "/work/b",
@@ -32,10 +42,10 @@ async function build(fs: FileSystem, clock: ReturnType<typeof testClock>): Promi
 }
 
 /** Mutating calls of the build without faults. */
-async function placesOfBuild(): Promise<number> {
+async function placesOfBuild(packedMaxBytes = 0): Promise<number> {
   const { clock, fs } = fresh();
   const counting = faulty(fs, []);
-  await build(counting, clock);
+  await build(counting, clock, packedMaxBytes);
   return counting.mutations;
 }
 
@@ -57,50 +67,53 @@ async function checkStore(fs: MemoryFileSystem, options: { readonly bootId: stri
 
 // Goal (must-have 3): two-phase publish survives `kill -9` at every system call. Method: die before and after each
 // mutating call of a build, then look at the store from a new process.
-test("after kill -9 at any call no blob is wrong, a record is whole, and leftovers go", async () => {
-  const places = await placesOfBuild();
-  expect(places).toBeGreaterThan(15);
-  for (let at = 1; at <= places; at++) {
-    for (const action of [
-      { kind: "crash", when: "before" },
-      { kind: "crash", when: "after" },
-      { kind: "torn", landedBytes: 2 },
-    ] as const) {
-      const { clock, fs } = fresh();
-      const disk = faulty(fs, [{ at, action }]);
-      const ended = await build(disk, clock).catch((error: unknown) => error);
-      // A call that is refused by itself (a first write, before its directory is made) can be died of before only.
-      if (!disk.crashed && !("when" in action && action.when === "before")) continue;
-      expect(ended, `${action.kind} at ${at}`).toBeInstanceOf(CrashError);
-      const survivor = fs.killProcess();
-      const { store, clock: later, found } = await checkStore(survivor, { bootId: OWNER.bootId });
-      const report = value(await verifyStore(store));
-      expect(report.corrupt, `${action.kind} at ${at}`).toStrictEqual([]);
-      if (found.kind === "hit") expect(report.incomplete).toStrictEqual([]);
-      await later.advance(48 * 3_600_000);
-      value(await collectGarbage(store));
-      expect(namesIn(survivor, "/store/tmp")).toStrictEqual([]);
-      // The next build works.
-      for (const [path, text] of Object.entries(FILES)) {
-        survivor.remove(path);
-        survivor.writeFile(path, text);
+test.each(KINDS)(
+  "%s: after kill -9 at any call no blob is wrong, a record is whole, and leftovers go",
+  async (_, packed) => {
+    const places = await placesOfBuild(packed);
+    expect(places).toBeGreaterThan(15);
+    for (let at = 1; at <= places; at++) {
+      for (const action of [
+        { kind: "crash", when: "before" },
+        { kind: "crash", when: "after" },
+        { kind: "torn", landedBytes: 2 },
+      ] as const) {
+        const { clock, fs } = fresh();
+        const disk = faulty(fs, [{ at, action }]);
+        const ended = await build(disk, clock, packed).catch((error: unknown) => error);
+        // A call that is refused by itself (a first write, before its directory is made) can be died of before only.
+        if (!disk.crashed && !("when" in action && action.when === "before")) continue;
+        expect(ended, `${action.kind} at ${at}`).toBeInstanceOf(CrashError);
+        const survivor = fs.killProcess();
+        const { store, clock: later, found } = await checkStore(survivor, { bootId: OWNER.bootId });
+        const report = value(await verifyStore(store));
+        expect(report.corrupt, `${action.kind} at ${at}`).toStrictEqual([]);
+        if (found.kind === "hit") expect(report.incomplete).toStrictEqual([]);
+        await later.advance(48 * 3_600_000);
+        value(await collectGarbage(store));
+        expect(namesIn(survivor, "/store/tmp")).toStrictEqual([]);
+        // The next build works.
+        for (const [path, text] of Object.entries(FILES)) {
+          survivor.remove(path);
+          survivor.writeFile(path, text);
+        }
+        expect(await build(survivor, later, packed)).toBe(undefined);
       }
-      expect(await build(survivor, later)).toBe(undefined);
     }
-  }
-});
+  },
+);
 
 // Goal: power loss may tear or lose anything that no sync covered, and still no wrong byte comes out. Method: lose
 // power at random calls, with random fates of unsynced data; the next boot has another boot id.
-test("after a power loss every blob that comes out is right", async () => {
-  const places = await placesOfBuild();
+test.each(KINDS)("%s: after a power loss every blob that comes out is right", async (_, packed) => {
+  const places = await placesOfBuild(packed);
   const { tallies } = await forEachSeed(
-    { name: "power loss", count: 150, scaleEnv: process.env.KAHN_TEST_SCALE },
+    { name: "power loss", count: 100, scaleEnv: process.env.KAHN_TEST_SCALE },
     async ({ random, tally }) => {
       const { clock, fs } = fresh();
       const at = random.int(1, places + 1);
       const fault: Fault = { at, action: { kind: "crash", when: "after" } };
-      const ended = await build(faulty(fs, at > places ? [] : [fault]), clock).catch((error: unknown) => error);
+      const ended = await build(faulty(fs, at > places ? [] : [fault]), clock, packed).catch((error: unknown) => error);
       if (ended !== undefined && !(ended instanceof CrashError)) throw ended;
       const { store, found } = await checkStore(fs.crash(random), { bootId: "boot-2/ns" });
       tally(found.kind === "hit" ? "hit" : found.reason);
@@ -157,9 +170,9 @@ test("blobs of an open epoch are hashed even when the clock went back with the m
   }
 });
 
-test("what was there when an epoch was closed survives a power loss", async () => {
+test.each(KINDS)("%s: what was there when an epoch was closed survives a power loss", async (_, packed) => {
   const { clock, fs } = fresh();
-  expect(await build(fs, clock)).toBe(undefined);
+  expect(await build(fs, clock, packed)).toBe(undefined);
   const { store, found } = await checkStore(fs.crash(), { bootId: "boot-2/ns" });
   expect(found.kind).toBe("hit");
   expect(value(await verifyStore(store))).toMatchObject({ corrupt: [], incomplete: [] });
@@ -194,32 +207,35 @@ test("a close without a sync is caught up by the next one with", async () => {
 });
 
 // R14: a store failure is not success. Method: the disk is full, or refuses, at each mutating call of a build in turn.
-test("R14: when the disk is full or refuses at any call, the build hears of it, and no record is without its blobs", async () => {
-  const places = await placesOfBuild();
-  const seen = new Set<string | undefined>();
-  for (let at = 1; at <= places; at++) {
-    for (const action of [
-      { kind: "partial", landedBytes: 3, code: "ENOSPC" },
-      { kind: "error", code: "EIO" },
-      { kind: "error", code: "EACCES" },
-    ] as const) {
-      const { clock, fs } = fresh();
-      const disk = faulty(fs, [{ at, action }]);
-      let code: string | undefined;
-      try {
-        code = await build(disk, clock);
-      } catch (error) {
-        // Opening a store throws in this fixture where it answers with a problem.
-        code = /^(store-\w+)/.exec((error as Error).message)?.[1];
-        if (code === undefined) throw error;
+test.each(KINDS)(
+  "R14 %s: when the disk is full or refuses at any call, the build hears of it, and no record is without its blobs",
+  async (_, packed) => {
+    const places = await placesOfBuild(packed);
+    const seen = new Set<string | undefined>();
+    for (let at = 1; at <= places; at++) {
+      for (const action of [
+        { kind: "partial", landedBytes: 3, code: "ENOSPC" },
+        { kind: "error", code: "EIO" },
+        { kind: "error", code: "EACCES" },
+      ] as const) {
+        const { clock, fs } = fresh();
+        const disk = faulty(fs, [{ at, action }]);
+        let code: string | undefined;
+        try {
+          code = await build(disk, clock, packed);
+        } catch (error) {
+          // Opening a store throws in this fixture where it answers with a problem.
+          code = /^(store-\w+)/.exec((error as Error).message)?.[1];
+          if (code === undefined) throw error;
+        }
+        seen.add(code);
+        if (disk.fired[0]?.operation !== "remove") expect(namesIn(fs, "/store/tmp")).toStrictEqual([]);
+        const { store, found } = await checkStore(fs.killProcess(), { bootId: OWNER.bootId });
+        const report = value(await verifyStore(store));
+        expect([report.corrupt, report.incomplete], `${action.code} at ${at}`).toStrictEqual([[], []]);
+        if (code === undefined) expect(found.kind).toBe("hit");
       }
-      seen.add(code);
-      if (disk.fired[0]?.operation !== "remove") expect(namesIn(fs, "/store/tmp")).toStrictEqual([]);
-      const { store, found } = await checkStore(fs.killProcess(), { bootId: OWNER.bootId });
-      const report = value(await verifyStore(store));
-      expect([report.corrupt, report.incomplete], `${action.code} at ${at}`).toStrictEqual([[], []]);
-      if (code === undefined) expect(found.kind).toBe("hit");
     }
-  }
-  expect(seen).toStrictEqual(new Set(["store-full", "store-io", "store-denied", undefined]));
-});
+    expect(seen).toStrictEqual(new Set(["store-full", "store-io", "store-denied", undefined]));
+  },
+);

@@ -25,6 +25,12 @@ afterAll(() => {
   rmSync(directory, { recursive: true, force: true });
 });
 
+/** How blobs are kept: each in a file of its own, or most in packs. */
+const KINDS = [
+  ["files", 0],
+  ["packs", 64 * 1024],
+] as const;
+
 interface Worker {
   readonly child: ChildProcess;
   /** Output and exit, once it has ended. */
@@ -58,10 +64,10 @@ const openHere = (root: string) =>
 // Goal: any number of processes share a store without a lock, while garbage is collected. Method: builders that
 // compare every byte they restore, and a collector that spares nothing (see the fixture), so that blobs vanish under
 // the builders' hands all the time.
-test("several builders and a collector share a store, and no byte is ever wrong", async () => {
+test.each(KINDS)("%s: several builders and a collector share a store, and no byte is ever wrong", async (_, packed) => {
   const root = mkdtempSync(`${directory}/shared-`);
-  const builders = [1, 2, 3].map((seed) => start(root, seed, 150 * scale, "build"));
-  const collector = start(root, 9, 60 * scale, "collect");
+  const builders = [1, 2, 3].map((seed) => start(root, seed, 120 * scale, "build", packed));
+  const collector = start(root, 9, 50 * scale, "collect", packed);
   for (const { ended } of [...builders, collector]) {
     const { output, code } = await ended;
     expect(output).not.toContain("WRONG");
@@ -77,11 +83,11 @@ test("several builders and a collector share a store, and no byte is ever wrong"
 
 // Goal: `kill -9` at any moment leaves a sound store. Method: builders are killed after a random number of rounds,
 // which is in the middle of one; the store is checked in between, and the next builder checks what it restores.
-test("builders killed at random moments leave a sound store behind", async () => {
+test.each(KINDS)("%s: builders killed at random moments leave a sound store behind", async (_, packed) => {
   const root = mkdtempSync(`${directory}/killed-`);
   const random = seededRandom(42);
-  for (let kill = 0; kill < 6 * scale; kill++) {
-    const { child, ended } = start(root, kill + 100, 100_000, "build");
+  for (let kill = 0; kill < 5 * scale; kill++) {
+    const { child, ended } = start(root, kill + 100, 100_000, "build", packed);
     let rounds = 0;
     const last = random.int(1, 40);
     child.stdout!.on("data", (bytes: Buffer) => {

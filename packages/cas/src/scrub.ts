@@ -13,9 +13,8 @@ import { contextOf } from "./disk-store.ts";
 import { loadEngine } from "./hasher.ts";
 import type { Pack } from "./internal/pack.ts";
 import type { PackRecord } from "./internal/pack-format.ts";
-import { scanPack } from "./internal/pack-format.ts";
+import { digestOfRecord } from "./internal/pack-format.ts";
 import type { PackSet } from "./internal/pack-set.ts";
-import { digestOfRecord } from "./internal/pack-upkeep.ts";
 import { decodeRecord, recordedAction } from "./internal/record-bytes.ts";
 import type { StoreContext } from "./internal/store-context.ts";
 import { storeResult } from "./internal/store-problem.ts";
@@ -80,26 +79,11 @@ export function verifyStore(
 
 /** Hashes a pack's blobs. What is corrupt is set aside, and the pack rewritten without it if nobody appends to it. */
 async function scrubPack({ check, packs }: StoreContext, { set, pack, onBlob }: PackScrub): Promise<Digest[]> {
-  const known = [...pack.records()];
-  const places = new Set(known.map(({ offset }) => offset));
-  const sound = new Set<number>();
-  const scan = scanPack({
-    ...set.ports,
-    path: pack.path,
-    fromBytes: 0,
-    onSound: (record) => {
-      sound.add(record.offset);
-      if (places.has(record.offset)) onBlob(record);
-    },
-  });
-  // Removed meanwhile by a collection or a merge.
-  if (scan === undefined) return [];
-  // Those that the index names, and heads that say what they were.
-  const corrupt = known.filter(({ offset }) => !sound.has(offset));
-  corrupt.push(...scan.corrupt.filter(({ offset }) => !places.has(offset)));
-  if (corrupt.length === 0) return [];
-  const digests = corrupt.map((record) => digestOfRecord(set.ports.engine.fn, record));
-  corrupt.forEach((record, index) => {
+  const found = set.inspect(pack, onBlob);
+  // Removed meanwhile by a collection or a merge, or all is well.
+  if (found === undefined || found.isWhole) return [];
+  const digests = found.corrupt.map((record) => digestOfRecord(set.ports.engine.fn, record));
+  found.corrupt.forEach((record, index) => {
     onBlob(record);
     check.quarantineCopy(digests[index]!, set.rawBytes(pack, record));
     pack.markDead(record);

@@ -94,11 +94,15 @@ export function resultOf(digests: readonly Digest[], extra: Partial<ActionResult
   };
 }
 
-/** Flips one byte of a stored file in place, as a careless tool would: with a new mtime. */
-export function flipByte(fs: FileSystem, path: string, options: { readonly keepTimes?: boolean } = {}): void {
+/** What is flipped: the middle of a file, or of a part of it. */
+export type FlipPlace = string | { readonly path: string; readonly offset?: number; readonly sizeBytes?: number };
+
+/** Flips one bit of a stored file in place, as a careless tool would: with a new mtime. */
+export function flipByte(fs: FileSystem, place: FlipPlace, options: { readonly keepTimes?: boolean } = {}): void {
+  const { path, offset = 0, sizeBytes } = typeof place === "string" ? { path: place } : place;
   const before = fs.lstat(path)!;
   const bytes = Buffer.from(fs.readFile(path)!);
-  const at = bytes.length >> 1;
+  const at = offset + ((sizeBytes ?? bytes.length) >> 1);
   bytes[at] = bytes[at]! ^ 1;
   fs.chmod(path, 0o644);
   fs.writeFile(path, bytes);

@@ -1,7 +1,7 @@
 /**
  * Test fixture: a process that uses a store until it has done its rounds, or is killed.
  *
- *   node worker.mjs ROOT SEED ROUNDS build|collect
+ *   node worker.mjs ROOT SEED ROUNDS build|collect [PACKED_MAX_BYTES]
  *
  * A `collect` round believes that every process is dead and an hour has passed: nothing is spared, whoever uses it.
  * A `build` round looks a task up, restores it and compares every byte, or makes and records it. Prints one line per
@@ -13,7 +13,7 @@ import { seededRandom } from "@kahn/testing";
 import { openDiskStore } from "./disk-store.ts";
 import { collectGarbage } from "./garbage-collector.ts";
 
-const [root = "", seed = "1", rounds = "1", mode = "build"] = process.argv.slice(2);
+const [root = "", seed = "1", rounds = "1", mode = "build", packedMaxBytes = "0"] = process.argv.slice(2);
 const random = seededRandom(Number(seed));
 const fs = nodeFileSystem();
 const clock = nodeClock();
@@ -24,6 +24,7 @@ const opened = openDiskStore({
   random: nodeRandom(),
   root: `${root}/store`,
   owner: ownIdentity(),
+  packedMaxBytes: Number(packedMaxBytes),
   livenessOf: isCollector ? () => "dead" : livenessOf,
 });
 if (!opened.ok) fail(opened.problem.message);
@@ -86,8 +87,11 @@ async function build(task: number): Promise<void> {
 }
 
 for (let round = 0; round < Number(rounds); round++) {
-  if (!isCollector) await build(random.int(0, 60));
-  else {
+  if (!isCollector) {
+    await build(random.int(0, 60));
+    // Packs are sealed, merged and begun anew all the time.
+    if (random.int(0, 9) === 0) await store.close({ sync: false });
+  } else {
     const collected = await collectGarbage(store, { maxSizeBytes: 100_000 });
     if (!collected.ok) fail(collected.problem.message);
     if (collected.value.kind === "collected") console.log(`removed ${collected.value.blobsRemoved}`);

@@ -27,7 +27,7 @@
  *
  * Measured, ext4, Node 20: see the package's README.
  */
-import type { Digest, FileSystem } from "@kahn/core";
+import type { Digest, DigestFunction, FileSystem } from "@kahn/core";
 import type { HashEngine } from "../hasher.ts";
 
 /** Blobs up to this size are packed: a larger one is worth its own file, which can be linked and copied by the kernel. */
@@ -57,6 +57,11 @@ export interface PackRecord {
 export interface PackItem {
   readonly digest: Digest;
   readonly bytes: Uint8Array;
+}
+
+/** The digest of a packed record. */
+export function digestOfRecord(fn: DigestFunction, { hash, sizeBytes }: PackRecord): Digest {
+  return `${fn}:${hash}/${sizeBytes}` as Digest;
 }
 
 /** Bytes of a record before its data. */
@@ -114,8 +119,6 @@ export interface ScanRequest {
   readonly hashBytes: number;
   /** Sees each sound record and its data, which is valid during the call only. */
   readonly onSound?: (record: PackRecord, bytes: Uint8Array) => void;
-  /** The same for corrupt ones. */
-  readonly onCorrupt?: (record: PackRecord, bytes: Uint8Array) => void;
 }
 
 /** Reads a pack from some place to its end; `undefined` when there is no such file. */
@@ -160,7 +163,6 @@ function scanChunk(request: ScanRequest, { chunk, position, found }: ChunkScan):
       request.onSound?.(record, data);
     } else {
       found.corrupt.push(record);
-      request.onCorrupt?.(record, data);
     }
     at = nextMagic(chunk, end);
   }

@@ -9,13 +9,13 @@
  *            one; so this needs no lock. Two processes that merge the same packs leave two copies for the next merge.
  *            A pack is left alone while its owner may append to it.
  */
-import type { Digest, FileHandle } from "@kahn/core";
+import type { FileHandle } from "@kahn/core";
 import { sleep } from "@kahn/core";
 import type { Liveness } from "../process-owner.ts";
 import { parseOwner } from "../process-owner.ts";
 import type { Pack } from "./pack.ts";
 import type { PackRecord } from "./pack-format.ts";
-import { headBytes, packedBytes, putRecord, scanPack } from "./pack-format.ts";
+import { headBytes, packedBytes, putRecord } from "./pack-format.ts";
 import type { PackSet } from "./pack-set.ts";
 
 /** Packs up to this size are one tier; each further tier is four times as large. */
@@ -209,18 +209,10 @@ export class PackUpkeep {
   }
 
   #copy({ pack, newer, keep, output }: CopyRequest): void {
-    scanPack({
-      ...this.#set.ports,
-      path: pack.path,
-      fromBytes: 0,
-      onSound: ({ hash, offset }, bytes) => {
-        const record = pack.find(hash);
-        // An older record of the same blob, or one that is marked as dead.
-        if (record === undefined || record.offset !== offset || !keep(record)) return;
-        const other = newer.find((each) => each.find(hash) !== undefined)?.find(hash);
-        if (other !== undefined && keep(other)) return;
-        output.add(record, bytes);
-      },
+    this.#set.inspect(pack, (record, bytes) => {
+      if (!keep(record)) return;
+      const other = newer.find((each) => each.find(record.hash) !== undefined)?.find(record.hash);
+      if (other === undefined || !keep(other)) output.add(record, bytes);
     });
   }
 }
@@ -308,9 +300,4 @@ export function* packedRecords(
 
 function tierOf(sizeBytes: number): number {
   return Math.max(0, Math.ceil(Math.log(sizeBytes / FIRST_TIER_BYTES) / Math.log(TIER_FACTOR)));
-}
-
-/** The digest of a packed record. */
-export function digestOfRecord(fn: string, { hash, sizeBytes }: PackRecord): Digest {
-  return `${fn}:${hash}/${sizeBytes}` as Digest;
 }
