@@ -119,7 +119,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(9, "attempts go on after a cancel", "node-execute.ts", 'if (context.cancelling()) return "cancelled";', ""),
   mutant(1, "a failure with attempts left is final", "node-execute.ts", "attempt >= attemptsMax ||", "true ||"),
   mutant(
-    87,
+    432,
     "a command that timed out has succeeded",
     "local-executor.ts",
     'if (endedBy === "timeout" || endedBy === "not-ready") {',

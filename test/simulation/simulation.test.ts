@@ -5,7 +5,7 @@ import { loadExec } from "./exec-under-test.ts";
 import { makeSmaller, planOf, simulate } from "./simulate.ts";
 
 const FIRST_SEED = Number(process.env.KAHN_TEST_SEED ?? 1);
-const COUNT = Math.max(1, Math.round(80 * testScale(process.env.KAHN_TEST_SCALE)));
+const COUNT = Math.max(1, Math.round(40 * testScale(process.env.KAHN_TEST_SCALE)));
 
 // Goal: whatever is edited, damaged, refused, cancelled or killed, and whenever: outputs and streams are what the
 // sources say, nothing that is stored runs again, nothing is lost, nothing stalls, and the same seed tells the same
@@ -23,11 +23,11 @@ test("random lives of random workspaces keep every promise", { timeout: 60_000 *
       const text = [...smallest.story, "", ...smallest.violations].join("\n");
       assert.fail(`seed ${seed} (repeat with KAHN_TEST_SEED=${seed} KAHN_TEST_SCALE=0.001), made smaller:\n${text}`);
     }
-    if (seed % 8 === 0) assert.deepEqual((await simulate(exec, plan)).trace, result.trace, `seed ${seed} differs`);
+    if (seed % 10 === 0) assert.deepEqual((await simulate(exec, plan)).trace, result.trace, `seed ${seed} differs`);
   }
   const counts = [...tallies].sort(([left], [right]) => (left < right ? -1 : 1));
   const told = counts.map(([what, times]) => `${what} ${times}`).join(", ");
   console.log(`counts: ${COUNT} simulated workspaces from seed ${FIRST_SEED}: ${told}`);
   const missing = ["runs", "cancelled", "edits during a run", "full disks", "EIO"].filter((what) => !tallies.has(what));
-  if (COUNT >= 80) assert.deepEqual(missing, [], "every kind of trouble happened");
+  if (COUNT >= 40) assert.deepEqual(missing, [], "every kind of trouble happened");
 });

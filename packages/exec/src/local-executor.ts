@@ -21,6 +21,7 @@ import {
   type FileSystem,
   type KnownFile,
   type OutputSink,
+  type OutputSpec,
   type Problem,
   type ProcessExit,
   type ProcessRunner,
@@ -105,7 +106,7 @@ class LocalExecution implements Pick<Execution, "cancel"> {
     const { clock, fs, states } = this.#options;
     const { resolved } = this.#request;
     if (this.#endedBy !== "itself") return { kind: "cancelled" };
-    unshareOutputs(fs, states, resolved);
+    unshareOutputs({ fs, states }, resolved.outputs, `${this.#streamPrefix}.private`);
     const startedAtMs = clock.nowMs();
     const startedMonotonicMs = clock.monotonicMs();
     const exit = await this.#runProcess();
@@ -274,8 +275,14 @@ function pathsOf(entries: readonly OutputEntry[]): string[] {
 /**
  * Gives linked outputs an inode of their own before a command may write through them into the store. One that is linked
  * no longer, because the store was cleared, is still read-only, and a command may want to write to it.
+ *
+ * @param temporary where a copy is made: not among the outputs, where a crash would leave it as one of them.
  */
-function unshareOutputs(fs: FileSystem, states: FileStates, { outputs }: ResolvedAction): void {
+function unshareOutputs(
+  { fs, states }: Pick<LocalExecutorOptions, "fs" | "states">,
+  outputs: OutputSpec,
+  temporary: string,
+): void {
   if (outputs.mode !== "link") return;
   const unshare = (path: string): void => {
     const stat = fs.lstat(path);
@@ -287,9 +294,9 @@ function unshareOutputs(fs: FileSystem, states: FileStates, { outputs }: Resolve
       states.forget(path);
       return;
     }
-    fs.copyFile({ from: path, to: `${path}.kahn-private`, mode });
-    fs.setTimes(`${path}.kahn-private`, stat.mtimeMs, stat.mtimeMs);
-    fs.rename(`${path}.kahn-private`, path);
+    fs.copyFile({ from: path, to: temporary, mode });
+    fs.setTimes(temporary, stat.mtimeMs, stat.mtimeMs);
+    fs.rename(temporary, path);
     states.forget(path);
   };
   for (const root of outputs.roots) unshare(root === "" ? outputs.workspaceRoot : `${outputs.workspaceRoot}/${root}`);

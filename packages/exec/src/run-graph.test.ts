@@ -2,7 +2,7 @@
 // graphs that stand for haz's cross-project scenarios. Method: real loop, real kernel, real local executor, fake
 // processes in virtual time and a file system in memory; every recorded run is checked against the event invariants.
 import type { Journal, RunEvent } from "@kahn/core";
-import { checkRunEvents } from "@kahn/testing";
+import { checkRunEvents, faulty } from "@kahn/testing";
 import { expect, test } from "vitest";
 import { GraphRig } from "./fixtures/graph-rig.ts";
 import { openRunHistory } from "./run-history.ts";
@@ -519,4 +519,19 @@ test("an empty directory comes back where another result has a file or a link", 
     expect((await rig.run()).outcome.status).toBe("succeeded");
     expect(rig.fs.lstat("/w/dist/x")?.kind).toBe(kind === "link" ? "symlink" : kind);
   }
+});
+
+test("a linked output that cannot be made private leaves nothing among the outputs", async () => {
+  const rig = new GraphRig({ build: { inputs: ["src"], outputs: ["dist"], mode: "link" } });
+  rig.write("src", "one");
+  rig.processes.script("build", () => ({ files: { "dist/x": rig.read("src")! } }));
+  await rig.run();
+  rig.fs.link("/w/dist/x", "/w/elsewhere");
+  rig.write("src", "two");
+  const fs = faulty(rig.fs, [
+    { at: ({ operation, to }) => operation === "rename" && to === "/w/dist/x", action: { kind: "error", code: "EIO" } },
+  ]);
+  const run = await rig.run({ fs });
+  expect(run.recorder.settledOf("build")?.end).toBe("errored");
+  expect(namesIn(rig)).toEqual(["x"]);
 });
