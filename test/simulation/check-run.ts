@@ -227,7 +227,7 @@ function pathsBelow(world: World, root: string, path: string): string[] {
 /** From here on these results must be found. */
 function noteStored({ world, oracle, record, tasks, wasEdited }: Case): void {
   const label = new Map(tasks.map((task) => [labelOf(task), task]));
-  if (wasEdited) return;
+  if (wasEdited || world.isStoreDoubtful) return;
   for (const event of record.journal) {
     if (event.kind !== "node.settled" || event.stored !== true || event.end !== "succeeded") continue;
     const task = label.get(record.recorder.labelOf(event.node));

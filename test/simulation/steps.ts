@@ -127,6 +127,7 @@ const STEPS: Readonly<Record<StepKind, (context: StepContext) => unknown>> = {
     tell("delete the cache");
     world.fs.removeTree(CACHE);
     world.storedKeys.clear();
+    world.isStoreDoubtful = false;
   },
   "spoil-cache": spoilCache,
   "collect-garbage": collect,

@@ -31,6 +31,7 @@ export function spoilCache({ world, random, tell, tally }: StepContext): void {
     }
   }
   world.isStoreDamaged = true;
+  world.isStoreDoubtful = true;
   world.storedKeys.clear();
 }
 
@@ -69,6 +70,7 @@ export async function verify({ world, tell, violations }: StepContext): Promise<
   tell(
     `verify: ${report.ok ? `${report.value.corrupt.length} corrupt, ${report.value.incomplete.length} incomplete` : "refused"}`,
   );
+  if (report.ok) world.isStoreDoubtful = false;
   if (!report.ok) violations.push(`the store cannot be verified: ${report.problem.message}`);
   else if (!world.isStoreDamaged) {
     for (const digest of report.value.corrupt) violations.push(`nobody damaged the store, and ${digest} is corrupt`);

@@ -57,6 +57,8 @@ export class World {
   fs: MemoryFileSystem;
   /** True once somebody damaged the store on purpose. */
   isStoreDamaged = false;
+  /** True until all of that damage is found: what is stored meanwhile may rest on a blob that only its use shows. */
+  isStoreDoubtful = false;
   /** True once the wall clock went back: run ids then do not tell which run was the last. */
   hasClockJumped = false;
   /** Everything that happened, one line each: equal for equal seeds. */
@@ -122,6 +124,7 @@ export class World {
     this.#boot++;
     this.storedKeys.clear();
     this.isStoreDamaged = true;
+    this.isStoreDoubtful = true;
     for (const task of this.workspace.tasks) this.main.litter.set(task.name, "any");
     for (const folder of ["packages", "shared"]) this.#removeStrangers(`${this.main.root}/${folder}`);
     for (const path of this.sources.keys()) this.versions.set(path, (this.versions.get(path) ?? 0) + 1);

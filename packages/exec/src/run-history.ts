@@ -78,7 +78,8 @@ export function openRunHistory(fs: FileSystem, path: string): RunHistory {
         entries.set(label, after);
         changed = true;
       }
-      lastRun = run;
+      // Of a run whose clock was behind, the id is smaller: what is folded in already must not come once more.
+      if (lastRun === undefined || run > lastRun) lastRun = run;
     },
     save() {
       if (changed) {
