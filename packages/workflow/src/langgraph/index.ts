@@ -1,5 +1,7 @@
 /** The bridge to LangGraph.js, `kahn/flow/langgraph`: a checkpoint saver, imports, and its node functions as nodes. */
 export type { ImportedWrite, Pruned, PruneOptions } from "./checkpoint-store.ts";
+export type { FromLangGraphOptions, LangGraphNode, LangGraphNodeConfig } from "./from-langgraph.ts";
+export { fromLangGraph } from "./from-langgraph.ts";
 export type {
   ChannelVersion,
   Checkpoint,
@@ -16,3 +18,6 @@ export type { KahnSaver, KahnSaverOptions } from "./saver.ts";
 export { openKahnSaver } from "./saver.ts";
 export type { FileSaverStorageOptions, SaverStorage, SaverValues } from "./saver-storage.ts";
 export { fileSaverStorage, saverStorage } from "./saver-storage.ts";
+export type { SqliteDatabase } from "./sqlite-database.ts";
+export type { ImportedThreads, ImportProblem, ImportTarget } from "./sqlite-import.ts";
+export { importLangGraphSqlite } from "./sqlite-import.ts";
