@@ -14,6 +14,8 @@ export type ExecuteResult = "succeeded" | "failed" | "errored" | "cancelled";
 
 /** Runs the command, again after a failure as often as the task allows. */
 export async function executeNode(context: EffectContext, node: NodeRuntime): Promise<ExecuteResult> {
+  // Decided in one step with its own ending, which came when there was nothing to end yet.
+  if (context.cancelling()) return "cancelled";
   cleanBefore(context, node);
   const { attemptsMax } = node.resolved!.run;
   for (;;) {
@@ -94,6 +96,8 @@ async function complete(
   const resolved = node.resolved!;
   node.result = outcome.result;
   if (outcome.result.exitCode !== 0) {
+    // The same Ctrl-C may reach a command before we end it: one in the terminal's group, or one not yet out of ours.
+    if (context.cancelling()) return "cancelled";
     keepStreams(context, node, outcome.result);
     node.problem = commandFailed(node, outcome);
     return "failed";

@@ -119,6 +119,39 @@ test("live cancel: what runs is ended, nothing new starts, and the run is record
   expect(checkRunEvents(run.recorder.events)).toEqual([]);
 });
 
+test("live cancel: a command that dies of the same Ctrl-C before it is told to end was cancelled, and did not fail", async () => {
+  const rig = new GraphRig({ a: { attemptsMax: 2 } });
+  const started = rig.start();
+  const process = await rig.processes.nextStart("a");
+  started.graphRun.cancel("term", "SIGINT");
+  process.die("SIGINT");
+  const run = await rig.finish(started);
+  expect(run.outcome).toMatchObject({ status: "cancelled", counts: { cancelled: 1, failed: 0 } });
+});
+
+// Goal: no moment is lost on the way to a process. Method: the cancel comes while the journal writes, after the answer
+// of a look-up, so that the kernel decides in one step to execute and to end what is not yet begun.
+test("live cancel: a command that was about to start is not started", async () => {
+  const rig = new GraphRig({ a: {} });
+  rig.processes.script("a", { hangs: true });
+  const { journal } = rig.optionsOf();
+  const slow: Journal = {
+    ...journal,
+    lastSeq: 0,
+    append: async (bodies, options) => {
+      if (bodies.some((body) => (body as unknown as RunEvent).kind === "node.missed")) {
+        await new Promise((resolve) => setImmediate(resolve));
+        started.graphRun.cancel("term", "SIGINT");
+      }
+      return journal.append(bodies, options);
+    },
+  };
+  const started = rig.start({ options: { journal: slow } });
+  const run = await rig.finish(started);
+  expect(run.outcome).toMatchObject({ status: "cancelled", counts: { cancelled: 1 } });
+  expect(rig.processes.started).toEqual([]);
+});
+
 test("cycle: refused before anything starts, every node named in order", async () => {
   const rig = new GraphRig({ a: { requires: ["b"] }, b: { requires: ["c"] }, c: { requires: ["a"] } });
   const refused = await rig.start().graphRun.outcome;
