@@ -163,6 +163,26 @@ test("a pack whose owner lives is not merged away", async () => {
   expect([await textOf(open(), before), await textOf(open(), after)]).toStrictEqual(["before", "after"]);
 });
 
+test("a merge takes what a process appended between another one's last look and its own death", async () => {
+  const { fs, clock, open } = world();
+  const victim = open(fs, 7);
+  await put(victim, "early");
+  const merging = testStore({
+    fs,
+    clock,
+    packedMaxBytes: PACKED,
+    livenessOf: ({ pid }) => (pid === 7 ? "dead" : "alive"),
+  });
+  expect(await textOf(merging, digestOf("early"))).toBe("early");
+  const late = await put(victim, "late");
+  for (let run = 0; run < 4; run++) {
+    await put(merging, `run ${run}`);
+    value(await merging.close());
+  }
+  expect(packNames(fs).length).toBeLessThan(4);
+  expect(await textOf(open(), late)).toBe("late");
+});
+
 // ——— damage ———
 
 // Goal: one flipped bit anywhere costs at most the blobs it lies in, and never gives wrong bytes. Method: every byte of

@@ -20,9 +20,9 @@ const HEAD_BYTES = 32;
 const CHECK_START = 24;
 const AFTER_HASH_BYTES = 16;
 
-/** Hashes are compared by so many bytes first: as much as a number holds exactly. */
-const KEY_BYTES = 6;
-const KEY_END = 2 ** 48;
+/** Hashes are compared by their first four bytes first. */
+const KEY_DIGITS = 8;
+const KEY_END = 2 ** 32;
 
 /** After so many guesses the rest is bisected: somebody may choose hashes that are not evenly spread. */
 const GUESSES_MAX = 8;
@@ -86,18 +86,26 @@ export class PackIndex {
     return this.#bytes;
   }
 
-  /** The number of the entry with this hash (hex); -1 when there is none. */
-  find(hash: string): number {
-    const key = Number.parseInt(hash.slice(0, 2 * KEY_BYTES), 16);
+  /**
+   * The number of the entry with this hash (hex); -1 when there is none.
+   *
+   * @param key `hashKey` of the hash, which a search of many packs works out once.
+   */
+  find(hash: string, key: number): number {
     let [low, high, lowKey, highKey] = [0, this.count - 1, 0, KEY_END];
     for (let guesses = 0; low <= high; guesses++) {
       const share = guesses < GUESSES_MAX && highKey > lowKey ? (key - lowKey) / (highKey - lowKey) : 0.5;
       const guess = low + Math.floor((high - low) * Math.min(1, Math.max(0, share)));
-      const found = this.#bytes.readUIntBE(this.#at(guess), KEY_BYTES);
-      const order = found === key ? this.#compareRest(guess, hash) : found - key;
+      const found = this.#key(guess);
+      const order = found === key ? this.#compare(guess, hash) : found - key;
       if (order === 0) return guess;
-      if (order < 0) [low, lowKey] = [guess + 1, found];
-      else [high, highKey] = [guess - 1, found];
+      if (order < 0) {
+        low = guess + 1;
+        lowKey = found;
+      } else {
+        high = guess - 1;
+        highKey = found;
+      }
     }
     return -1;
   }
@@ -125,10 +133,23 @@ export class PackIndex {
     return HEAD_BYTES + entry * (this.#hashBytes + AFTER_HASH_BYTES);
   }
 
-  #compareRest(entry: number, hash: string): number {
-    const found = this.#bytes.toString("hex", this.#at(entry), this.#at(entry) + this.#hashBytes);
+  /** By hand: `readUInt32BE` checks what is known to be right, and a search of many packs is mostly this. */
+  #key(entry: number): number {
+    const at = HEAD_BYTES + entry * (this.#hashBytes + AFTER_HASH_BYTES);
+    const bytes = this.#bytes;
+    return bytes[at]! * 0x100_0000 + ((bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!);
+  }
+
+  #compare(entry: number, hash: string): number {
+    const at = this.#at(entry);
+    const found = this.#bytes.toString("hex", at, at + this.#hashBytes);
     return found === hash ? 0 : found < hash ? -1 : 1;
   }
+}
+
+/** What `PackIndex.find` looks for first. */
+export function hashKey(hash: string): number {
+  return Number.parseInt(hash.slice(0, KEY_DIGITS), 16);
 }
 
 function checksum(bytes: Buffer): string {

@@ -14,6 +14,7 @@ import type { PackPorts } from "./pack.ts";
 import { Pack } from "./pack.ts";
 import type { PackItem, PackRecord } from "./pack-format.ts";
 import { digestOfRecord, headBytes, PACKED_MAX_BYTES, packTimeS, putRecord, scanPack } from "./pack-format.ts";
+import { hashKey } from "./pack-index.ts";
 import type { Publisher } from "./publish.ts";
 
 /** A directory that changed less than this before it was listed may change again without a new time. */
@@ -277,9 +278,10 @@ export class PackSet {
   #find(digest: Digest): PackedBlob | undefined {
     if (!mayBePacked(digest)) return undefined;
     const hash = digestHash(digest);
+    const key = hashKey(hash);
     const sizeBytes = digestSizeBytes(digest);
     for (const pack of this.#packs) {
-      const record = pack.find(hash);
+      const record = pack.find(hash, key);
       // Another size makes it another digest, which nobody has.
       if (record !== undefined && record.sizeBytes === sizeBytes) return { pack, record, digest };
     }

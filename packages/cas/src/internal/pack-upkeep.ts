@@ -138,6 +138,8 @@ export class PackUpkeep {
    */
   async rewrite(packs: readonly Pack[], keep: (record: PackRecord) => boolean): Promise<void> {
     const oldestFirst = [...packs].sort((a, b) => (a.name < b.name ? -1 : 1));
+    // An owner that died may have appended more since it was looked at.
+    for (const pack of packs) pack.catchUp();
     const output = new PackOutput(this.#set);
     try {
       for (const [index, pack] of oldestFirst.entries()) {
@@ -191,7 +193,7 @@ export class PackUpkeep {
   async #rewriteInParts(shares: readonly PackShare[], keep: (record: PackRecord) => boolean): Promise<void> {
     let [part, partBytes]: [Pack[], number] = [[], 0];
     for (const { pack, liveBytes, live } of shares) {
-      if (live === 0) {
+      if (live === 0 && !pack.catchUp()) {
         pack.remove();
         this.#set.reload();
         continue;

@@ -9,7 +9,7 @@ import { FileSystemError } from "@kahn/core";
 import type { HashEngine } from "../hasher.ts";
 import type { PackRecord } from "./pack-format.ts";
 import { scanPack } from "./pack-format.ts";
-import { PackIndex } from "./pack-index.ts";
+import { hashKey, PackIndex } from "./pack-index.ts";
 
 /** What reading packs stands on. */
 export interface PackPorts {
@@ -105,10 +105,11 @@ export class Pack {
     this.#seenBytes = endBytes;
   }
 
-  find(hash: string): PackRecord | undefined {
+  /** @param key `hashKey(hash)`. */
+  find(hash: string, key = hashKey(hash)): PackRecord | undefined {
     const recent = this.#tail.get(hash);
     if (recent !== undefined && !this.#dead.has(recent.offset)) return recent;
-    const entry = this.#index.find(hash);
+    const entry = this.#index.find(hash, key);
     if (entry < 0) return undefined;
     const record = this.#index.record(entry);
     return this.#dead.has(record.offset) ? undefined : record;
@@ -127,7 +128,7 @@ export class Pack {
       this.#tail.set(hash, { ...recent, timeS });
       return true;
     }
-    const entry = this.#index.find(hash);
+    const entry = this.#index.find(hash, hashKey(hash));
     if (entry < 0 || this.#index.record(entry).timeS >= timeS) return false;
     this.#index.setTime(entry, timeS);
     return true;
