@@ -117,3 +117,31 @@ test.each(["", "nonsense\n", "kahn results 1.1\na#b\tx\t99", "kahn results 1.1\n
     expect(openResultMemo(fs, "/memo").get("a#b")).toBeUndefined();
   },
 );
+
+// Goal: a power loss may tear the file, and what is left must not pass for results with fewer outputs.
+// Method: cut it, or let it end in zeros, at every byte.
+test("a torn memo knows each result as it was or not at all", () => {
+  const fs = memoryFileSystem();
+  const digest = digestOf("x");
+  const entries = ["dist/a", "dist/b", "dist/c"].map(
+    (path) => ({ kind: "file", path, digest, executable: false }) as const,
+  );
+  const entry = { fingerprint: "f", action: digest, token: "t", outputs: digest, durationMs: 1, hasStreams: false };
+  const all: Record<string, MemoEntry> = {
+    "a#b": { ...entry, entries },
+    "c#d": { ...entry, entries: entries.slice(1) },
+  };
+  const written = openResultMemo(fs, "/memo");
+  for (const [label, value] of Object.entries(all)) written.put(label, value);
+  written.save();
+  const bytes = fs.readFile("/memo")!;
+  for (let length = 0; length < bytes.length; length++) {
+    const zeros = new Uint8Array(bytes.length);
+    zeros.set(bytes.subarray(0, length));
+    for (const torn of [bytes.subarray(0, length), zeros]) {
+      fs.writeFile("/memo", torn);
+      const read = openResultMemo(fs, "/memo");
+      for (const [label, value] of Object.entries(all)) expect([undefined, value]).toContainEqual(read.get(label));
+    }
+  }
+});

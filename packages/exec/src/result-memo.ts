@@ -84,9 +84,11 @@ function readBlocks(text: string, blocks: Map<string, string | MemoEntry>): void
     if (headEnd === -1) return;
     const head = text.slice(at, headEnd);
     let end = headEnd;
-    for (let left = Number(head.slice(head.lastIndexOf("\t") + 1)); left > 0; left--) end = text.indexOf("\n", end + 1);
-    // A count that leads past the end: the file is not ours to read.
-    if (end < headEnd) return;
+    for (let left = Number(head.slice(head.lastIndexOf("\t") + 1)); left > 0; left--) {
+      end = text.indexOf("\n", end + 1);
+      // A count that leads past the end: the file was torn, or is not ours to read.
+      if (end === -1) return;
+    }
     blocks.set(head.slice(0, head.indexOf("\t")), text.slice(at, end));
     at = end + 1;
   }
