@@ -175,9 +175,11 @@ export function removeStale(
     const stat = fs.lstat(absolute);
     const isEmptyDirectory = stat?.kind === "directory" && spec.matches(`${path}/.`) && isInsideRoot(spec, path);
     if (isEmptyDirectory) parents.add(path);
-    if (stat === undefined || stat.kind === "directory" || !spec.matches(path)) continue;
-    fs.remove(absolute);
-    states.forget(absolute);
+    if (stat?.kind === "directory" || !spec.matches(path)) continue;
+    if (stat !== undefined) {
+      fs.remove(absolute);
+      states.forget(absolute);
+    }
     for (let parent = path; (parent = parent.slice(0, Math.max(0, parent.lastIndexOf("/")))) !== ""; ) {
       if (spec.roots.includes(parent) || !isInsideRoot(spec, parent)) break;
       parents.add(parent);

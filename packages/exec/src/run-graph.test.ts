@@ -568,3 +568,17 @@ test("a linked output that cannot be made private leaves nothing among the outpu
   expect(run.recorder.settledOf("build")?.end).toBe("errored");
   expect(namesIn(rig)).toEqual(["x"]);
 });
+
+test("a directory of stale files goes with them, also when somebody removed the files first", async () => {
+  const rig = new GraphRig({ build: { inputs: ["src"], outputs: ["dist"] } });
+  rig.processes.script("build", () => ({ files: { [`dist/${rig.read("src")}/x`]: "" } }));
+  for (const source of ["one", "two"]) {
+    rig.write("src", source);
+    rig.fs.removeTree("/w/dist");
+    await rig.run();
+  }
+  rig.fs.remove("/w/dist/two/x");
+  rig.write("src", "one");
+  await rig.run();
+  expect(namesIn(rig)).toEqual(["one"]);
+});
