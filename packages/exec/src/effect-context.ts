@@ -31,8 +31,8 @@ export interface EffectContext {
   readonly output: (event: Omit<OutputEvent, "kind">) => void;
   /** A service can be used by those that require it. */
   readonly becameReady: (node: number) => void;
-  /** True once the run is being cancelled: no further attempt is made. */
-  readonly cancelling: () => boolean;
+  /** Aborts once the run is being cancelled: no further attempt is made. */
+  readonly cancelled: AbortSignal;
 }
 
 /** Records why a node has to run. */

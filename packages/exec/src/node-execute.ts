@@ -15,18 +15,18 @@ export type ExecuteResult = "succeeded" | "failed" | "errored" | "cancelled";
 /** Runs the command, again after a failure as often as the task allows. */
 export async function executeNode(context: EffectContext, node: NodeRuntime): Promise<ExecuteResult> {
   // Decided in one step with its own ending, which came when there was nothing to end yet.
-  if (context.cancelling()) return "cancelled";
+  if (context.cancelled.aborted) return "cancelled";
   cleanBefore(context, node);
   const { attemptsMax } = node.resolved!.run;
   for (;;) {
     const attempt = ++node.attempts;
     const outcome = await executeOnce(context, node, attempt);
-    if (outcome !== "failed" || attempt >= attemptsMax || context.cancelling()) return outcome;
+    if (outcome !== "failed" || attempt >= attemptsMax || context.cancelled.aborted) return outcome;
     context.note({ kind: "node.retried", node: node.node, attempt: attempt + 1, problem: node.problem! });
     delete node.problem;
     // A moment for whatever made it fail to pass; short beside any real task.
-    await sleep(context.options.clock, Math.min(100 * 2 ** (attempt - 1), 5000));
-    if (context.cancelling()) return "cancelled";
+    await sleep(context.options.clock, Math.min(100 * 2 ** (attempt - 1), 5000), context.cancelled);
+    if (context.cancelled.aborted) return "cancelled";
   }
 }
 
@@ -97,7 +97,7 @@ async function complete(
   node.result = outcome.result;
   if (outcome.result.exitCode !== 0) {
     // The same Ctrl-C may reach a command before we end it: one in the terminal's group, or one not yet out of ours.
-    if (context.cancelling()) return "cancelled";
+    if (context.cancelled.aborted) return "cancelled";
     keepStreams(context, node, outcome.result);
     node.problem = commandFailed(node, outcome);
     return "failed";

@@ -2,7 +2,7 @@
 // graphs that stand for haz's cross-project scenarios. Method: real loop, real kernel, real local executor, fake
 // processes in virtual time and a file system in memory; every recorded run is checked against the event invariants.
 import type { Journal, RunEvent } from "@kahn/core";
-import { checkRunEvents, faulty } from "@kahn/testing";
+import { checkRunEvents, faulty, settled } from "@kahn/testing";
 import { expect, test } from "vitest";
 import { GraphRig } from "./fixtures/graph-rig.ts";
 import { openRunHistory } from "./run-history.ts";
@@ -277,6 +277,21 @@ test("retries: a failure is tried again as often as allowed, and the attempts ar
   expect(run.outcome.status).toBe("succeeded");
   expect(run.recorder.settledOf("flaky")?.attempts).toBe(3);
   expect(run.recorder.ofKind("node.retried")).toHaveLength(2);
+});
+
+test("a cancel does not wait for the moment before the next attempt", async () => {
+  const rig = new GraphRig({ flaky: { attemptsMax: 10 } });
+  rig.processes.script("flaky", { exit: 1 });
+  const started = rig.start();
+  // Until the fifth pause, of 1.6 seconds; then no time passes any more.
+  while (started.recorder.ofKind("node.retried").length < 5) {
+    await settled();
+    if (started.recorder.ofKind("node.retried").length < 5) rig.clock.advanceToNext();
+  }
+  await settled();
+  started.graphRun.cancel("term", "SIGINT");
+  const outcome = await started.graphRun.outcome;
+  expect(outcome).toMatchObject({ ok: true, value: { status: "cancelled" } });
 });
 
 test("timeout: a command that hangs is ended and has failed, named as timed out", async () => {

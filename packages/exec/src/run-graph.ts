@@ -56,7 +56,7 @@ class GraphRunner {
   /** Events of effects, waiting for the next append. */
   #noted: RunEventBody[] = [];
   #wake: (() => void) | undefined;
-  #cancelling = false;
+  readonly #cancelling = new AbortController();
   #broken: Problem | undefined;
   #status: RunStatus | undefined;
   readonly #counts = { executed: 0, cached: 0, failed: 0, errored: 0, skipped: 0, cancelled: 0 };
@@ -74,12 +74,12 @@ class GraphRunner {
       note: (event) => this.#note(event),
       output: (event) => this.#log.output({ kind: "node.output", ...event }),
       becameReady: (node) => this.#deliver({ kind: "became-ready", node }),
-      cancelling: () => this.#cancelling,
+      cancelled: this.#cancelling.signal,
     };
   }
 
   cancel(how: "term" | "kill", by: string): void {
-    this.#cancelling = true;
+    this.#cancelling.abort();
     this.#note({ kind: "run.cancelling", how, by });
     this.#deliver({ kind: "cancel", how });
   }
@@ -206,7 +206,7 @@ class GraphRunner {
   /** The journal refused: without a record nothing may start. */
   #stopFor(refused: Problem): void {
     this.#broken = refused;
-    this.#cancelling = true;
+    this.#cancelling.abort();
     this.#deliver({ kind: "cancel", how: "term" });
   }
 
