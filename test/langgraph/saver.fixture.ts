@@ -27,3 +27,10 @@ export function memoryStorage(): SaverStorage {
 export function fileStorage(directory: string): SaverStorage {
   return fileSaverStorage({ directory });
 }
+
+/** All that a generator gives. */
+export async function toArray<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const item of items) found.push(item);
+  return found;
+}

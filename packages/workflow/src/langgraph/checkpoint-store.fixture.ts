@@ -34,12 +34,14 @@ export interface MemoryWorld {
   readonly clock: ReturnType<typeof virtualClock>;
 }
 
+let worlds = 0;
+
 /** A world in memory; with parts of another one, what that one left. */
 export function memoryWorld(parts: Partial<Omit<MemoryWorld, "storage">> = {}): MemoryWorld {
   const clock = parts.clock ?? virtualClock();
   const fs = parts.fs ?? memoryFileSystem({ clock });
   const journals = parts.journals ?? memoryJournalStore();
-  const random = seededRandom(1);
+  const random = seededRandom(++worlds);
   const values = openValueStore({ fs, clock, random, root: "/values" });
   return { clock, fs, journals, storage: saverStorage({ journals, values, random }) };
 }

@@ -24,7 +24,7 @@ import type {
 import { survivorsOf } from "./retention.ts";
 import { addressOf, checkpointIdOf, configOf, namespaceOf, threadOf, threadWanted } from "./saver-config.ts";
 import type { SaverStorage } from "./saver-storage.ts";
-import { allRecords, threadIds } from "./thread-log.ts";
+import { allRecords, type ThreadLog, threadIds } from "./thread-log.ts";
 import type { CheckpointRecord, StoredValue, ThreadRecord } from "./thread-record.ts";
 import { digestsOf, storeValue, valueBytes } from "./thread-record.ts";
 import type { NamespaceState, StoredWrite } from "./thread-state.ts";
@@ -87,6 +87,8 @@ export class CheckpointStore {
   readonly #durability: Durability;
   readonly #threads: OpenThreads;
   readonly #keepLast: number;
+  /** How many checkpoints of a namespace stayed when it was pruned last: those that others stand on cannot go. */
+  readonly #stays = new WeakMap<ThreadLog, Map<string, number>>();
   readonly #peer: CheckpointStoreOptions["peer"];
   readonly #saver: CheckpointStoreOptions["saver"];
 
@@ -126,6 +128,7 @@ export class CheckpointStore {
     const ns = namespaceOf(config);
     const { channel_values: values, channel_versions: versions, ...body } = checkpoint;
     const changed = Object.entries(newVersions).filter(([channel]) => Object.hasOwn(values, channel));
+    const deltas = Object.keys(metadata.counters_since_delta_snapshot ?? {});
     const record: CheckpointRecord = {
       kind: "checkpoint",
       ns,
@@ -138,6 +141,7 @@ export class CheckpointStore {
       changed: await Promise.all(
         changed.map(async ([channel, version]) => [channel, version, await this.#dump(values[channel])] as const),
       ),
+      ...(deltas.length === 0 ? {} : { deltas }),
     };
     await this.#append(thread, record);
     await this.#keepToLimit(thread, ns);
@@ -305,8 +309,12 @@ export class CheckpointStore {
 
   async #keepToLimit(thread: string, ns: string): Promise<void> {
     if (this.#keepLast === Number.POSITIVE_INFINITY) return;
-    const { size } = this.#threads.log(thread).read().namespace(ns);
-    if (size >= PRUNE_AT * this.#keepLast) await this.prune({ thread, keepLast: this.#keepLast });
+    const log = this.#threads.log(thread);
+    const size = () => log.read().namespace(ns).size;
+    const stays = this.#stays.get(log) ?? new Map<string, number>();
+    if (size() < PRUNE_AT * Math.max(this.#keepLast, stays.get(ns) ?? 0)) return;
+    await this.prune({ thread, keepLast: this.#keepLast });
+    this.#stays.set(log, stays.set(ns, size()));
   }
 
   #loadWrites(writes: readonly StoredWrite[]): Promise<[string, string, unknown][]> {

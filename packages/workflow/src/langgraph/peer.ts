@@ -35,6 +35,8 @@ export interface CheckpointMetadata {
   source: "input" | "loop" | "update" | "fork";
   step: number;
   parents: Record<string, string>;
+  /** Names the channels whose value is not in the checkpoint, but made up from writes since an ancestor. */
+  counters_since_delta_snapshot?: Record<string, [number, number]>;
 }
 
 /** A write of a task: channel and value. */

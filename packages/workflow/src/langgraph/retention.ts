@@ -38,22 +38,27 @@ function keptIds(namespace: NamespaceState, keepLast: number): ReadonlySet<strin
     ids.add(id);
     let record = namespace.checkpoint(id)!;
     if (record.format < SENDS_WITH_PARENT_BELOW && record.parent !== null) ids.add(record.parent);
-    // What has no value is made up from what was written on the way from an ancestor that has one.
-    let wanted = channelsWithoutValue(namespace, record);
+    // Their value is made up from what was written on the way from an ancestor that has one.
+    let wanted = deltasWithoutValue(namespace, record);
     for (let parent = parentOf(namespace, record); parent && wanted.length > 0; parent = parentOf(namespace, record)) {
       record = parent;
       ids.add(record.id);
-      const stillWithout = new Set(channelsWithoutValue(namespace, record));
-      wanted = wanted.filter((channel) => stillWithout.has(channel));
+      const versions = new Map(record.versions);
+      // Also one that it does not have yet: what was written on it is where the value begins.
+      wanted = wanted.filter((channel) => {
+        const version = versions.get(channel);
+        return version === undefined || namespace.value(parent.id, channel, version) === undefined;
+      });
     }
   }
   // The parent that is named need not be there.
   return new Set([...ids].filter((id) => namespace.checkpoint(id) !== undefined));
 }
 
-function channelsWithoutValue(namespace: NamespaceState, record: CheckpointRecord): string[] {
-  const missing = record.versions.filter(([name, version]) => namespace.value(record.id, name, version) === undefined);
-  return missing.map(([name]) => name);
+function deltasWithoutValue(namespace: NamespaceState, record: CheckpointRecord): string[] {
+  return record.versions
+    .filter(([channel, version]) => namespace.deltas.has(channel) && !namespace.value(record.id, channel, version))
+    .map(([channel]) => channel);
 }
 
 function parentOf(namespace: NamespaceState, record: CheckpointRecord): CheckpointRecord | undefined {

@@ -32,7 +32,10 @@ export interface KahnSaverOptions {
   readonly durability?: Durability;
   /** How values become bytes; LangGraph's own serialiser if left out. */
   readonly serde?: Serializer;
-  /** Keeps this many checkpoints of each namespace (and what they need), pruning as threads grow. Default: all. */
+  /**
+   * Keeps the newest so many checkpoints of each namespace, and those that they stand on: a thread is pruned when it
+   * has twice as many. Default: all are kept.
+   */
   readonly keepLast?: number;
   /** The module `@langchain/langgraph-checkpoint`, where it cannot be found from Kahn's own place. */
   readonly peer?: Peer;

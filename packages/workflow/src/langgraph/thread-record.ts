@@ -48,6 +48,8 @@ export type CheckpointRecord = {
   readonly metadata: StoredValue;
   readonly versions: readonly (readonly [channel: string, version: ChannelVersion])[];
   readonly changed: readonly (readonly [channel: string, version: ChannelVersion, value: StoredValue])[];
+  /** Channels whose value is made up from what was written since an ancestor; absent when there is none. */
+  readonly deltas?: readonly string[];
 };
 
 /** What a task wrote on top of a checkpoint. */
@@ -103,11 +105,12 @@ export function storeValue(
 
 /** The bytes of a recorded value. Throws `ProblemError`: `langgraph-value-missing`, or the value store's own. */
 export function valueBytes(values: SaverValues, stored: StoredValue): Uint8Array {
-  if ("text" in stored) return Buffer.from(stored.text);
-  if ("base64" in stored) return Buffer.from(stored.base64, "base64");
+  // Plain arrays of their own: serialisers hand bytes on to graphs, and those compare them and turn them into JSON.
+  if ("text" in stored) return new Uint8Array(Buffer.from(stored.text));
+  if ("base64" in stored) return new Uint8Array(Buffer.from(stored.base64, "base64"));
   const got = values.get(stored.digest);
   if (!got.ok) throw new ProblemError(got.problem);
-  if (got.value !== undefined) return got.value;
+  if (got.value !== undefined) return plain(got.value);
   throw new ProblemError(
     problem("langgraph-value-missing", `A checkpoint names the value ${stored.digest}, which the value store lacks.`, {
       next: "Restore the folder of values from a backup, or go on from another checkpoint of the thread.",
@@ -121,4 +124,8 @@ export function* digestsOf(record: ThreadRecord): Generator<Digest, void> {
   if (record.kind === "checkpoint") stored.push(record.body, record.metadata, ...record.changed.map((each) => each[2]));
   if (record.kind === "writes") stored.push(...record.writes.map((each) => each[2]));
   for (const value of stored) if ("digest" in value) yield value.digest;
+}
+
+function plain({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }

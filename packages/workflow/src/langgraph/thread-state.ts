@@ -26,11 +26,17 @@ export class NamespaceState {
   readonly #checkpoints = new Map<string, CheckpointRecord>();
   readonly #places = new Map<string, Place[]>();
   readonly #writes = new Map<string, Map<string, StoredWrite>>();
+  readonly #deltas = new Set<string>();
   #latestId: string | undefined;
 
   /** The greatest id, which is the newest. */
   get latestId(): string | undefined {
     return this.#latestId;
+  }
+
+  /** Channels that any checkpoint has named as made up from writes. */
+  get deltas(): ReadonlySet<string> {
+    return this.#deltas;
   }
 
   /** How many there are. */
@@ -73,6 +79,7 @@ export class NamespaceState {
   put(record: CheckpointRecord): void {
     this.#checkpoints.set(record.id, record);
     if (this.#latestId === undefined || record.id > this.#latestId) this.#latestId = record.id;
+    for (const channel of record.deltas ?? []) this.#deltas.add(channel);
     for (const [channel, version, value] of record.changed) {
       const key = placeKey(channel, version);
       const others = (this.#places.get(key) ?? []).filter((each) => each.id !== record.id);
