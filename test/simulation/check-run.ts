@@ -190,6 +190,8 @@ function settleLitter({ record, tasks }: Case): void {
   for (const task of tasks) {
     const event = last.get(labelOf(task));
     const litter = record.settings.checkout.litter;
+    // A restore that was cut off or refused has left files that no record accounts for.
+    if (event?.end !== "succeeded") litter.set(task.name, "any");
     if (event?.source === "executed" && event.record !== undefined && litter.get(task.name) !== "any")
       litter.delete(task.name);
   }

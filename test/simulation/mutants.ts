@@ -21,7 +21,7 @@ function mutant(seed: number, name: string, file: string, ...[find, replace]: [f
 /** All of them. */
 export const MUTANTS: readonly Mutant[] = [
   mutant(
-    1,
+    2,
     "the record is written before the blobs",
     "local-executor.ts",
     "await this.#ingest(outputs, streams.problem) : undefined;",
@@ -35,7 +35,7 @@ export const MUTANTS: readonly Mutant[] = [
     "if (false) {",
   ),
   mutant(
-    159,
+    358,
     "a task that reaches its own outputs only is treated like any other",
     "closure.ts",
     'if (resolved.reach === "transitive") {',
@@ -116,7 +116,13 @@ export const MUTANTS: readonly Mutant[] = [
     'if (outputs.mode !== "link") return;',
     "return;",
   ),
-  mutant(9, "attempts go on after a cancel", "node-execute.ts", 'if (context.cancelling()) return "cancelled";', ""),
+  mutant(
+    9,
+    "attempts go on after a cancel",
+    "node-execute.ts",
+    'context.cancelled);\n    if (context.cancelled.aborted) return "cancelled";',
+    "context.cancelled);",
+  ),
   mutant(1, "a failure with attempts left is final", "node-execute.ts", "attempt >= attemptsMax ||", "true ||"),
   mutant(
     432,
