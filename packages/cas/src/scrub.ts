@@ -11,6 +11,7 @@ import { missingBlobs } from "./completeness.ts";
 import type { DiskStore } from "./disk-store.ts";
 import { contextOf } from "./disk-store.ts";
 import { loadEngine } from "./hasher.ts";
+import { inspectPack } from "./internal/inspect-pack.ts";
 import type { Pack } from "./internal/pack.ts";
 import type { PackRecord } from "./internal/pack-format.ts";
 import { digestOfRecord } from "./internal/pack-format.ts";
@@ -79,7 +80,7 @@ export function verifyStore(
 
 /** Hashes a pack's blobs. What is corrupt is set aside, and the pack rewritten without it if nobody appends to it. */
 async function scrubPack({ check, packs }: StoreContext, { set, pack, onBlob }: PackScrub): Promise<Digest[]> {
-  const found = set.inspect(pack, onBlob);
+  const found = inspectPack(set, pack, onBlob);
   // Removed meanwhile by a collection or a merge, or all is well.
   if (found === undefined || found.isWhole) return [];
   const digests = found.corrupt.map((record) => digestOfRecord(set.ports.engine.fn, record));

@@ -79,9 +79,10 @@ export function packTimeS(timeMs: number): number {
   return Math.min(0xffff_ffff, Math.max(0, Math.ceil(timeMs / 1000)));
 }
 
-/** Writes one record to `into` at `at`; returns where the next one begins. */
-export function putRecord(into: Buffer, at: number, record: Omit<PackRecord, "offset">, bytes: Uint8Array): number {
+/** Writes one record to `into`, at its offset; returns where the next one begins. */
+export function putRecord(into: Buffer, record: PackRecord, bytes: Uint8Array): number {
   const hashBytes = record.hash.length / 2;
+  const at = record.offset;
   into.writeUInt32LE(MAGIC_VALUE, at);
   into.writeUInt32LE(bytes.byteLength, at + 4);
   into.writeUInt32LE(record.timeS, at + 8);

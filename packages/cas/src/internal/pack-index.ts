@@ -92,10 +92,13 @@ export class PackIndex {
    * @param key `hashKey` of the hash, which a search of many packs works out once.
    */
   find(hash: string, key: number): number {
-    let [low, high, lowKey, highKey] = [0, this.count - 1, 0, KEY_END];
-    for (let guesses = 0; low <= high; guesses++) {
+    let low = 0;
+    let high = this.count - 1;
+    let lowKey = 0;
+    let highKey = KEY_END;
+    for (let guesses = 0; low <= high && key >= lowKey && key <= highKey; guesses++) {
       const share = guesses < GUESSES_MAX && highKey > lowKey ? (key - lowKey) / (highKey - lowKey) : 0.5;
-      const guess = low + Math.floor((high - low) * Math.min(1, Math.max(0, share)));
+      const guess = low + Math.floor((high - low) * share);
       const found = this.#key(guess);
       const order = found === key ? this.#compare(guess, hash) : found - key;
       if (order === 0) return guess;

@@ -13,7 +13,7 @@ import type { ProcessOwner } from "../process-owner.ts";
 import type { PackPorts } from "./pack.ts";
 import { Pack } from "./pack.ts";
 import type { PackItem, PackRecord } from "./pack-format.ts";
-import { digestOfRecord, headBytes, PACKED_MAX_BYTES, packTimeS, putRecord, scanPack } from "./pack-format.ts";
+import { headBytes, PACKED_MAX_BYTES, packTimeS, putRecord } from "./pack-format.ts";
 import { hashKey } from "./pack-index.ts";
 import type { Publisher } from "./publish.ts";
 
@@ -50,13 +50,6 @@ export interface PackedBlob {
 
 /** What reading gave. `gone`: the pack was rewritten since; look again. */
 export type PackRead = Uint8Array | "gone" | "corrupt";
-
-/** What a look at every byte of a pack found. */
-export interface PackInspection {
-  readonly corrupt: readonly PackRecord[];
-  /** No record of the pack is damaged. */
-  readonly isWhole: boolean;
-}
 
 interface OwnPack {
   readonly pack: Pack;
@@ -220,38 +213,6 @@ export class PackSet {
     this.writeIndex(pack, true);
   }
 
-  /**
-   * Hashes a whole pack, and hands out every blob of it that is known and sound. One whose head is damaged is known by
-   * the index alone.
-   *
-   * @returns what is corrupt, and whether all heads are sound; `undefined` when the pack is gone.
-   */
-  inspect(pack: Pack, onSound: (record: PackRecord, bytes: Uint8Array) => void): PackInspection | undefined {
-    const { engine } = this.ports;
-    const open = new Map<number, PackRecord>();
-    for (const record of pack.records()) open.set(record.offset, record);
-    const scan = scanPack({
-      ...this.ports,
-      path: pack.path,
-      fromBytes: 0,
-      onSound: ({ offset }, bytes) => {
-        const record = open.get(offset);
-        open.delete(offset);
-        if (record !== undefined) onSound(record, bytes);
-      },
-    });
-    if (scan === undefined) return undefined;
-    const corrupt: PackRecord[] = [];
-    for (const record of open.values()) {
-      const bytes = this.rawBytes(pack, record);
-      if (engine.digest(bytes) === digestOfRecord(engine.fn, record)) onSound(record, bytes);
-      else corrupt.push(record);
-    }
-    const isWhole = open.size === 0 && scan.corrupt.length === 0;
-    corrupt.push(...scan.corrupt.filter(({ offset, hash }) => !open.has(offset) && pack.find(hash) === undefined));
-    return { corrupt, isWhole };
-  }
-
   /** What is where a blob should be, whatever it is. */
   rawBytes(pack: Pack, record: PackRecord): Uint8Array {
     const dataOffset = record.offset + headBytes(this.ports.hashBytes);
@@ -333,7 +294,7 @@ export class PackSet {
     for (const { digest, bytes } of items) {
       const record = { hash: digestHash(digest), offset: at, sizeBytes: bytes.byteLength, timeS };
       records.push(record);
-      at = putRecord(buffer, at, record, bytes);
+      at = putRecord(buffer, record, bytes);
     }
     let endBytes: number;
     try {

@@ -13,6 +13,7 @@ import type { FileHandle } from "@kahn/core";
 import { sleep } from "@kahn/core";
 import type { Liveness } from "../process-owner.ts";
 import { parseOwner } from "../process-owner.ts";
+import { inspectPack } from "./inspect-pack.ts";
 import type { Pack } from "./pack.ts";
 import type { PackRecord } from "./pack-format.ts";
 import { headBytes, packedBytes, putRecord } from "./pack-format.ts";
@@ -211,7 +212,7 @@ export class PackUpkeep {
   }
 
   #copy({ pack, newer, keep, output }: CopyRequest): void {
-    this.#set.inspect(pack, (record, bytes) => {
+    inspectPack(this.#set, pack, (record, bytes) => {
       if (!keep(record)) return;
       const other = newer.find((each) => each.find(record.hash) !== undefined)?.find(record.hash);
       if (other === undefined || !keep(other)) output.add(record, bytes);
@@ -243,7 +244,7 @@ class PackOutput {
   add({ hash, timeS, sizeBytes }: PackRecord, bytes: Uint8Array): void {
     if (this.#offset === 0) this.#push(this.#set.headLine());
     const buffer = Buffer.allocUnsafe(headBytes(this.#set.ports.hashBytes) + bytes.byteLength);
-    putRecord(buffer, 0, { hash, timeS, sizeBytes }, bytes);
+    putRecord(buffer, { hash, timeS, sizeBytes, offset: 0 }, bytes);
     this.#records.push({ hash, timeS, sizeBytes, offset: this.#offset });
     this.#push(buffer);
     if (this.#chunkBytes >= OUTPUT_CHUNK_BYTES) this.#flush();

@@ -22,14 +22,15 @@ export interface UpgradeRequest {
 /** Upgrades in place; a store that may not be written to is left as it is, and its old records are misses. */
 export function upgradeStore({ fs, layout, publisher, formatLine }: UpgradeRequest): void {
   try {
-    for (const { name: fn } of fs.readDirectory(layout.records) ?? []) {
-      const top = `${layout.records}/${fn}`;
-      for (const { name: shard } of fs.readDirectory(top) ?? []) if (shard.length === 2) moveRecords(fs, top, shard);
-    }
+    for (const { name: fn } of fs.readDirectory(layout.records) ?? []) moveAll(fs, `${layout.records}/${fn}`);
     publisher.write(formatLine, { path: layout.format, mode: 0o644 });
   } catch (error) {
     if (!(error instanceof FileSystemError)) throw error;
   }
+}
+
+function moveAll(fs: FileSystem, top: string): void {
+  for (const { name: shard } of fs.readDirectory(top) ?? []) if (shard.length === 2) moveRecords(fs, top, shard);
 }
 
 function moveRecords(fs: FileSystem, top: string, shard: string): void {
