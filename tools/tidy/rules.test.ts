@@ -78,8 +78,16 @@ const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
           devDependencies: { x: "1.0.0" },
         }),
         "packages/exec/src/a.ts": `import "@kahn/core";\nimport "x";\nimport "vitest";`,
+        "test/apart/package.json": manifest({ devDependencies: { y: "1.0.0" } }),
+        "test/other/a.test.ts": `import "y";`,
       },
-      findings: ["imports @kahn/core", "imports x,", "imports vitest", "declares @kahn/cas, which nothing imports"],
+      findings: [
+        "imports @kahn/core",
+        "imports x,",
+        "imports vitest",
+        "imports y",
+        "declares @kahn/cas, which nothing imports",
+      ],
       good: {
         "package.json": manifest({ devDependencies: { vitest: "1.0.0" } }),
         "packages/exec/package.json": manifest({
@@ -91,6 +99,8 @@ const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
         "packages/kahn/package.json": manifest({ name: "kahn", devDependencies: { "@kahn/exec": "0.0.0" } }),
         "packages/kahn/src/a.ts": `import "@kahn/exec";`,
         "test/e2e/a.test.ts": `import "kahn";`,
+        "test/apart/package.json": manifest({ devDependencies: { y: "1.0.0" } }),
+        "test/apart/a.suite.ts": `import "y";`,
       },
     },
   ],

@@ -41,7 +41,15 @@ function declaredFor(repository: Repository, file: RepositoryFile): ReadonlySet<
   );
   const root = manifestOf(repository, undefined);
   const shared = file.kind === "source" ? [] : Object.keys(root.devDependencies ?? {});
+  const apart = Object.keys(manifestApart(repository, file).devDependencies ?? {});
   const own_ =
     file.package === undefined ? packagesOf(repository).map((each) => manifestOf(repository, each).name!) : [];
-  return new Set([...names, ...shared, ...own_]);
+  return new Set([...names, ...shared, ...own_, ...apart]);
+}
+
+/** Tests whose packages are installed apart from all others have a package.json in their folder. */
+function manifestApart(repository: Repository, file: RepositoryFile): Manifest {
+  const folder = /^test\/[^/]+\//.exec(file.path)?.[0];
+  const manifest = folder === undefined ? undefined : repository.file(`${folder}package.json`);
+  return manifest === undefined ? {} : (JSON.parse(manifest.text) as Manifest);
 }

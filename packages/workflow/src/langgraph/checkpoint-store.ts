@@ -230,24 +230,27 @@ export class CheckpointStore {
     this.#storage.close();
   }
 
-  *#candidates(config: SaverConfig, before: SaverConfig | undefined): Generator<Candidate, void> {
-    const thread = threadWanted(config);
-    const ns = config.configurable?.checkpoint_ns === undefined ? undefined : namespaceOf(config);
+  #candidates(config: SaverConfig, before: SaverConfig | undefined): Candidate[] {
+    const one = threadWanted(config);
     const id = checkpointIdOf(config);
     const end = before === undefined ? undefined : checkpointIdOf(before);
-    const found: Candidate[] = [];
-    for (const each of thread === undefined ? this.threads() : [thread]) {
-      const state = this.#threads.log(each).read();
-      for (const name of ns === undefined ? state.names() : [ns]) {
-        const namespace = state.namespace(name);
-        for (const checkpoint of id === undefined ? namespace.ids() : [id]) {
-          const record = namespace.checkpoint(checkpoint);
-          const isWanted = record !== undefined && (end === undefined || checkpoint < end);
-          if (isWanted) found.push({ thread: each, namespace, record });
-        }
-      }
-    }
-    yield* found.sort((a, b) => (a.record.id < b.record.id ? 1 : a.record.id > b.record.id ? -1 : 0));
+    const found = (one === undefined ? this.threads() : [one]).flatMap((thread) =>
+      this.#namespaces(thread, config).flatMap((namespace) =>
+        (id === undefined ? namespace.ids() : [id]).flatMap((each): Candidate[] => {
+          const record = namespace.checkpoint(each);
+          const isWanted = record !== undefined && (end === undefined || each < end);
+          return isWanted ? [{ thread, namespace, record }] : [];
+        }),
+      ),
+    );
+    return found.sort((a, b) => (a.record.id < b.record.id ? 1 : a.record.id > b.record.id ? -1 : 0));
+  }
+
+  /** The namespaces of a thread that are meant: all, unless one is named. */
+  #namespaces(thread: string, config: SaverConfig): readonly NamespaceState[] {
+    const state = this.#threads.log(thread).read();
+    const names = config.configurable?.checkpoint_ns === undefined ? state.names() : [namespaceOf(config)];
+    return names.map((name) => state.namespace(name));
   }
 
   /** From the parent of the checkpoint that is meant to the root. */

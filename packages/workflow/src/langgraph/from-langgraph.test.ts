@@ -1,7 +1,7 @@
 import { ProblemError } from "@kahn/core";
 import { expect, test } from "vitest";
 import { END, type NodeContext } from "../definition/nodes.ts";
-import { fromLangGraph, type LangGraphNode } from "./from-langgraph.ts";
+import { fromLangGraph, type LangGraphNode, type LangGraphNodeConfig } from "./from-langgraph.ts";
 
 type State = Readonly<Record<string, unknown>>;
 
@@ -77,9 +77,9 @@ test("an Overwrite passes by the reducer, alone or beside ordinary writes", asyn
 
 test("a function is given the state, the signal, the run as its thread, and a writer", async () => {
   let seen: Record<string, unknown> = {};
-  const node = (state: State, config: Record<string, unknown>) => {
+  const node = (state: State, config: LangGraphNodeConfig) => {
     seen = { state, ...config };
-    (config.writer as (data: unknown) => void)("token");
+    config.writer("token");
   };
   await fromLangGraph(node, { configurable: { model: "m" }, context: { user: "ann" } })(context({ n: 1 }));
   expect(seen).toMatchObject({

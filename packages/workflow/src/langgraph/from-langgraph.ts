@@ -18,12 +18,11 @@ export interface LangGraphNodeConfig {
   readonly context: unknown;
 }
 
-/** A node function: state and configuration to writes or a `Command`. */
-export type LangGraphNode<S> = (
-  state: S,
-  // biome-ignore lint/suspicious/noExplicitAny: LangGraph's own type is not known here; it takes what we give
-  config: any,
-) => unknown;
+/**
+ * A node function: state and configuration to writes or a `Command`. The configuration is a `LangGraphNodeConfig`; its
+ * type here is `never`, so that a function is taken whichever type of LangGraph it names there.
+ */
+export type LangGraphNode<S> = (state: S, config: never) => unknown;
 
 /** What a wrapped function is given besides the state. */
 export interface FromLangGraphOptions {
@@ -58,7 +57,7 @@ export function fromLangGraph<S = Readonly<Record<string, unknown>>, N extends s
 ): (context: NodeContext<S>) => Promise<NodeOutput<S, N> | undefined> {
   return async (context) => {
     try {
-      return outputOf<S, N>(await node(context.state, configOf(context, options)), context.path);
+      return outputOf<S, N>(await node(context.state, configOf(context, options) as never), context.path);
     } catch (error) {
       if (isInterrupt(error)) throw new ProblemError(interrupted(context.path), { cause: error });
       throw error;

@@ -10,8 +10,7 @@ import { err, ok, problem } from "@kahn/core";
 
 /** What LangGraph calls a configuration; ids of thread, namespace and checkpoint are in `configurable`. */
 export interface SaverConfig {
-  // biome-ignore lint/suspicious/noExplicitAny: the peer's own type, with which this one must be interchangeable
-  configurable?: Record<string, any>;
+  configurable?: Record<string, unknown>;
 }
 
 /** A version of a channel: grows with each write to it. */
@@ -58,8 +57,7 @@ export interface ListOptions {
   /** Only checkpoints older than this one. */
   before?: SaverConfig | undefined;
   /** Values that the metadata must have. */
-  // biome-ignore lint/suspicious/noExplicitAny: the peer's own type, with which this one must be interchangeable
-  filter?: Record<string, any> | undefined;
+  filter?: Record<string, unknown> | undefined;
 }
 
 /** What one channel received on the way to a checkpoint. */
@@ -72,10 +70,8 @@ export interface DeltaHistory {
 
 /** How values become bytes. */
 export interface Serializer {
-  // biome-ignore lint/suspicious/noExplicitAny: the peer's own type, with which this one must be interchangeable
-  dumpsTyped(value: any): Promise<[type: string, bytes: Uint8Array]>;
-  // biome-ignore lint/suspicious/noExplicitAny: the peer's own type, with which this one must be interchangeable
-  loadsTyped(type: string, bytes: Uint8Array | string): Promise<any>;
+  dumpsTyped(value: unknown): Promise<[type: string, bytes: Uint8Array]>;
+  loadsTyped(type: string, bytes: Uint8Array | string): Promise<unknown>;
 }
 
 /** The saver that every other extends. */

@@ -76,6 +76,9 @@ export async function openKahnSaver(
   return ok(new Saver(options));
 }
 
+/** Four, as LangGraph has it. */
+type PutParameters = Parameters<KahnSaver["put"]>;
+
 /** The class, made when the one that it extends is known. */
 function saverClass(peer: Peer): new (options: KahnSaverOptions) => KahnSaver {
   return class KahnSaver extends peer.BaseCheckpointSaver {
@@ -94,13 +97,7 @@ function saverClass(peer: Peer): new (options: KahnSaverOptions) => KahnSaver {
       return this.#store.list(config, options);
     }
 
-    // Four parameters: LangGraph's signature.
-    put(
-      config: SaverConfig,
-      checkpoint: Checkpoint,
-      metadata: CheckpointMetadata,
-      newVersions: Record<string, ChannelVersion>,
-    ) {
+    put(...[config, checkpoint, metadata, newVersions]: PutParameters) {
       return this.#store.put(config, { checkpoint, metadata, newVersions });
     }
 

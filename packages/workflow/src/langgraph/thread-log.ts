@@ -10,7 +10,7 @@
  * To be written anew (without what was pruned) a journal is copied to the other of its two names; a copy counts when
  * it is complete, and then it replaces the older one, which is removed. So there is one at every moment.
  */
-import type { Durability, Journal, JournalRecord, JournalStore, Json } from "@kahn/core";
+import type { Durability, Journal, JournalProblem, JournalRecord, JournalStore, Json } from "@kahn/core";
 import { digestHash, digestOf, ProblemError, problem, randomHex } from "@kahn/core";
 import type { SaverStorage } from "./saver-storage.ts";
 import { parseRecord, RECORD_FORMAT, type ThreadHeader, type ThreadRecord } from "./thread-record.ts";
@@ -149,27 +149,31 @@ export class ThreadLog {
   }
 
   async #appendNow(records: readonly ThreadRecord[], mayHaveChanged: boolean): Promise<void> {
-    let isCurrent = !mayHaveChanged;
-    for (let attempt = 1; ; attempt++) {
-      if (!isCurrent) this.#reopenIfBehind();
-      const header = this.#found === undefined ? this.#header(1, 0) : undefined;
-      const bodies: readonly ThreadRecord[] = header === undefined ? records : [header, ...records];
-      const journal = (this.#open ??= header === undefined ? this.#reopen() : this.#create());
-      const appended = await journal.append(bodies, { durability: this.#durability, expectedSeq: this.#seq });
-      if (appended.ok) {
-        if (this.#open === journal) {
-          for (const record of bodies) this.#state.apply(record);
-          this.#seq = appended.value;
-          if (header !== undefined) this.#found = { journal: `${this.#name}.a`, header };
-        }
-        return;
-      }
+    if (mayHaveChanged) this.#reopenIfBehind();
+    for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+      const refusal = await this.#attempt(records);
+      if (refusal === undefined) return;
       this.#closeJournal();
+      if (refusal.code !== "journal-conflict") throw new ProblemError(refusal);
       // Somebody appended before us. Whether or not ours is in already, it may be there twice.
-      if (appended.problem.code !== "journal-conflict") throw new ProblemError(appended.problem);
-      if (attempt === ATTEMPTS_MAX) throw new ProblemError(busy(this.thread));
-      isCurrent = false;
+      this.#reopenIfBehind();
     }
+    throw new ProblemError(busy(this.thread));
+  }
+
+  /** Appends after what is known; a problem when the journal refuses. */
+  async #attempt(records: readonly ThreadRecord[]): Promise<JournalProblem | undefined> {
+    const header = this.#found === undefined ? this.#header(1, 0) : undefined;
+    const bodies: readonly ThreadRecord[] = header === undefined ? records : [header, ...records];
+    const journal = (this.#open ??= header === undefined ? this.#reopen() : this.#create());
+    const appended = await journal.append(bodies, { durability: this.#durability, expectedSeq: this.#seq });
+    if (!appended.ok) return appended.problem;
+    // Forgotten meanwhile: then it is read again when it is asked for.
+    if (this.#open !== journal) return undefined;
+    for (const record of bodies) this.#state.apply(record);
+    this.#seq = appended.value;
+    if (header !== undefined) this.#found = { journal: `${this.#name}.a`, header };
+    return undefined;
   }
 
   #header(generation: number, copied: number): ThreadHeader {
