@@ -33,6 +33,8 @@ export interface SaverStorage {
    * @param work told whether somebody other than `user` may have changed them since `user` was last here.
    */
   exclusive<T>({ name, user }: ExclusiveUse, work: (mayHaveChanged: boolean) => Promise<T>): Promise<T>;
+  /** A text that differs once a journal differs, where that can be told for less than reading it. */
+  stamp?(journal: string): string | undefined;
   /** Lets go of what is kept for speed. The storage may be used again. */
   close(): void;
 }
@@ -107,6 +109,16 @@ class FileSaverStorage implements SaverStorage {
         this.#putAside(name, held);
       }
     });
+  }
+
+  stamp(journal: string): string | undefined {
+    const folder = `${this.#directory}/threads/${journal}`;
+    const files = (this.#fs.readDirectory(folder) ?? [])
+      .map(({ name }) => name)
+      .filter((name) => name.endsWith(".log"));
+    const last = files.sort().at(-1);
+    const stat = last === undefined ? undefined : this.#fs.lstat(`${folder}/${last}`);
+    return stat && `${last} ${stat.ino} ${stat.sizeBytes} ${stat.mtimeMs}`;
   }
 
   close(): void {

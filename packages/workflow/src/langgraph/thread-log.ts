@@ -45,6 +45,8 @@ export class ThreadLog {
   #found: Found | undefined;
   #state = new ThreadState();
   #seq = 0;
+  /** What the storage said of the journal when it was last read to its end. */
+  #stamp: string | undefined;
   #open: Journal | undefined;
   #waiting: Waiting[] = [];
   #isAppending = false;
@@ -64,12 +66,16 @@ export class ThreadLog {
 
   /** The thread as it is now, with what others wrote. Throws `ProblemError`. */
   read(): ThreadState {
+    const stamp = this.#currentStamp();
+    if (stamp !== undefined && stamp === this.#stamp) return this.#state;
     const found = findJournal(this.#storage.journals, this.#name);
     if (found?.header.nonce !== this.#found?.header.nonce) {
       this.#forget();
       this.#found = found;
     }
     if (found !== undefined) this.#catchUp(found.journal);
+    // As it was before: what came while it was read is found the next time.
+    this.#stamp = stamp;
     return this.#state;
   }
 
@@ -173,6 +179,8 @@ export class ThreadLog {
     for (const record of bodies) this.#state.apply(record);
     this.#seq = appended.value;
     if (header !== undefined) this.#found = { journal: `${this.#name}.a`, header };
+    // Nobody else can have written: this is exclusive.
+    this.#stamp = this.#currentStamp();
     return undefined;
   }
 
@@ -220,6 +228,10 @@ export class ThreadLog {
     }
   }
 
+  #currentStamp(): string | undefined {
+    return this.#found && this.#storage.stamp?.(this.#found.journal);
+  }
+
   #closeJournal(): void {
     this.#open?.close();
     this.#open = undefined;
@@ -230,6 +242,7 @@ export class ThreadLog {
     this.#found = undefined;
     this.#state = new ThreadState();
     this.#seq = 0;
+    this.#stamp = undefined;
   }
 }
 
