@@ -42,8 +42,9 @@ function install() {
     timeout: INSTALL_MAX_MS,
   });
   if (status === 0) return undefined;
-  const last = stderr?.trim().split("\n").at(-1);
-  return `npm install: ${error?.message ?? (signal === null ? (last ?? `exit code ${status}`) : `ended by ${signal}`)}`;
+  const reason = /^npm error (.*)/m.exec(stderr ?? "")?.[1];
+  const how = signal === null ? `exit code ${status}` : `ended by ${signal}`;
+  return `npm install: ${error?.message ?? reason ?? how}`;
 }
 
 /**
