@@ -1,8 +1,9 @@
 /**
  * The bytes of a pack: many small blobs in one file.
  *
- * Creating a file costs 50–100 µs on ext4 while other processes create files too, and one folder for each of 256 shards
- * once more that; appending 2 KB to a file that is open costs 3 µs. A task has dozens of small outputs. The design space:
+ * Creating a file costs 30–60 µs on ext4, and ten times that while others create files or after many were removed (the
+ * kernel passes over inodes that were in use a short time ago), and so does a folder for each of 256 shards; appending
+ * 2 KB to a file that is open costs 3 µs. A task has dozens of small outputs. The design space:
  *
  *   one archive per task       no sharing of equal files between tasks, none of blobs with a remote tier
  *   a database                 a lock, a dependency, and a second truth beside the files
@@ -25,7 +26,9 @@
  * what follows the prefix, or a pack without an index, is scanned. Whatever is no head is passed over until the next
  * one, so a torn tail, a hole of zeros or a flipped byte costs the records it lies in and no other.
  *
- * Measured, ext4, Node 20: see the package's README.
+ * Measured, 200 tasks with 2,100 outputs of 2 KB, first run, ext4: 2.4 → 1.6 s (5.6 → 3.8 s of CPU where files had just
+ * been removed), 3,166 → 251 files and folders, 11 → 5 MB of blocks. Taking in 2 KB, 16 KB, 64 KB: 34, 43, 93 µs of CPU
+ * against 607, 633, 629; copying out costs the same both ways, so the limit is where a kernel's copy begins to pay.
  */
 import type { Digest, DigestFunction, FileSystem } from "@kahn/core";
 import type { HashEngine } from "../hasher.ts";
