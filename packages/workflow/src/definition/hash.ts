@@ -1,0 +1,97 @@
+/**
+ * The structure of a graph, and its digest.
+ *
+ * Owns:      what of a graph a run under way depends on: start, names, kinds, declared versions, edges with their
+ *            classes and labels, barriers' defaults, keys with their reducers.
+ * Invariant: equal structure, equal digest, whatever the order of declaration of nodes and keys; the order of edges
+ *            of one node counts, since routing does.
+ */
+import type { Digest, Json } from "@kahn/core";
+import { canonicalJson, digestOf } from "@kahn/core";
+import type { AnyNode, FlowEdge } from "./nodes.ts";
+import type { StateSchema } from "./state.ts";
+import type { GraphStructure } from "./structure.ts";
+
+
+interface Parts {
+  readonly id: string;
+  readonly start: string;
+  readonly schema: StateSchema;
+  readonly nodes: ReadonlyMap<string, AnyNode>;
+  readonly outgoing: ReadonlyMap<string, readonly FlowEdge[]>;
+}
+
+/** Reads the structure of a graph. */
+export function structureOf({ id, start, schema, nodes, outgoing }: Parts): GraphStructure {
+  const keys = Object.entries(schema.keys).map(([name, key]) => [name, key.isBlob ? "blob" : key.reducer.name]);
+  return {
+    id,
+    start,
+    keys: Object.fromEntries(keys),
+    nodes: Object.fromEntries([...nodes].map(([name, node]) => [name, nodeStructure(node)])),
+    edges: Object.fromEntries([...outgoing].map(([from, edges]) => [from, edges.map(edgeStructure)])),
+  };
+}
+
+/** The digest of a structure. */
+export function graphHash(structure: GraphStructure): Digest {
+  return digestOf(canonicalJson(structure as unknown as Json));
+}
+
+/** One node: a text for an ordinary task, else its kind and what matters of it. */
+function nodeStructure(node: AnyNode): Json {
+  const shared = { version: node.version, targets: node.targets, join: node.join };
+  switch (node.kind) {
+    case "condition":
+      return { kind: "condition", ...shared, choices: node.choices.map(([target]) => target) };
+    case "barrier":
+      return { kind: "barrier", ...shared, onTimeout: node.onTimeout, onReject: node.onReject };
+    case "parallel": {
+      const branches = Object.entries(node.branches).map(([name, branch]) => [name, nodeStructure(branch as AnyNode)]);
+      return { kind: "parallel", ...shared, strategy: node.strategy, branches };
+    }
+    case "map":
+      return { kind: "map", ...shared, strategy: node.strategy, body: nodeStructure(node.shape as AnyNode) };
+    case "subgraph":
+      return { kind: "subgraph", ...shared, graph: node.graph.hash };
+    default:
+      return { kind: node.kind ?? "task", ...shared };
+  }
+}
+
+function edgeStructure(edge: FlowEdge): Json {
+  return {
+    kind: edge.kind,
+    to: edge.to,
+    label: edge.label,
+    maxVisits: edge.maxVisits,
+    onError: typeof edge.onError === "function" ? "predicate" : edge.onError,
+  };
+}
+
+/** One difference between two structures. */
+export interface StructureDifference {
+  readonly what: "start" | "key" | "node" | "edges";
+  readonly name: string;
+  readonly change: "added" | "removed" | "changed";
+}
+
+/** What differs between the structure that a run began with and another. */
+export function compareStructures(before: GraphStructure, after: GraphStructure): readonly StructureDifference[] {
+  const found: StructureDifference[] = [];
+  if (before.start !== after.start) found.push({ what: "start", name: after.start, change: "changed" });
+  const parts = [
+    ["key", before.keys, after.keys],
+    ["node", before.nodes, after.nodes],
+    ["edges", before.edges, after.edges],
+  ] as const;
+  for (const [what, old, fresh] of parts) {
+    for (const name of new Set([...Object.keys(old), ...Object.keys(fresh)])) {
+      const [a, b] = [old[name], fresh[name]];
+      if (a === undefined) found.push({ what, name, change: "added" });
+      else if (b === undefined) found.push({ what, name, change: "removed" });
+      else if (canonicalJson(a) !== canonicalJson(b)) found.push({ what, name, change: "changed" });
+    }
+  }
+  return found;
+}
