@@ -1,7 +1,7 @@
 /** `kahn cache`: the store of blobs and results. */
 
-import { clearStore, collectGarbage, storeStats, verifyStore } from "@kahn/cas";
-import { problem } from "@kahn/core";
+import { clearStore, collectGarbage, locateBlob, storeStats, verifyStore } from "@kahn/cas";
+import { type Digest, parseDigest, problem } from "@kahn/core";
 import { countText, painter, sizeText } from "@kahn/report";
 import type { ParsedArguments } from "../cli/arguments.ts";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
@@ -10,9 +10,9 @@ import { openSession, type WorkspaceSession } from "../session/workspace-session
 
 /** The command. */
 export const cache: Command = {
-  usage: "cache stats | gc | verify | clear",
+  usage: "cache stats | gc | verify | clear | find FILE",
   positionalsMin: 0,
-  positionalsMax: 1,
+  positionalsMax: 2,
   options: [
     { name: "json", help: "the figures as one JSON object" },
     { name: "dry", help: "with gc: say what would go, and remove nothing" },
@@ -21,7 +21,8 @@ export const cache: Command = {
 stats   how much is stored, and where
 gc      remove what was not used for longest, down to the limits of the configuration
 verify  read everything and compare it with its digest; what is corrupt is set aside, and its tasks run again
-clear   remove every blob and result; costs only time`,
+clear   remove every blob and result; costs only time
+find    where the content of FILE, or of a digest, is stored: file, offset and size`,
   examples: [["kahn cache verify", "exit code 1 when something was corrupt"]],
   async run(host, given) {
     const session = await openSession(host);
@@ -36,9 +37,13 @@ clear   remove every blob and result; costs only time`,
         return verify(session.value, given);
       case "clear":
         return clear(session.value);
+      case "find":
+        return find(session.value, given);
       default:
         return refuse(host, [
-          problem("arguments-count", `kahn cache has no "${what}"`, { next: "One of: stats, gc, verify, clear." }),
+          problem("arguments-count", `kahn cache has no "${what}"`, {
+            next: "One of: stats, gc, verify, clear, find.",
+          }),
         ]);
     }
   },
@@ -107,4 +112,38 @@ async function clear({ host, store, locations }: WorkspaceSession): Promise<numb
   if (!cleared.ok) return refuse(host, [cleared.problem]);
   host.stdout.write(`${locations.cache} is empty\n`);
   return EXIT.done;
+}
+
+/** Small files share packs, so a digest alone does not name a file of the cache. */
+async function find(session: WorkspaceSession, given: ParsedArguments): Promise<number> {
+  const { host, store } = session;
+  const text = given.positionals[1];
+  const digest = text === undefined ? undefined : digestMeant(session, text);
+  if (digest === undefined) {
+    return refuse(host, [
+      problem(
+        "arguments-count",
+        text === undefined ? "name a file or a digest" : `${text} is neither a file nor a digest`,
+        {
+          next: "kahn cache find packages/web/dist/index.js, for example.",
+        },
+      ),
+    ]);
+  }
+  const found = await locateBlob(store, digest);
+  if (!found.ok) return refuse(host, [found.problem]);
+  if (given.has("json")) host.stdout.write(`${JSON.stringify({ digest, ...found.value })}\n`);
+  else if (found.value === undefined) host.stdout.write(`${digest} is not in the cache\n`);
+  else {
+    const { path, offset, sizeBytes } = found.value;
+    host.stdout.write(`${digest}\n  ${path}, ${countText(sizeBytes, "byte")} from ${offset} on\n`);
+  }
+  return found.value === undefined ? EXIT.failed : EXIT.done;
+}
+
+function digestMeant({ host, ports }: WorkspaceSession, text: string): Digest | undefined {
+  const parsed = parseDigest(text);
+  if (parsed.ok) return parsed.value;
+  const [outcome] = ports.fs.hashMany([text.startsWith("/") ? text : `${host.directory}/${text}`]);
+  return outcome?.kind === "file" ? outcome.digest : undefined;
 }
