@@ -1,5 +1,5 @@
 // Goal: what was done can be looked at again, and what is kept can be measured, checked, trimmed and thrown away.
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { manifest, ROOT_MANIFEST, Workspace } from "./rig/workspace.ts";
 
@@ -100,6 +100,16 @@ test("cache stats, verify, gc and clear: what is there, that it is whole, and th
   expect((await work.run("build")).finished).toMatchObject({ cached: 2 });
   expect((await work.kahn("cache clear")).stdout).toContain("is empty");
   expect((await work.run("build")).finished).toMatchObject({ executed: 2 });
+});
+
+test("cache find names the place that holds the content of a file", async () => {
+  const work = pair();
+  await work.run("build");
+  const found = JSON.parse((await work.kahn("cache find packages/app/out --json")).stdout);
+  const stored = readFileSync(found.path).subarray(found.offset, found.offset + found.sizeBytes);
+  expect(stored).toEqual(readFileSync(work.path("packages/app/out")));
+  expect((await work.kahn("cache find packages/app/package.json")).exitCode).toBe(1);
+  expect((await work.kahn("cache find nothing")).exitCode).toBe(2);
 });
 
 test("doctor says what is there and what is wrong, with exit code 1 when something is", async () => {
