@@ -1,5 +1,4 @@
 /** Makes nodes of the kinds that have one: `barrier`, `map`, `parallel`, `subgraph`, `condition`, `action`. */
-import type { FlowGraph } from "./nodes.ts";
 import type {
   ActionNode,
   ActionSpec,
@@ -9,6 +8,7 @@ import type {
   BranchNode,
   ConditionNode,
   FanOptions,
+  FlowGraph,
   MapNode,
   NodeContext,
   NodeOptions,
@@ -16,6 +16,7 @@ import type {
   ParallelNode,
   PayloadOf,
   PayloadShape,
+  Returned,
   StandardSchema,
   SubgraphNode,
   WorkOptions,
@@ -41,7 +42,7 @@ export type MapSpec<S, N extends string, T> = NodeOptions<N> &
     | {
         readonly run: (
           context: NodeContext<S> & { readonly item: T; readonly index: number },
-        ) => NodeOutput<S, never> | undefined | void | Promise<NodeOutput<S, never> | undefined | void>;
+        ) => Returned<NodeOutput<S, never>> | Promise<Returned<NodeOutput<S, never>>>;
         readonly body?: undefined;
       }
     | { readonly run?: undefined; readonly body: (item: T, index: number) => BranchNode<S> }

@@ -1,8 +1,8 @@
 /** Drawings of a graph: Mermaid and DOT. */
-import type { FlowGraph } from "./nodes.ts";
+
 import { kindOf } from "./construct.ts";
+import type { FlowEdge, FlowGraph } from "./nodes.ts";
 import { END } from "./nodes.ts";
-import type { FlowEdge } from "./nodes.ts";
 
 const SHAPES: Readonly<Record<string, readonly [open: string, close: string]>> = {
   task: ["[", "]"],
@@ -32,7 +32,11 @@ export function toMermaid(graph: FlowGraph): string {
 
 /** The graph in the language of Graphviz. */
 export function toDot(graph: FlowGraph): string {
-  const lines = [`digraph ${JSON.stringify(graph.id)} {`, "  node [shape=box];", `  "$end" [shape=doublecircle, label="end"];`];
+  const lines = [
+    `digraph ${JSON.stringify(graph.id)} {`,
+    "  node [shape=box];",
+    `  "$end" [shape=doublecircle, label="end"];`,
+  ];
   for (const [name, node] of graph.nodes) {
     const shape = kindOf(node) === "barrier" ? "hexagon" : kindOf(node) === "condition" ? "diamond" : "box";
     lines.push(`  ${JSON.stringify(name)} [label=${JSON.stringify(node.label ?? name)}, shape=${shape}];`);

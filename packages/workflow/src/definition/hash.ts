@@ -12,7 +12,6 @@ import type { AnyNode, FlowEdge } from "./nodes.ts";
 import type { StateSchema } from "./state.ts";
 import type { GraphStructure } from "./structure.ts";
 
-
 interface Parts {
   readonly id: string;
   readonly start: string;

@@ -38,6 +38,10 @@ export interface NodeOutput<S = Readonly<Record<string, unknown>>, N extends str
   readonly cost?: number;
 }
 
+// biome-ignore lint/suspicious/noConfusingVoidType: what a function without `return` gives is `void`.
+/** An output, or nothing: a function without `return` is fine, too. */
+export type Returned<T> = T | undefined | void;
+
 /** How the parents of a join came out. */
 export type ParentOutcome = "arrived" | "skipped" | "failed" | "cancelled";
 
@@ -131,9 +135,7 @@ export interface WorkOptions<S> {
 /** An ordinary node. */
 export interface TaskNode<S, N extends string = string> extends NodeOptions<N>, WorkOptions<S> {
   readonly kind?: "task";
-  readonly run: (
-    context: NodeContext<S>,
-  ) => NodeOutput<S, N> | undefined | void | Promise<NodeOutput<S, N> | undefined | void>;
+  readonly run: (context: NodeContext<S>) => Returned<NodeOutput<S, N>> | Promise<Returned<NodeOutput<S, N>>>;
 }
 
 /** Goes to the first target whose predicate is true; none: on by its edges. */
@@ -161,18 +163,31 @@ type StandardResult<T> =
   | { readonly value: T; readonly issues?: undefined }
   | { readonly issues: readonly { readonly message: string }[] };
 
-type WordType<W> = W extends `string${string}` ? string : W extends `number${string}` ? number : W extends `boolean${string}` ? boolean : Json;
+type WordType<W> = W extends `string${string}`
+  ? string
+  : W extends `number${string}`
+    ? number
+    : W extends `boolean${string}`
+      ? boolean
+      : Json;
 /** The payload that a shape or schema accepts. */
-export type PayloadOf<A> = A extends StandardSchema<infer T>
-  ? T
-  : { readonly [K in keyof A as A[K] extends `${string}?` ? never : K]: WordType<A[K]> } & {
-      readonly [K in keyof A as A[K] extends `${string}?` ? K : never]?: WordType<A[K]>;
-    };
+export type PayloadOf<A> =
+  A extends StandardSchema<infer T>
+    ? T
+    : { readonly [K in keyof A as A[K] extends `${string}?` ? never : K]: WordType<A[K]> } & {
+        readonly [K in keyof A as A[K] extends `${string}?` ? K : never]?: WordType<A[K]>;
+      };
 
 /** What became of a barrier. */
 export type BarrierOutcome<P = unknown> =
   | { readonly kind: "approve"; readonly payload: P; readonly by?: string; readonly timedOut?: true }
-  | { readonly kind: "reject"; readonly reason: string; readonly payload?: P; readonly by?: string; readonly timedOut?: true }
+  | {
+      readonly kind: "reject";
+      readonly reason: string;
+      readonly payload?: P;
+      readonly by?: string;
+      readonly timedOut?: true;
+    }
   | { readonly kind: "modify"; readonly set: Readonly<Record<string, unknown>>; readonly by?: string }
   | { readonly kind: "reroute"; readonly to: string; readonly by?: string }
   | { readonly kind: "skip"; readonly timedOut: true };
@@ -198,7 +213,7 @@ export interface BarrierSpec<S, N extends string = string, P = unknown> extends 
   /** Where a rejection goes if no conditional edge takes it. `continue`: on by the normal edge. Left out: it fails. */
   readonly onReject?: { readonly goto: N } | "continue";
   /** Writes the decision into the state. */
-  readonly decided?: (outcome: BarrierOutcome<P>, state: Readonly<S>) => NodeOutput<S, N> | undefined | void;
+  readonly decided?: (outcome: BarrierOutcome<P>, state: Readonly<S>) => Returned<NodeOutput<S, N>>;
 }
 
 /** A node inside of a parallel or map: the same kinds, with nowhere to go but back. */
@@ -269,7 +284,7 @@ export interface ActionNode<S, N extends string = string> extends ActionSpec<S, 
 /** What `ActionNode` says besides its kind. */
 export interface ActionSpec<S, N extends string = string> extends NodeOptions<N>, WorkOptions<S> {
   readonly work: ActionWork | ((state: Readonly<S>) => ActionWork);
-  readonly result?: (outcome: ActionOutcome, state: Readonly<S>) => NodeOutput<S, N> | undefined | void;
+  readonly result?: (outcome: ActionOutcome, state: Readonly<S>) => Returned<NodeOutput<S, N>>;
 }
 
 /** A barrier of any payload. */
@@ -313,7 +328,9 @@ export interface EdgeSpec<S, N extends string = string> {
 }
 
 /** An edge as it is written. */
-export type Edge<S, N extends string = string> = readonly [from: N, to: N | End | readonly (N | End)[]] | EdgeSpec<S, N>;
+export type Edge<S, N extends string = string> =
+  | readonly [from: N, to: N | End | readonly (N | End)[]]
+  | EdgeSpec<S, N>;
 
 /** An edge as the machine reads it. */
 export interface FlowEdge extends Omit<EdgeSpec<Readonly<Record<string, unknown>>>, "to"> {

@@ -64,9 +64,9 @@ export function reduceValue(reducer: Reducer<never>, existing: unknown, value: u
     case "replace":
       return ok(value);
     case "append":
-      return lists(reducer, existing, value, (a, b) => (a.length === 0 ? b : [...a, ...b]));
+      return lists(reducer, { existing, value }, (a, b) => (a.length === 0 ? b : [...a, ...b]));
     case "union":
-      return lists(reducer, existing, value, unite);
+      return lists(reducer, { existing, value }, unite);
     case "merge":
       return mergeObjects(existing, value);
     case "sum":
@@ -83,14 +83,19 @@ export function isCustom(reducer: Reducer<never>): boolean {
   return reducer.name.startsWith("custom:");
 }
 
+interface Meeting {
+  readonly existing: unknown;
+  readonly value: unknown;
+}
+
 function lists(
   reducer: Reducer<never>,
-  existing: unknown,
-  value: unknown,
+  { existing, value }: Meeting,
   join: (a: readonly unknown[], b: readonly unknown[]) => readonly unknown[],
 ): Result<unknown, WriteProblem> {
   const before = existing ?? [];
-  if (!Array.isArray(before) || !Array.isArray(value)) return err(wrongType(reducer.name, "a list", before, value));
+  if (!Array.isArray(before) || !Array.isArray(value))
+    return err(wrongType(reducer.name, "a list", { existing: before, value }));
   return ok(join(before, value));
 }
 
@@ -105,7 +110,7 @@ function unite(a: readonly unknown[], b: readonly unknown[]): readonly unknown[]
 
 function mergeObjects(existing: unknown, value: unknown): Result<unknown, WriteProblem> {
   const before = existing ?? {};
-  if (!isPlain(before) || !isPlain(value)) return err(wrongType("merge", "an object", before, value));
+  if (!isPlain(before) || !isPlain(value)) return err(wrongType("merge", "an object", { existing: before, value }));
   return ok({ ...before, ...value });
 }
 
@@ -115,13 +120,13 @@ function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
 
 function numbers(name: "sum" | "min" | "max", existing: unknown, value: unknown): Result<unknown, WriteProblem> {
   if (!isNumber(value) || (existing !== undefined && !isNumber(existing))) {
-    return err(wrongType(name, "a number", existing, value));
+    return err(wrongType(name, "a number", { existing: existing, value }));
   }
   if (existing === undefined) return ok(value);
   if (name !== "sum") return ok((name === "min" ? value < existing : value > existing) ? value : existing);
   if (typeof value === "bigint" && typeof existing === "bigint") return ok(existing + value);
   if (typeof value === "bigint" || typeof existing === "bigint") {
-    return err(wrongType(name, "two numbers of one type", existing, value));
+    return err(wrongType(name, "two numbers of one type", { existing: existing, value }));
   }
   return ok(existing + value);
 }
@@ -143,7 +148,7 @@ function custom(reducer: Reducer<never>, existing: unknown, value: unknown): Res
   }
 }
 
-function wrongType(name: string, wanted: string, existing: unknown, value: unknown): WriteProblem {
+function wrongType(name: string, wanted: string, { existing, value }: Meeting): WriteProblem {
   return problem("flow-value-type", `the reducer "${name}" takes ${wanted}`, {
     facts: [
       ["there is", typeName(existing)],

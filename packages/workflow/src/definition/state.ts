@@ -5,7 +5,7 @@
  * Invariant: a reducer is declared with its key and nowhere else, so a graph means the same under every executor.
  */
 import type { Digest } from "@kahn/core";
-import { reduce, type Reducer } from "./reducers.ts";
+import { type Reducer, reduce } from "./reducers.ts";
 
 /** A large value: it lives in the durable value store, and the state holds only this. */
 export interface Blob {

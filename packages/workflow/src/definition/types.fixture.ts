@@ -1,5 +1,5 @@
 /** What the compiler must accept and refuse; checked by `tsc` alone. */
-import { barrier, map, parallel, subgraph, action, condition } from "./construct.ts";
+import { action, barrier, condition, map, parallel, subgraph } from "./construct.ts";
 import { defineGraph } from "./graph.ts";
 import { END } from "./nodes.ts";
 import { reduce } from "./reducers.ts";
@@ -49,14 +49,20 @@ export const research = defineGraph(S, {
       onReject: { goto: "plan" },
       decided: (outcome) => (outcome.kind === "approve" ? { set: { topic: outcome.payload.comment } } : undefined),
     }),
-    both: parallel({ left: { run: ({ state }) => ({ set: { topic: state.topic } }) }, right: { run: () => ({ add: { tokens: 1 } }) } }),
+    both: parallel({
+      left: { run: ({ state }) => ({ set: { topic: state.topic } }) },
+      right: { run: () => ({ add: { tokens: 1 } }) },
+    }),
     sub: subgraph({
       graph: inner,
       input: (s) => ({ x: s.tokens }),
       output: (inner) => ({ set: { tokens: inner.x } }),
     }),
     route: condition([["write", (s) => s.tokens > 3]]),
-    write: action({ work: { tasks: ["build"] }, result: (outcome) => ({ add: { tokens: outcome.kind === "tasks" ? outcome.cached : 0 } }) }),
+    write: action({
+      work: { tasks: ["build"] },
+      result: (outcome) => ({ add: { tokens: outcome.kind === "tasks" ? outcome.cached : 0 } }),
+    }),
     manual: { run: () => ({ add: { notes: "x", tokens: 2 } }) },
   },
   edges: [

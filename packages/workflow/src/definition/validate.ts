@@ -4,9 +4,17 @@
  * Invariant: linear in nodes and edges: knots are found by Tarjan's algorithm, never by listing cycles.
  */
 import type { Graph, Problem } from "@kahn/core";
-import { closestName, findCycles, graphFromLists, parseDurationMs, problem, reachableFrom, reverseGraph, warning } from "@kahn/core";
-import type { Edge, FlowEdge } from "./nodes.ts";
-import type { AnyNode } from "./nodes.ts";
+import {
+  closestName,
+  findCycles,
+  graphFromLists,
+  parseDurationMs,
+  problem,
+  reachableFrom,
+  reverseGraph,
+  warning,
+} from "@kahn/core";
+import type { AnyNode, Edge, FlowEdge } from "./nodes.ts";
 import { END } from "./nodes.ts";
 
 /** What is checked. */
@@ -31,7 +39,11 @@ export function normalEdges(edges: readonly Edge<Readonly<Record<string, unknown
   });
 }
 
-function classOf(spec: { readonly fallback?: true; readonly onError?: unknown; readonly when?: unknown }): FlowEdge["kind"] {
+function classOf(spec: {
+  readonly fallback?: true;
+  readonly onError?: unknown;
+  readonly when?: unknown;
+}): FlowEdge["kind"] {
   if (spec.onError !== undefined) return "error";
   if (spec.fallback === true) return "fallback";
   return spec.when === undefined ? "normal" : "conditional";
@@ -158,9 +170,13 @@ function* exitProblems(draft: Draft): Iterable<Problem> {
   }
   for (const [name, count] of normal) {
     if (count < 2) continue;
-    yield problem("flow-edges-ambiguous", `graph "${draft.id}": "${name}" has ${count} normal edges, and one is taken`, {
-      next: `Write one edge with all targets to start them together, or give all but one a "when".`,
-    });
+    yield problem(
+      "flow-edges-ambiguous",
+      `graph "${draft.id}": "${name}" has ${count} normal edges, and one is taken`,
+      {
+        next: `Write one edge with all targets to start them together, or give all but one a "when".`,
+      },
+    );
   }
   for (const [name, node] of draft.nodes) {
     if (leaves.has(name) || [...namedTargets(name, node)].length > 0) continue;
@@ -177,9 +193,13 @@ function* joinProblems(draft: Draft): Iterable<Problem> {
     const count = parents.get(name)?.size ?? 0;
     const needed = typeof node.join === "object" ? node.join.quorum : 1;
     if (count >= needed && needed >= 1) continue;
-    yield problem("flow-join-unsatisfiable", `graph "${draft.id}": join "${name}" waits for ${needed} of ${count} parents`, {
-      next: "Add the edges that are missing, or ask for fewer.",
-    });
+    yield problem(
+      "flow-join-unsatisfiable",
+      `graph "${draft.id}": join "${name}" waits for ${needed} of ${count} parents`,
+      {
+        next: "Add the edges that are missing, or ask for fewer.",
+      },
+    );
   }
 }
 
@@ -237,7 +257,9 @@ function* cycleWarnings(draft: Draft): Iterable<Problem> {
       next: "Only maxSteps ends it; give one of its edges a maxVisits.",
     });
     const inCycle = new Set(cycle);
-    const falling = draft.edges.find((edge) => edge.kind === "fallback" && inCycle.has(edge.from) && inCycle.has(edge.to[0]!));
+    const falling = draft.edges.find(
+      (edge) => edge.kind === "fallback" && inCycle.has(edge.from) && inCycle.has(edge.to[0]!),
+    );
     if (falling === undefined) continue;
     yield warning("flow-fallback-cycle", `graph "${draft.id}": the fallback edge ${falling.id} is part of a cycle`, {
       next: "A node that cannot do its work is asked again and again; lead the fallback out, or bound it by maxVisits.",

@@ -1,0 +1,176 @@
+/**
+ * Barriers: opened, decided, timed out.
+ *
+ * Invariant: an open barrier is in the journal before anybody is told of it; it ends by a recorded decision or by its
+ *            own timeout, and by nothing else: a cancel leaves it open.
+ */
+import { parseDurationMs } from "@kahn/core";
+import { errorOfProblem } from "../definition/failure.ts";
+import type { AnyBarrier, AnyNode, BarrierOutcome } from "../definition/nodes.ts";
+import { rejected } from "./complete.ts";
+import type { Desk } from "./desk.ts";
+import type { Output } from "./output.ts";
+import { NOTHING, readOutput } from "./output.ts";
+import type { RecordedDecision } from "./records.ts";
+import type { Visit } from "./run-state.ts";
+
+type Barrier = AnyBarrier<Readonly<Record<string, unknown>>>;
+
+/** A decision that answers a barrier. */
+export interface Answer {
+  readonly token: string;
+  readonly decision: RecordedDecision;
+  readonly by: string | undefined;
+}
+
+/** Opens a barrier, or takes up one that is open already; a decision that waits for it answers at once. */
+export function openBarrier(desk: Desk, visit: Visit, node: Barrier): void {
+  if (visit.phase.kind !== "barrier") {
+    const { payload, timeout } = node;
+    const shown = desk.guard(`payload of ${visit.id}`, () => payload?.(visit.input));
+    if (!shown.ok) return void desk.moves.push({ move: "fail", visit, error: shown.error });
+    const encoded = shown.value === undefined ? undefined : desk.codec.encode(shown.value);
+    if (encoded?.ok === false)
+      return void desk.moves.push({ move: "fail", visit, error: errorOfProblem(encoded.problem) });
+    const due = timeout === undefined ? {} : { dueMs: desk.nowMs + parseDurationMs(timeout)! };
+    desk.emit({
+      k: "wait",
+      v: visit.id,
+      t: desk.t,
+      ...due,
+      ...(encoded === undefined ? {} : { payload: encoded.value }),
+    });
+  }
+  const answer = waitingAnswer(desk, visit);
+  if (answer !== undefined) {
+    resolve(desk, visit, answer);
+    return;
+  }
+  const { phase } = visit;
+  if (phase.kind === "barrier" && phase.dueMs !== undefined) {
+    desk.effects.push({ kind: "timer", visit: visit.id, dueMs: phase.dueMs });
+  }
+}
+
+/** A decision made for this very visit comes first, then the oldest one for every occurrence. */
+function waitingAnswer(desk: Desk, visit: Visit): Answer | undefined {
+  const { early, wildcards } = desk.state;
+  const path = staticPath(visit.id);
+  return (
+    early.find((each) => each.v === visit.id) ??
+    wildcards.find((each) => matchesPath(each.node, path) && (each.untilMs === undefined || each.untilMs > desk.nowMs))
+  );
+}
+
+/** A visit's path without occurrences: `sub#1/review#2` → `sub/review`. */
+export function staticPath(id: string): string {
+  return id.replace(/#\d+/g, "");
+}
+
+/** Whether a pattern names a path; `*` stands for one part. */
+export function matchesPath(pattern: string, path: string): boolean {
+  if (pattern === path) return true;
+  if (!pattern.includes("*")) return false;
+  const wanted = pattern.split("/");
+  const parts = path.split("/");
+  return wanted.length === parts.length && wanted.every((part, index) => part === "*" || part === parts[index]);
+}
+
+/** A timer has fired: a barrier's time is up, or a delay before an attempt. */
+export function onDue(desk: Desk, id: string): void {
+  const visit = desk.state.visits.get(id);
+  if (visit === undefined || desk.stopping !== undefined) return;
+  const { phase } = visit;
+  if (phase.kind === "backoff") return void desk.moves.push({ move: "launch", visit });
+  if (phase.kind !== "barrier" || phase.dueMs === undefined) return;
+  if (phase.dueMs > desk.nowMs) return void desk.effects.push({ kind: "timer", visit: id, dueMs: phase.dueMs });
+  const node = desk.nodeOf(visit) as Barrier;
+  const fallback = node.onTimeout ?? "reject";
+  desk.emit({ k: "out", v: id, t: desk.t, timedOut: fallback });
+  const reason = "no decision in time";
+  const outcome: BarrierOutcome =
+    fallback === "approve"
+      ? { kind: "approve", payload: {}, timedOut: true }
+      : fallback === "skip"
+        ? { kind: "skip", timedOut: true }
+        : { kind: "reject", reason, timedOut: true };
+  finish(desk, { visit, node, outcome });
+}
+
+/** Answers an open barrier with a recorded decision. */
+export function resolve(desk: Desk, visit: Visit, { token, decision, by }: Answer): void {
+  desk.emit({ k: "out", v: visit.id, t: desk.t, token, decision, ...(by === undefined ? {} : { by }) });
+  const who = by === undefined ? {} : { by };
+  finish(desk, { visit, node: desk.nodeOf(visit) as Barrier, outcome: { ...outcomeOf(desk, decision), ...who } });
+}
+
+function outcomeOf(desk: Desk, decision: RecordedDecision): BarrierOutcome {
+  const { decode } = desk.context;
+  switch (decision.kind) {
+    case "approve":
+      return { kind: "approve", payload: decision.payload === undefined ? {} : decode(decision.payload) };
+    case "reject": {
+      const payload = decision.payload === undefined ? {} : { payload: decode(decision.payload) };
+      return { kind: "reject", reason: decision.reason, ...payload };
+    }
+    case "modify":
+      return {
+        kind: "modify",
+        set: Object.fromEntries(Object.entries(decision.set).map(([key, json]) => [key, decode(json)])),
+      };
+    default:
+      return decision;
+  }
+}
+
+interface Finish {
+  readonly visit: Visit;
+  readonly node: Barrier;
+  readonly outcome: BarrierOutcome;
+}
+
+function finish(desk: Desk, { visit, node, outcome }: Finish): void {
+  const frame = desk.frameOf(visit);
+  const values = visit.parent === undefined ? frame.values : visit.input;
+  const written = desk.guard(`decided of ${visit.id}`, () => node.decided?.(outcome as BarrierOutcome<never>, values));
+  if (!written.ok) return void desk.moves.push({ move: "fail", visit, error: written.error });
+  const place = { schema: desk.graphOf(frame).schema, values, codec: desk.codec, path: visit.id };
+  const base = withModification(written.value, outcome);
+  const read = base === undefined ? { ok: true as const, value: NOTHING } : readOutput(base, place);
+  if (!read.ok) return void desk.moves.push({ move: "fail", visit, error: errorOfProblem(read.problem) });
+  const isRefused = outcome.kind === "reject" && visit.parent !== undefined && node.onReject !== "continue";
+  if (isRefused) {
+    const error = errorOfProblem(rejected(visit.id, outcome.reason));
+    return void desk.moves.push({ move: "fail", visit, error });
+  }
+  const output: Output = outcome.kind === "reroute" ? { ...read.value, goto: outcome.to } : read.value;
+  desk.moves.push({ move: "complete", visit, output, facts: { decision: outcome } });
+}
+
+/** What a person changes is put as it is, past the reducers. */
+function withModification(given: unknown, outcome: BarrierOutcome): unknown {
+  if (outcome.kind !== "modify") return given;
+  const output = (given ?? {}) as { readonly replace?: Readonly<Record<string, unknown>> };
+  return { ...output, replace: { ...outcome.set, ...output.replace } };
+}
+
+/** The barrier that a path without occurrences names. */
+export function barrierAt(nodes: ReadonlyMap<string, AnyNode>, path: string): Barrier | undefined {
+  const [head, ...rest] = path.split("/");
+  return descend(nodes.get(head!), rest);
+}
+
+function descend(node: AnyNode | undefined, rest: readonly string[]): Barrier | undefined {
+  const [next, ...after] = rest;
+  if (next === undefined) return node?.kind === "barrier" ? node : undefined;
+  switch (node?.kind) {
+    case "subgraph":
+      return descend(node.graph.nodes.get(next), after);
+    case "parallel":
+      return descend(node.branches[next] as AnyNode | undefined, after);
+    case "map":
+      return descend(node.shape as AnyNode, after);
+    default:
+      return undefined;
+  }
+}

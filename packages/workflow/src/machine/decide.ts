@@ -1,0 +1,156 @@
+/**
+ * Decisions as they come in: recorded with an answer to whoever sent them, whatever the answer is.
+ *
+ * Answers: `accepted` (it answers the open barrier, or waits for it), `duplicate` (the barrier has one waiting),
+ * `late` (that occurrence is over), `unknown` (no such barrier), `invalid` (what it says is impossible there).
+ */
+import { barrierAt, matchesPath, resolve, staticPath } from "./barriers.ts";
+import type { Desk } from "./desk.ts";
+import type { DecisionRecord, RecordedDecision } from "./records.ts";
+import { isNamedTarget } from "./route.ts";
+import { ROOT, type RunState, type Visit } from "./run-state.ts";
+
+/** A decision, its payload checked and its values encoded. */
+export interface DecideRequest {
+  /** The visit of a barrier, such as `review#1`. */
+  readonly barrier?: string;
+  /** Or every occurrence of a node, such as `sub/review`; `*` stands for one part. */
+  readonly node?: string;
+  readonly decision: RecordedDecision;
+  readonly by?: string;
+  /** Of a wildcard: how many occurrences it answers, and until which wall time it does. */
+  readonly count?: number;
+  readonly untilMs?: number;
+  readonly cmd?: string;
+  /** What is wrong with the payload, if something is. */
+  readonly invalid?: string;
+}
+
+/** Records a decision, answers its sender, and answers the barriers that it is for. */
+export function onDecide(desk: Desk, request: DecideRequest): void {
+  const { state } = desk;
+  const known = request.cmd === undefined ? undefined : state.commands.find((each) => each.id === request.cmd);
+  if (known !== undefined) {
+    const ack = known.ack === "done" ? "accepted" : known.ack;
+    return void desk.effects.push({ kind: "answer", ack, token: known.token });
+  }
+  const token = `d${state.decisions + 1}`;
+  const { ack, why } = judge(desk, request);
+  const { barrier: v, node, decision, by, count, untilMs, cmd } = request;
+  const record: DecisionRecord = {
+    k: "dec",
+    t: desk.t,
+    token,
+    decision,
+    ack,
+    ...(v === undefined ? {} : { v }),
+    ...(node === undefined ? {} : { node }),
+    ...(by === undefined ? {} : { by }),
+    ...(count === undefined ? {} : { count }),
+    ...(untilMs === undefined ? {} : { untilMs }),
+    ...(cmd === undefined ? {} : { cmd }),
+    ...(why === undefined ? {} : { why }),
+  };
+  desk.emit(record);
+  desk.effects.push({ kind: "answer", ack, token, ...(why === undefined ? {} : { why }) });
+  if (ack === "accepted") answerOpen(desk, request, token);
+}
+
+function answerOpen(desk: Desk, { barrier, node, decision, by }: DecideRequest, token: string): void {
+  if (desk.stopping !== undefined && desk.stopping.how !== "passive") return; // It waits in the state, for the resume.
+  for (const visit of [...desk.state.visits.values()]) {
+    if (visit.phase.kind !== "barrier" || desk.isDrained(visit.id)) continue;
+    const isMeant = barrier === undefined ? matchesPath(node!, staticPath(visit.id)) : visit.id === barrier;
+    const isLeft = node === undefined || desk.state.wildcards.some((each) => each.token === token);
+    if (isMeant && isLeft) resolve(desk, visit, { token, decision, by });
+  }
+}
+
+interface Judgement {
+  readonly ack: DecisionRecord["ack"];
+  readonly why?: string;
+}
+
+function judge(desk: Desk, request: DecideRequest): Judgement {
+  const { state } = desk;
+  const path = request.barrier === undefined ? (request.node ?? "") : staticPath(request.barrier);
+  const barrier = barrierAt(desk.graph.nodes, path);
+  if (barrier === undefined) return { ack: "unknown", why: `there is no barrier "${path}"` };
+  if (request.barrier !== undefined) {
+    const standing = standingOf(state, request.barrier);
+    if (standing === "unknown") return { ack: "unknown", why: `"${request.barrier}" is no visit of a barrier` };
+    if (standing === "over") return { ack: "late", why: "that occurrence is over" };
+    if (state.early.some((each) => each.v === request.barrier))
+      return { ack: "duplicate", why: "it has a decision already" };
+  }
+  if (state.status === "completed") return { ack: "late", why: "the run is over" };
+  const invalid = request.invalid ?? impossible(desk, request, path);
+  return invalid === undefined ? { ack: "accepted" } : { ack: "invalid", why: invalid };
+}
+
+/** What a decision asks for that cannot be done at this barrier. */
+function impossible(desk: Desk, { decision }: DecideRequest, path: string): string | undefined {
+  const parts = path.split("/");
+  const graph = graphAt(desk, parts.slice(0, -1));
+  if (graph === undefined) {
+    return decision.kind === "reroute" ? "a branch cannot be rerouted" : undefined;
+  }
+  if (decision.kind === "modify") {
+    const unknown = Object.keys(decision.set).find((key) => !Object.hasOwn(graph.schema.keys, key));
+    return unknown === undefined ? undefined : `the state has no key "${unknown}"`;
+  }
+  if (decision.kind !== "reroute") return undefined;
+  const name = parts.at(-1)!;
+  const isEdge = graph.outgoing.get(name)?.some((edge) => edge.to.includes(decision.to)) === true;
+  return isEdge || isNamedTarget(graph, name, decision.to)
+    ? undefined
+    : `no edge leads from "${name}" to "${decision.to}"`;
+}
+
+/** The graph at a path of subgraphs; `undefined` where the path ends in branches. */
+function graphAt(desk: Desk, parts: readonly string[]) {
+  let graph = desk.graph;
+  for (const part of parts) {
+    const node = graph.nodes.get(part);
+    if (node?.kind !== "subgraph") return undefined;
+    graph = node.graph;
+  }
+  return graph;
+}
+
+/** Whether a visit is open, still to come, or over. */
+function standingOf(state: RunState, id: string): "open" | "ahead" | "over" | "unknown" {
+  const parts = id.split("/");
+  let above: Visit | undefined;
+  let frame = ROOT;
+  for (let depth = 0; depth < parts.length; depth++) {
+    const prefix = parts.slice(0, depth + 1).join("/");
+    const open = state.visits.get(prefix);
+    if (open === undefined) return closedStanding(state, { part: parts[depth]!, above, frame });
+    above = open;
+    if (open.phase.kind === "subgraph") frame = open.id;
+  }
+  return "open";
+}
+
+function closedStanding(
+  state: RunState,
+  { part, above, frame }: { readonly part: string; readonly above: Visit | undefined; readonly frame: string },
+): "ahead" | "over" | "unknown" {
+  if (above?.phase.kind === "fan") {
+    const { done, failed } = above.phase.fan;
+    return done.has(part) || failed.has(part) ? "over" : "ahead";
+  }
+  const match = /^(.+)#([1-9]\d*)$/.exec(part);
+  if (match === null) return above === undefined ? "unknown" : "ahead";
+  const count = state.frames.get(frame)?.counts.get(match[1]!) ?? 0;
+  return Number(match[2]) <= count ? "over" : "ahead";
+}
+
+/** Takes back a wildcard or a decision that still waits. */
+export function onRevoke(desk: Desk, { token, cmd }: { readonly token: string; readonly cmd?: string }): void {
+  const { early, wildcards } = desk.state;
+  const isThere = early.some((each) => each.token === token) || wildcards.some((each) => each.token === token);
+  if (isThere) desk.emit({ k: "revoke", t: desk.t, token, ...(cmd === undefined ? {} : { cmd }) });
+  desk.effects.push({ kind: "answer", ack: isThere ? "accepted" : "unknown", token });
+}

@@ -1,0 +1,112 @@
+/** The fold of records about the run as a whole: its end, its resumption, its forks. */
+import { dropFrame } from "./closing.ts";
+import { decodeAll, type FoldContext, fanOf, frameOf, startNode, tell } from "./folding.ts";
+import type { FlowRecord } from "./records.ts";
+import type { RunState, Visit } from "./run-state.ts";
+import { ACTIVE, ROOT } from "./run-state.ts";
+
+type RunRecord = Extract<FlowRecord, { k: "cp" | "cancel" | "end" | "left" | "resume" }>;
+
+/** Applies a record about the run. */
+export function foldRun(state: RunState, record: RunRecord, context: FoldContext): void {
+  switch (record.k) {
+    case "cp":
+      state.checkpoints.push({ name: record.name, seq: state.seq });
+      tell(state, context, () => ({ type: "checkpoint.saved", name: record.name }));
+      return;
+    case "cancel": {
+      const { reason, by, cmd } = record;
+      state.cancelling = { reason, by };
+      if (cmd !== undefined) state.commands.push({ id: cmd, ack: "done", token: "" });
+      tell(state, context, () => ({ type: "run.cancelling", reason, ...(by === undefined ? {} : { by }) }));
+      return;
+    }
+    case "left":
+      tell(state, context, () => ({ type: "run.suspended", reason: record.reason }));
+      return;
+    case "resume":
+      foldResume(state, record, context);
+      return;
+    default:
+      foldEnd(state, record, context);
+      return;
+  }
+}
+
+function foldEnd(state: RunState, record: Extract<FlowRecord, { k: "end" }>, context: FoldContext): void {
+  state.status = record.status;
+  state.error = record.error;
+  const abandoned = record.abandoned === undefined ? {} : { abandoned: record.abandoned };
+  const reason = state.cancelling?.reason ?? "";
+  state.cancelling = undefined;
+  if (record.status === "completed") {
+    state.visits.clear();
+    tell(state, context, () => ({ type: "run.completed" }));
+  } else if (record.status === "cancelled") {
+    tell(state, context, () => ({ type: "run.cancelled", reason, ...abandoned }));
+  } else tell(state, context, () => ({ type: "run.failed", error: record.error!, ...abandoned }));
+}
+
+function foldResume(state: RunState, record: Extract<FlowRecord, { k: "resume" }>, context: FoldContext): void {
+  if (state.status !== "running") state.cancelling = undefined;
+  state.status = "running";
+  state.error = undefined;
+  state.version = record.version;
+  state.hash = record.hash;
+  if (record.maxSteps !== undefined) state.maxSteps = record.maxSteps;
+  if (record.structure !== undefined) {
+    state.structure = record.structure;
+    frameOf(state, ROOT).keys = record.structure.keys;
+  }
+  if (record.rename !== undefined) rename(state, record.rename);
+  if (record.retry === 1) {
+    for (const visit of state.visits.values()) if (visit.error !== undefined) tryAgain(state, visit);
+  }
+  tell(state, context, () => ({ type: "run.resumed", mode: record.mode, version: record.version }));
+}
+
+/** A failed run that is resumed gives what failed its attempts anew. */
+function tryAgain(state: RunState, visit: Visit): void {
+  visit.error = undefined;
+  visit.attempt = 1;
+  if (visit.parent !== undefined) fanOf(state, visit.parent).failed.delete(visit.node);
+  if (visit.phase.kind === "backoff") visit.phase = ACTIVE;
+}
+
+/** Nodes of the run's own frame that have other names in the graph that goes on. */
+function rename(state: RunState, names: Readonly<Record<string, string>>): void {
+  for (const visit of [...state.visits.values()]) {
+    const name = names[visit.node];
+    if (visit.frame !== ROOT || visit.parent !== undefined || name === undefined || visit.phase.kind === "fan")
+      continue;
+    const frame = frameOf(state, ROOT);
+    const occurrence = (frame.counts.get(name) ?? 0) + 1;
+    frame.counts.set(name, occurrence);
+    state.visits.delete(visit.id);
+    state.visits.set(`${name}#${occurrence}`, { ...visit, id: `${name}#${occurrence}`, node: name, occurrence });
+  }
+}
+
+/** A fork begins to differ from its parent. */
+export function foldEdit(state: RunState, record: Extract<FlowRecord, { k: "edit" }>, context: FoldContext): void {
+  const frame = frameOf(state, ROOT);
+  state.status = "running";
+  state.error = undefined;
+  state.cancelling = undefined;
+  frame.ended = false;
+  frame.values = { ...frame.values, ...decodeAll(record.r ?? {}, context) };
+  for (const visit of state.visits.values()) if (visit.error !== undefined) tryAgain(state, visit);
+  for (const key of Object.keys(record.r ?? {})) {
+    tell(state, context, () => ({
+      type: "state.changed",
+      path: "",
+      frame: ROOT,
+      key,
+      op: "put",
+      value: record.r![key]!,
+    }));
+  }
+  if (record.then === undefined) return;
+  dropFrame(state, frame, (body) => tell(state, context, body));
+  startNode({ state, context, frame }, record.then);
+}

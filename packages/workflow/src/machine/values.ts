@@ -1,0 +1,219 @@
+/**
+ * Values as journals hold them.
+ *
+ * Owns:      the encoding of what JSON cannot say (dates, maps, sets, bigints, bytes, NaN), and the way of large values
+ *            into the durable value store.
+ * Invariant: decoding gives back what was encoded; a value that cannot be kept is refused by name, never turned into
+ *            null; nothing is revived by the name of a class. What is in the state is frozen.
+ */
+import type { Digest, Json, Problem, Result } from "@kahn/core";
+import { err, ok, ProblemError, problem } from "@kahn/core";
+import type { WriteProblem } from "../definition/reducers.ts";
+
+/** Where large values are kept: `ValueStore` of `@kahn/cas`, or memory. */
+export interface FlowValues {
+  put(bytes: Uint8Array): Result<Digest, Problem>;
+  get(digest: Digest): Result<Uint8Array | undefined, Problem>;
+  flush(): Promise<Result<void, Problem>>;
+}
+
+/** A value of more characters than this goes to the value store. */
+export const INLINE_MAX = 4096;
+/** Deeper than this is taken for a value that contains itself. */
+const DEPTH_MAX = 200;
+
+/** Raised inside a walk; turned into a problem at its border. */
+class Unserialisable extends Error {
+  readonly at: string;
+  constructor(what: string, at: string) {
+    super(what);
+    this.at = at;
+  }
+}
+
+/** Encodes and decodes the values of one flow. */
+export class ValueCodec {
+  readonly #values: FlowValues;
+  /** Values behind references made here, so that what was just written is not read again. */
+  readonly #known = new WeakMap<object, unknown>();
+  #size = 0;
+  #special = false;
+
+  /** @param values keeps what is large. */
+  constructor(values: FlowValues) {
+    this.#values = values;
+  }
+
+  /** The stored form; freezes the value. */
+  encode(value: unknown): Result<Json, WriteProblem> {
+    if (typeof value === "number" && Number.isFinite(value)) return ok(value);
+    if (typeof value === "boolean" || value === null) return ok(value);
+    if (typeof value === "string" && value.length <= INLINE_MAX) return ok(value);
+    this.#size = 0;
+    this.#special = false;
+    try {
+      const tree = this.#walk(value, "", 0);
+      const json: Json = this.#special ? { $: "c", v: tree } : tree;
+      return this.#size > INLINE_MAX ? this.#store(json, value) : ok(json);
+    } catch (error) {
+      if (!(error instanceof Unserialisable)) throw error;
+      return err(
+        problem("flow-value-unserialisable", `${error.message} cannot be kept`, {
+          facts: [["at", error.at === "" ? "the value itself" : error.at]],
+          next: "Write plain data: JSON, Date, Map, Set, bigint or bytes; for anything else write what it is made from.",
+        }),
+      );
+    }
+  }
+
+  /** The value behind a stored form. Throws `ProblemError` when it is gone or damaged. */
+  decode(json: Json): unknown {
+    if (typeof json !== "object" || json === null || Array.isArray(json)) return json;
+    const form = json as { readonly $?: Json; readonly v?: Json; readonly d?: Json };
+    if (form.$ === undefined) return json;
+    if (form.$ === "d") return this.#known.get(json) ?? this.#load(json, form.d as Digest);
+    return freeze(revive(form.v!));
+  }
+
+  #store(json: Json, value: unknown): Result<Json, WriteProblem> {
+    const bytes = Buffer.from(JSON.stringify(json));
+    const put = this.#values.put(bytes);
+    if (!put.ok) throw new ProblemError(put.problem);
+    const reference = { $: "d", d: put.value };
+    this.#known.set(reference, value);
+    return ok(reference);
+  }
+
+  #load(reference: object, digest: Digest): unknown {
+    const bytes = this.#values.get(digest);
+    if (!bytes.ok) throw new ProblemError(bytes.problem);
+    if (bytes.value === undefined) {
+      throw new ProblemError(
+        problem("flow-value-missing", `the value ${digest} that this run refers to is gone`, {
+          next: "Restore the folder of durable values, or fork the run from a point before the value was written.",
+        }),
+      );
+    }
+    const value = freeze(this.decode(JSON.parse(Buffer.from(bytes.value).toString("utf8")) as Json));
+    this.#known.set(reference, value);
+    return value;
+  }
+
+  #walk(value: unknown, at: string, depth: number): Json {
+    if (depth > DEPTH_MAX) throw new Unserialisable("A value that contains itself, or is nested too deeply,", at);
+    switch (typeof value) {
+      case "string":
+        this.#size += value.length + 2;
+        return value;
+      case "number":
+        this.#size += 8;
+        return Number.isFinite(value) ? value : this.#tag("n", String(value));
+      case "boolean":
+        this.#size += 5;
+        return value;
+      case "bigint":
+        return this.#tag("i", String(value));
+      case "object":
+        return value === null ? null : this.#object(value, at, depth);
+      default:
+        throw new Unserialisable(`A ${typeof value}`, at);
+    }
+  }
+
+  #object(value: object, at: string, depth: number): Json {
+    if (Array.isArray(value)) {
+      Object.freeze(value);
+      this.#size += 2 + value.length;
+      const items = value.map((item: unknown, index) =>
+        item === undefined ? null : this.#walk(item, `${at}[${index}]`, depth + 1),
+      );
+      return this.#special ? items : (value as Json);
+    }
+    if (value instanceof Date) return this.#tag("t", value.getTime());
+    if (value instanceof Uint8Array) return this.#tag("b", Buffer.from(value).toString("base64"));
+    if (value instanceof Map) {
+      const entries = [...value].map(([key, item], index) => [
+        this.#walk(key, `${at}<${index}>`, depth + 1),
+        this.#walk(item, `${at}<${index}>`, depth + 1),
+      ]);
+      return this.#tag("m", entries);
+    }
+    if (value instanceof Set)
+      return this.#tag(
+        "s",
+        [...value].map((item) => this.#walk(item, at, depth + 1)),
+      );
+    const prototype: unknown = Object.getPrototypeOf(value);
+    if (prototype !== Object.prototype && prototype !== null) {
+      throw new Unserialisable(`An object of class ${value.constructor?.name ?? "?"}`, at);
+    }
+    return this.#record(value as Readonly<Record<string, unknown>>, at, depth);
+  }
+
+  #record(value: Readonly<Record<string, unknown>>, at: string, depth: number): Json {
+    Object.freeze(value);
+    const members: Record<string, Json> = {};
+    for (const key of Object.keys(value)) {
+      if (value[key] === undefined) continue;
+      this.#size += key.length + 4;
+      members[key] = this.#walk(value[key], at === "" ? key : `${at}.${key}`, depth + 1);
+    }
+    if (Object.hasOwn(value, "$")) return this.#tag("o", members);
+    return this.#special ? members : (value as Json);
+  }
+
+  #tag(kind: string, v: Json): Json {
+    this.#special = true;
+    this.#size += 16 + (typeof v === "string" ? v.length : 0);
+    return { $: kind, v };
+  }
+}
+
+function revive(json: Json): unknown {
+  if (typeof json !== "object" || json === null) return json;
+  if (Array.isArray(json)) return json.map((item) => revive(item as Json));
+  const { $: kind, v = null } = json as { readonly $?: Json; readonly v?: Json };
+  if (kind === undefined) return reviveMembers(json as { readonly [key: string]: Json });
+  switch (kind) {
+    case "n":
+      return Number(v);
+    case "i":
+      return BigInt(v as string);
+    case "t":
+      return new Date(v as number);
+    case "b":
+      return new Uint8Array(Buffer.from(v as string, "base64"));
+    case "m":
+      return new Map((v as readonly (readonly [Json, Json])[]).map(([key, item]) => [revive(key), revive(item)]));
+    case "s":
+      return new Set((v as readonly Json[]).map(revive));
+    default:
+      return reviveMembers(v as { readonly [key: string]: Json });
+  }
+}
+
+function reviveMembers(members: { readonly [key: string]: Json }): unknown {
+  return Object.fromEntries(Object.entries(members).map(([key, item]) => [key, revive(item)]));
+}
+
+/** Freezes plain data, so that no node changes the state by accident. */
+export function freeze(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value) || ArrayBuffer.isView(value)) return value;
+  Object.freeze(value);
+  for (const item of Object.values(value)) freeze(item);
+  return value;
+}
+
+/** Large values in memory, for flows that keep nothing. */
+export function memoryValues(hash: (bytes: Uint8Array) => Digest): FlowValues {
+  const kept = new Map<Digest, Uint8Array>();
+  return {
+    put: (bytes) => {
+      const digest = hash(bytes);
+      kept.set(digest, bytes);
+      return ok(digest);
+    },
+    get: (digest) => ok(kept.get(digest)),
+    flush: async () => ok(undefined),
+  };
+}

@@ -1,0 +1,122 @@
+/**
+ * Admission of attempts that claim something, through the kernel: places, mutexes, pools and tags of a flow.
+ *
+ * Invariant: attempts that claim nothing never come here, so a chain of trivial steps costs no kernel node. Settled
+ *            nodes are folded away: when nothing is admitted, or when many have settled, a fresh kernel takes over what
+ *            runs and waits.
+ */
+import type { ResourceClaim, ResourceLimits } from "@kahn/core";
+import type { KernelEvent, KernelState, NodeSpec } from "@kahn/scheduler";
+import { createKernel, step } from "@kahn/scheduler";
+
+interface Entry {
+  readonly claim: ResourceClaim;
+  readonly start: () => void;
+  node: number;
+  effect: number;
+  phase: "waiting" | "running";
+}
+
+/** A place in the queue, or what it led to. */
+export interface Admitted {
+  /** Gives back what was claimed, or leaves the queue. May be repeated. */
+  done(): void;
+}
+
+const SETTLED_MAX = 10_000;
+
+/** The admission of one flow. */
+export class Admission {
+  readonly #limits: ResourceLimits;
+  #kernel: KernelState;
+  #entries = new Map<number, Entry>();
+  #settled = 0;
+  #admittedNodes = 0;
+
+  /** @param limits of the flow. */
+  constructor(limits: ResourceLimits) {
+    this.#limits = limits;
+    this.#kernel = this.#fresh();
+  }
+
+  /** Calls `start` once the claim can be taken; at once, if it can be now. `undefined`: it never can. */
+  admit(claim: ResourceClaim, start: () => void): Admitted | undefined {
+    const entry: Entry = { claim, start, node: -1, effect: -1, phase: "waiting" };
+    if (!this.#enter(entry)) return undefined;
+    let isDone = false;
+    return {
+      done: () => {
+        if (isDone) return;
+        isDone = true;
+        this.#leave(entry);
+      },
+    };
+  }
+
+  #fresh(): KernelState {
+    return createKernel({ limits: this.#limits, failure: "keep-going" });
+  }
+
+  #enter(entry: Entry): boolean {
+    entry.node = this.#admittedNodes++;
+    this.#entries.set(entry.node, entry);
+    const isAccepted = this.#feed({ kind: "admit", nodes: [specOf(entry.claim)] });
+    if (isAccepted) return true;
+    this.#admittedNodes--;
+    this.#entries.delete(entry.node);
+    return false;
+  }
+
+  #leave(entry: Entry): void {
+    if (entry.phase === "waiting") {
+      // The kernel knows no way back for one node: it ends as soon as it starts.
+      this.#entries.set(entry.node, { ...entry, start: () => this.#leave(this.#entries.get(entry.node)!) });
+      return;
+    }
+    this.#entries.delete(entry.node);
+    this.#feed({ kind: "executed", id: entry.effect, outcome: "succeeded" });
+    this.#settled++;
+    if (this.#entries.size === 0 ? this.#settled > 256 : this.#settled > SETTLED_MAX) this.#renew();
+  }
+
+  /** A new kernel takes over: what runs first, so that it gets its claims back, then what waits, in order. */
+  #renew(): void {
+    const entries = [...this.#entries.values()];
+    this.#kernel = this.#fresh();
+    this.#entries = new Map();
+    this.#settled = 0;
+    this.#admittedNodes = 0;
+    const ordered = [
+      ...entries.filter((each) => each.phase === "running"),
+      ...entries.filter((each) => each.phase === "waiting"),
+    ];
+    for (const entry of ordered) this.#enter(entry);
+  }
+
+  /** Feeds the kernel and carries out what it says; false when it refused. */
+  #feed(event: KernelEvent): boolean {
+    const queue: KernelEvent[] = [event];
+    let isAccepted = true;
+    for (const next of queue) {
+      for (const effect of step(this.#kernel, next).effects) {
+        if (effect.kind === "rejected") isAccepted = false;
+        else if (effect.kind === "lookup") queue.push({ kind: "looked-up", id: effect.id, outcome: "miss" });
+        else if (effect.kind === "store") queue.push({ kind: "stored", id: effect.id });
+        else if (effect.kind === "execute") this.#execute(effect.node, effect.id);
+      }
+    }
+    return isAccepted;
+  }
+
+  #execute(node: number, effect: number): void {
+    const entry = this.#entries.get(node)!;
+    entry.effect = effect;
+    if (entry.phase === "running") return; // Taken over from the kernel before.
+    entry.phase = "running";
+    entry.start();
+  }
+}
+
+function specOf(claim: ResourceClaim): NodeSpec {
+  return { requires: [], after: [], validates: [], claim, priorityClass: 0, weightMs: 0, lifetime: "task" };
+}

@@ -1,0 +1,140 @@
+/** Decisions as people write them, checked against what a barrier accepts, and encoded. */
+import type { Json } from "@kahn/core";
+import { parseDurationMs } from "@kahn/core";
+import type { FlowGraph, PayloadShape, StandardSchema } from "../definition/nodes.ts";
+import { barrierAt, staticPath } from "../machine/barriers.ts";
+import type { DecideRequest } from "../machine/decide.ts";
+import type { RecordedDecision } from "../machine/records.ts";
+import type { ValueCodec } from "../machine/values.ts";
+
+/** One visit of a barrier (`review#1`, as events name it), or every occurrence of a node (`{ node: "review" }`). */
+export type DecisionTarget<N extends string = string> = `${N}#${number}` | { readonly node: N };
+
+type Payload<P> = unknown extends P
+  ? { readonly payload?: unknown }
+  : keyof P extends never
+    ? { readonly payload?: P }
+    : { readonly payload: P };
+
+/** What a person says. `P` is what the barrier accepts, `S` the state. */
+export type Decision<P = unknown, S = Readonly<Record<string, unknown>>> =
+  | ({ readonly approve: true } & Payload<P>)
+  | { readonly reject: string; readonly payload?: P }
+  | { readonly modify: Partial<S> }
+  | { readonly reroute: string };
+
+/** By whom, and for how long. */
+export interface DecideOptions {
+  readonly by?: string;
+  /** Of a decision for every occurrence: how many it answers; default all until the run ends. */
+  readonly count?: number;
+  /** Or for how long from now. */
+  readonly forMs?: number | string;
+}
+
+/** What a run can be told. JSON, for it may travel through an inbox. */
+export type RunCommand =
+  | {
+      readonly kind: "decide";
+      readonly target: DecisionTarget;
+      readonly decision: Decision;
+      readonly options?: DecideOptions;
+    }
+  | { readonly kind: "revoke"; readonly token: string }
+  | { readonly kind: "cancel"; readonly reason?: string; readonly by?: string };
+
+/** What is made of it for the machine. */
+export interface DecisionInput {
+  readonly target: DecisionTarget;
+  readonly decision: Decision;
+  readonly options: DecideOptions;
+  readonly graph: FlowGraph | undefined;
+  readonly codec: ValueCodec;
+  readonly nowMs?: number;
+  readonly cmd?: string;
+}
+
+/** Checks the payload and encodes the values; what is wrong is told by the request itself. */
+export async function decideRequest(input: DecisionInput): Promise<DecideRequest> {
+  const { target, decision, options, graph, codec, nowMs, cmd } = input;
+  const path = typeof target === "string" ? staticPath(target) : target.node;
+  const barrier = graph === undefined ? undefined : barrierAt(graph.nodes, path);
+  const checked = await recorded(decision, barrier?.accept, codec);
+  const untilMs =
+    options.forMs === undefined || nowMs === undefined ? undefined : nowMs + (parseDurationMs(options.forMs) ?? 0);
+  return {
+    ...(typeof target === "string" ? { barrier: target } : { node: target.node }),
+    decision: checked.decision,
+    ...(options.by === undefined ? {} : { by: options.by }),
+    ...(options.count === undefined ? {} : { count: options.count }),
+    ...(untilMs === undefined ? {} : { untilMs }),
+    ...(cmd === undefined ? {} : { cmd }),
+    ...(checked.invalid === undefined ? {} : { invalid: checked.invalid }),
+  };
+}
+
+interface Checked {
+  readonly decision: RecordedDecision;
+  readonly invalid?: string;
+}
+
+async function recorded(
+  decision: Decision,
+  accept: PayloadShape | StandardSchema | undefined,
+  codec: ValueCodec,
+): Promise<Checked> {
+  if (typeof decision !== "object" || decision === null)
+    return bad("a decision is an object: approve, reject, modify or reroute");
+  if ("modify" in decision) return modification(decision.modify, codec);
+  if ("reroute" in decision) return { decision: { kind: "reroute", to: String(decision.reroute) } };
+  const isApproval = "approve" in decision;
+  if (!isApproval && !("reject" in decision)) return bad("a decision says approve, reject, modify or reroute");
+  const given = decision.payload;
+  const payload = isApproval ? await accepted(given, accept) : { value: given };
+  const encoded = payload.value === undefined ? undefined : codec.encode(payload.value);
+  const kept = encoded?.ok === true ? { payload: encoded.value } : {};
+  const wrong = payload.issue ?? (encoded?.ok === false ? encoded.problem.message : undefined);
+  const head = isApproval ? { kind: "approve" as const } : { kind: "reject" as const, reason: String(decision.reject) };
+  return { decision: { ...head, ...kept }, ...(wrong === undefined ? {} : { invalid: wrong }) };
+}
+
+function bad(invalid: string): Checked {
+  return { decision: { kind: "reject", reason: "" }, invalid };
+}
+
+function modification(set: Readonly<Record<string, unknown>>, codec: ValueCodec): Checked {
+  const writes: Record<string, Json> = {};
+  for (const [key, value] of Object.entries(set)) {
+    const encoded = codec.encode(value);
+    if (!encoded.ok) return { decision: { kind: "modify", set: {} }, invalid: `${key}: ${encoded.problem.message}` };
+    writes[key] = encoded.value;
+  }
+  return { decision: { kind: "modify", set: writes } };
+}
+
+interface Accepted {
+  readonly value: unknown;
+  readonly issue?: string;
+}
+
+async function accepted(given: unknown, accept: PayloadShape | StandardSchema | undefined): Promise<Accepted> {
+  if (accept === undefined) return { value: given };
+  if ("~standard" in accept) {
+    const result = await (accept as StandardSchema)["~standard"].validate(given);
+    if (result.issues === undefined) return { value: result.value };
+    return { value: given, issue: result.issues.map((issue) => issue.message).join("; ") };
+  }
+  const payload = (given ?? {}) as Readonly<Record<string, unknown>>;
+  if (typeof payload !== "object" || Array.isArray(payload)) return { value: given, issue: "the payload is no object" };
+  const issues = [
+    ...Object.entries(accept).flatMap(([name, word]) => mismatch(name, word, payload[name])),
+    ...Object.keys(payload).flatMap((name) => (Object.hasOwn(accept, name) ? [] : [`"${name}" is not asked for`])),
+  ];
+  return issues.length === 0 ? { value: payload } : { value: payload, issue: issues.join("; ") };
+}
+
+function mismatch(name: string, word: string, value: unknown): readonly string[] {
+  if (value === undefined) return word.endsWith("?") ? [] : [`"${name}" is missing`];
+  const wanted = word.replace("?", "");
+  return wanted === "json" || typeof value === wanted ? [] : [`"${name}" is not a ${wanted}`];
+}

@@ -1,0 +1,393 @@
+/**
+ * The driver of one run: takes events to the machine, what comes of them to the journal, and only then to the world.
+ *
+ * Owns:      the queue of events, the open journal, running attempts, timers, readers.
+ * Invariant: nothing that a step asks for is done before its records are in the journal; events that wait while the
+ *            journal writes go into the next append together. If the journal refuses, nothing more is started, what
+ *            runs is aborted, and the run is suspended with the refusal: it can be resumed from what was written.
+ */
+import type { Durability, Journal, Json, Problem, Timer } from "@kahn/core";
+import { ProblemError, problem } from "@kahn/core";
+import { nodeErrorOf } from "../definition/failure.ts";
+import type { Desk, FlowEffect } from "../machine/desk.ts";
+import type { FlowEvent } from "../machine/events.ts";
+import type { MachineEvent } from "../machine/machine.ts";
+import { transition } from "../machine/machine.ts";
+import type { DecisionRecord, FlowRecord } from "../machine/records.ts";
+import type { Visit } from "../machine/run-state.ts";
+import type { Admitted } from "./admission.ts";
+import type { AttemptEnd, AttemptHost, OnceValue } from "./attempt.ts";
+import { Attempt } from "./attempt.ts";
+import { breathe } from "./breath.ts";
+import type { EventReader, StreamEvent } from "./event-stream.ts";
+import type { FlowServices } from "./services.ts";
+import { workOf } from "./work.ts";
+
+/** What the sender of a decision is told. */
+export interface Ack {
+  readonly ack: DecisionRecord["ack"];
+  /** Names the decision, to take it back. */
+  readonly token: string;
+  readonly why?: string;
+}
+
+/** How a driver stopped. */
+export type Stopped =
+  | { readonly how: "completed" | "failed" | "cancelled" | "left" }
+  | { readonly how: "broken"; readonly problem: Problem };
+
+interface Posted {
+  readonly event: MachineEvent;
+  readonly done: ((ack: Ack | undefined) => void) | undefined;
+}
+
+/** Events taken into one append at most. */
+const BATCH_MAX = 2048;
+/** After so many appends others get their turn, though every step was ready at once. */
+const BREATH_EVERY = 128;
+/** Longer timers are set in parts: what Node takes at most. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
+/** See the head of the file. */
+export class RunDriver {
+  readonly desk: Desk;
+  readonly stopped: Promise<Stopped>;
+  readonly readers = new Set<EventReader>();
+  /** Number of the last event that readers were given. */
+  delivered: number;
+  readonly #services: FlowServices;
+  readonly #journal: Journal;
+  #queue: Posted[] = [];
+  #isPumping = false;
+  #isOver = false;
+  #batches = 0;
+  readonly #attempts = new Map<string, Attempt>();
+  readonly #admitted = new Map<string, Admitted>();
+  readonly #timers = new Map<string, Timer>();
+  #resolveStopped: (stopped: Stopped) => void = () => {};
+  #idleWaiters: (() => void)[] = [];
+  readonly #graces = new Set<Timer>();
+  readonly #shouldDeliver: () => boolean;
+  readonly #host: AttemptHost;
+
+  /** @param journal open, with everything that the desk's state was folded from. */
+  constructor({ desk, journal, services }: { desk: Desk; journal: Journal; services: FlowServices }) {
+    this.desk = desk;
+    this.#journal = journal;
+    this.#services = services;
+    this.#host = {
+      run: desk.state.run,
+      clock: services.clock,
+      graceMs: services.graceMs,
+      store: services.store,
+      emit: (path, data) => this.#emitData(path, data),
+      once: (visit, name, work) => this.#once(visit, name, work),
+      putBlob: (bytes) => services.putBlob(bytes),
+      readBlob: (blob) => services.readBlob(blob),
+    };
+    this.delivered = desk.state.events;
+    this.#shouldDeliver = () => this.readers.size > 0 || services.hooks.length > 0;
+    this.stopped = new Promise((resolve) => {
+      this.#resolveStopped = resolve;
+    });
+  }
+
+  /** Whether the run has stopped in this process. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Whether anybody wants events; asked by the desk. */
+  wantsEvents(): boolean {
+    return this.#shouldDeliver();
+  }
+
+  /** Hands over an event. */
+  post(event: MachineEvent): void {
+    this.#enqueue({ event, done: undefined });
+  }
+
+  /** Hands over an event, and resolves once what comes of it is in the journal. */
+  ask(event: MachineEvent): Promise<Ack | undefined> {
+    return new Promise((done) => {
+      if (this.#isOver) done(undefined);
+      else this.#enqueue({ event, done });
+    });
+  }
+
+  /** Resolves when nothing runs and nothing is about to: only barriers and timers are waited for. */
+  idle(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#idleWaiters.push(resolve);
+      this.#tellIdle();
+    });
+  }
+
+  /** Ends without doing anything: the run is over already, or was only told something. */
+  finishAtOnce(): void {
+    const { status } = this.desk.state;
+    if (!this.#isOver) this.#finish({ how: status === "running" ? "left" : status });
+  }
+
+  #enqueue(posted: Posted): void {
+    if (this.#isOver) return;
+    this.#queue.push(posted);
+    if (!this.#isPumping) void this.#pump();
+  }
+
+  async #pump(): Promise<void> {
+    this.#isPumping = true;
+    try {
+      while (this.#queue.length > 0 && !this.#isOver) {
+        await this.#batch();
+        if (++this.#batches % BREATH_EVERY === 0) await breathe();
+      }
+    } catch (thrown) {
+      // A bug of ours must not leave a run without an end.
+      this.#break(
+        problem("flow-internal", `the run stopped because of a fault: ${nodeErrorOf(thrown).message}`, {
+          next: "Resume the run, and report the fault.",
+        }),
+      );
+    } finally {
+      this.#isPumping = false;
+    }
+    this.#tellIdle();
+  }
+
+  async #batch(): Promise<void> {
+    const { clock } = this.#services;
+    const taken = this.#queue.length > BATCH_MAX ? this.#queue.splice(0, BATCH_MAX) : this.#queue;
+    if (taken === this.#queue) this.#queue = [];
+    const records: FlowRecord[] = [];
+    const events: FlowEvent[] = [];
+    const effects: FlowEffect[] = [];
+    const answers: (Ack | undefined)[] = [];
+    const now = { ms: clock.nowMs(), fraction: 0 };
+    for (const { event } of taken) {
+      if (event.kind === "failed") now.fraction = this.#services.fraction();
+      const step = transition(this.desk, event, now);
+      let answer: Ack | undefined;
+      for (const record of step.records) records.push(record);
+      for (const each of step.events) events.push(each);
+      for (const effect of step.effects) {
+        if (effect.kind === "answer") answer = effect;
+        else effects.push(effect);
+      }
+      answers.push(answer);
+    }
+    if (records.length > 0 && !(await this.#write(records))) {
+      for (const { done } of taken) done?.(undefined);
+      return;
+    }
+    await this.#deliver(events);
+    for (const [index, { done }] of taken.entries()) done?.(answers[index]);
+    for (const effect of effects) this.#perform(effect);
+  }
+
+  /** Appends records; false when the run is over because of it. */
+  async #write(records: readonly FlowRecord[]): Promise<boolean> {
+    const { values, durability, snapshots } = this.#services;
+    const least = records.some(isDecision) ? this.#services.decisionDurability : "process";
+    const wanted: Durability = durability === "disk" ? "disk" : least;
+    if (wanted === "disk") {
+      const flushed = await values.flush();
+      if (!flushed.ok) return this.#break(flushed.problem);
+    }
+    const expectedSeq = this.desk.state.seq - records.length;
+    const written = await this.#journal.append(records as unknown as readonly Json[], {
+      durability: wanted,
+      expectedSeq,
+    });
+    if (!written.ok) return this.#break(written.problem);
+    snapshots?.(this.#journal, this.desk, records);
+    if (this.#timers.size > 0) this.#dropTimers(records);
+    return true;
+  }
+
+  /** A timer of a visit that is over would keep the process awake. */
+  #dropTimers(records: readonly FlowRecord[]): void {
+    for (const record of records) {
+      if (record.k !== "c" && record.k !== "b") continue;
+      this.#timers.get(record.v)?.cancel();
+      this.#timers.delete(record.v);
+    }
+  }
+
+  /** Tells readers and hooks; waits for readers that block. */
+  async #deliver(events: readonly FlowEvent[]): Promise<void> {
+    this.delivered = this.desk.state.events;
+    if (events.length === 0) return;
+    for (const event of events) {
+      for (const reader of this.readers) {
+        reader.push(event);
+        const room = reader.room();
+        if (room !== undefined) await room;
+      }
+      for (const hook of this.#services.hooks) this.#call(hook, event);
+    }
+  }
+
+  #call(hook: (event: FlowEvent) => void, event: FlowEvent): void {
+    try {
+      hook(event);
+    } catch (thrown) {
+      this.#services.warn(`a hook threw at ${event.type}: ${nodeErrorOf(thrown).message}`);
+    }
+  }
+
+  /** Ends the run in this process: its journal does not take what happened. */
+  #break(because: Problem): false {
+    if (this.#isOver) return false;
+    const event: FlowEvent = {
+      run: this.desk.state.run,
+      seq: this.delivered + 1,
+      atMs: this.#services.clock.nowMs(),
+      type: "run.suspended",
+      reason: `${because.code}: ${because.message}`,
+    };
+    for (const attempt of this.#attempts.values()) attempt.abort("left");
+    for (const reader of this.readers) reader.push(event);
+    for (const hook of this.#services.hooks) this.#call(hook, event);
+    this.#finish({ how: "broken", problem: because });
+    return false;
+  }
+
+  #finish(stopped: Stopped): void {
+    this.#isOver = true;
+    for (const timer of [...this.#timers.values(), ...this.#graces]) timer.cancel();
+    for (const admitted of this.#admitted.values()) admitted.done();
+    for (const { done } of this.#queue) done?.(undefined);
+    this.#queue = [];
+    this.#journal.close();
+    for (const reader of this.readers) reader.close();
+    this.#resolveStopped(stopped);
+    this.#tellIdle();
+  }
+
+  #tellIdle(): void {
+    if (this.#idleWaiters.length === 0) return;
+    const { state, inFlight } = this.desk;
+    const isBusy = this.#isPumping || this.#queue.length > 0 || inFlight.size > 0;
+    const isBackedOff = [...state.visits.values()].some((visit) => visit.phase.kind === "backoff");
+    if (!this.#isOver && (isBusy || isBackedOff)) return;
+    for (const waiter of this.#idleWaiters.splice(0)) waiter();
+  }
+
+  #perform(effect: FlowEffect): void {
+    if (this.#isOver) return;
+    switch (effect.kind) {
+      case "run":
+        this.#run(effect);
+        return;
+      case "abort":
+        this.#abort(effect.visit, effect.why);
+        return;
+      case "timer":
+        this.#setTimer(effect.visit, effect.dueMs);
+        return;
+      case "grace": {
+        const { id } = effect;
+        const timer = this.#services.clock.setTimer(this.#services.graceMs, () => {
+          this.#graces.delete(timer);
+          this.post({ kind: "grace", id });
+        });
+        this.#graces.add(timer);
+        return;
+      }
+      case "stopped":
+        this.#finish({ how: effect.how });
+        return;
+      default:
+        return;
+    }
+  }
+
+  #run({ visit, node, attempt: number }: Extract<FlowEffect, { kind: "run" }>): void {
+    const graph = this.desk.graphOf(this.desk.frameOf(visit)).id;
+    const work = workOf(node, graph, this.#services)!;
+    const attempt = new Attempt(visit, this.#itemOf(visit), {
+      host: this.#host,
+      end: (end) => this.#landed(visit, number, end),
+    });
+    this.#attempts.set(visit.id, attempt);
+    const claim = this.#services.claimOf(node);
+    if (claim === undefined) {
+      attempt.begin(node, work);
+      return;
+    }
+    const admitted = this.#services.admission.admit(claim, () => attempt.begin(node, work));
+    if (admitted === undefined) {
+      const error = {
+        class: "Terminal",
+        code: "flow-claim-impossible",
+        message: `${visit.id} claims more than the flow has`,
+      } as const;
+      this.#landed(visit, number, { kind: "failed", error });
+      return;
+    }
+    // The work may be over already.
+    if (this.#attempts.get(visit.id) === attempt) this.#admitted.set(visit.id, admitted);
+    else admitted.done();
+  }
+
+  #itemOf(visit: Visit): { readonly item: unknown; readonly index: number } | undefined {
+    const phase = visit.parent === undefined ? undefined : this.desk.state.visits.get(visit.parent)?.phase;
+    if (phase?.kind !== "fan" || phase.fan.items === undefined) return undefined;
+    const index = Number(visit.node);
+    return { item: phase.fan.items[index], index };
+  }
+
+  #landed(visit: Visit, attempt: number, end: AttemptEnd): void {
+    this.#attempts.delete(visit.id);
+    this.#admitted.get(visit.id)?.done();
+    this.#admitted.delete(visit.id);
+    if (end.kind === "succeeded") this.post({ kind: "succeeded", visit: visit.id, attempt, output: end.output });
+    else this.post({ kind: "failed", visit: visit.id, attempt, error: end.error });
+  }
+
+  #abort(id: string, why: Extract<FlowEffect, { kind: "abort" }>["why"]): void {
+    const attempt = this.#attempts.get(id);
+    if (attempt === undefined) return;
+    attempt.abort(why);
+  }
+
+  #setTimer(visit: string, dueMs: number): void {
+    this.#timers.get(visit)?.cancel();
+    const delayMs = Math.min(TIMER_MAX_MS, Math.max(0, dueMs - this.#services.clock.nowMs()));
+    const timer = this.#services.clock.setTimer(delayMs, () => {
+      this.#timers.delete(visit);
+      this.post({ kind: "due", visit });
+    });
+    this.#timers.set(visit, timer);
+  }
+
+  /** Data from a node, to whoever wants it, without waiting for anybody. */
+  #emitData(path: string, data: unknown): void {
+    if (this.readers.size === 0) return;
+    const event: StreamEvent = { type: "node.data", run: this.desk.state.run, seq: this.delivered, path, data };
+    for (const reader of this.readers) reader.push(event);
+  }
+
+  /** The result of an earlier attempt; else does it, and resolves once the result is in the journal. */
+  async #once(visit: Visit, name: string, work: () => unknown): Promise<unknown> {
+    const kept = visit.once?.[name] as OnceValue | undefined;
+    if (kept !== undefined) return kept.length === 0 ? undefined : this.desk.codec.decode(kept[0]);
+    const value = await work();
+    const encoded = value === undefined ? undefined : this.desk.codec.encode(value);
+    if (encoded?.ok === false) throw new ProblemError(encoded.problem);
+    const record: FlowRecord = {
+      k: "once",
+      v: visit.id,
+      t: this.desk.t,
+      name,
+      value: encoded === undefined ? [] : [encoded.value],
+    };
+    await this.ask({ kind: "note", record });
+    return value;
+  }
+}
+
+function isDecision(record: FlowRecord): boolean {
+  return record.k === "dec" || record.k === "revoke";
+}

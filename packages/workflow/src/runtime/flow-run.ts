@@ -1,0 +1,212 @@
+/** A run that this process executes: its result, its events, and what people may tell it. */
+import type { Clock, JournalStore, Json, Problem } from "@kahn/core";
+import type { NodeError } from "../definition/failure.ts";
+import type { FlowGraph } from "../definition/nodes.ts";
+import type { FlowEvent } from "../machine/events.ts";
+import type { RunState } from "../machine/run-state.ts";
+import { ROOT } from "../machine/run-state.ts";
+import type { DecideOptions, Decision, DecisionTarget, RunCommand } from "./decision.ts";
+import { decideRequest } from "./decision.ts";
+import type { Ack, RunDriver, Stopped } from "./driver.ts";
+import type { EventOptions, StreamEvent } from "./event-stream.ts";
+import { EventReader } from "./event-stream.ts";
+import { peekRun } from "./loading.ts";
+
+/** How a run stands, or ended. */
+export interface RunResult<S = Readonly<Record<string, unknown>>> {
+  readonly run: string;
+  /** `waiting`: left in place with open barriers or timers. `suspended`: left, or stopped by its journal; resume it. */
+  readonly status: "completed" | "failed" | "cancelled" | "waiting" | "suspended";
+  readonly state: S;
+  readonly error?: NodeError;
+  /** Why it is suspended. */
+  readonly problem?: Problem;
+  readonly steps: number;
+  readonly cost: number;
+  /** Barriers that wait for a decision. */
+  readonly barriers: readonly OpenBarrier[];
+  readonly trace: string;
+}
+
+/** A barrier that waits. */
+export interface OpenBarrier {
+  /** What `decide` takes: `review#1`. */
+  readonly barrier: string;
+  readonly node: string;
+  readonly payload?: Json;
+  readonly dueMs?: number;
+}
+
+/** A run in this process. `S` is its state, `P` the payloads of its barriers. */
+export interface FlowRun<S = Readonly<Record<string, unknown>>, P = unknown> {
+  readonly id: string;
+  /** Resolves when the run has ended or was left; never rejects. */
+  readonly result: Promise<RunResult<S>>;
+  /** Resolves when the run has ended, or only waits for decisions and timers. */
+  settled(): Promise<RunResult<S>>;
+  /** What happened and happens. Several readers may follow at once. */
+  events(options?: EventOptions): AsyncIterableIterator<StreamEvent>;
+  /** Decides a barrier, or every occurrence of one; resolves when that is on disk. */
+  decide<N extends keyof P & string>(
+    target: DecisionTarget<N>,
+    decision: Decision<P[N], S>,
+    options?: DecideOptions,
+  ): Promise<Ack>;
+  /** Takes a decision back that has not been used up. */
+  revoke(token: string): Promise<Ack>;
+  /** Aborts what runs; resolves when all of it has ended. The run can be resumed. */
+  cancel(options?: { readonly reason?: string; readonly by?: string }): Promise<RunResult<S>>;
+  /** Stops in this process, in place; the run can be resumed here or elsewhere. */
+  leave(reason?: string): Promise<RunResult<S>>;
+  /** Writes a snapshot, and a mark with a name into the journal. */
+  checkpoint(name: string): Promise<void>;
+  /** How it stands now. */
+  peek(): RunResult<S>;
+}
+
+/** What a handle needs of its flow. */
+export interface RunParts {
+  readonly driver: RunDriver;
+  readonly graph: FlowGraph;
+  readonly journals: JournalStore;
+  readonly snapshot: (driver: RunDriver) => void;
+  readonly clock: Clock;
+}
+
+/** The only implementation of `FlowRun`. */
+export class RunHandle implements FlowRun {
+  readonly id: string;
+  readonly result: Promise<RunResult>;
+  readonly #parts: RunParts;
+
+  constructor(parts: RunParts, released: Promise<void>) {
+    this.#parts = parts;
+    this.id = parts.driver.desk.state.run;
+    this.result = parts.driver.stopped.then(async (stopped) => {
+      await released;
+      return resultOf(parts.driver.desk.state, stopped);
+    });
+  }
+
+  async settled(): Promise<RunResult> {
+    const { driver } = this.#parts;
+    const first = await Promise.race([driver.stopped, driver.idle().then(() => undefined)]);
+    return first === undefined && !driver.isOver ? resultOf(driver.desk.state, undefined) : this.result;
+  }
+
+  events(options: EventOptions = {}): AsyncIterableIterator<StreamEvent> {
+    const { driver } = this.#parts;
+    const backlog = this.#backlog(options.from ?? 1, driver.delivered);
+    const reader = new EventReader(options, backlog, (each) => {
+      driver.readers.delete(each);
+      if (options.onLeave === "cancel" && !driver.isOver) void this.cancel({ reason: "its reader left" });
+    });
+    if (driver.isOver) reader.close();
+    else driver.readers.add(reader);
+    return reader;
+  }
+
+  /** Events that were told before, folded from the journal as they are asked for. */
+  *#backlog(from: number, through: number): Generator<FlowEvent, void> {
+    if (from > through) return;
+    const found: FlowEvent[] = [];
+    const sink = (event: FlowEvent) => {
+      if (event.seq >= from && event.seq <= through) found.push(event);
+    };
+    peekRun(this.#parts.journals, this.id, { codec: this.#parts.driver.desk.codec, sink });
+    yield* found;
+  }
+
+  decide(target: DecisionTarget, decision: Decision, options: DecideOptions = {}): Promise<Ack> {
+    return this.obey({ kind: "decide", target, decision, options }, undefined);
+  }
+
+  revoke(token: string): Promise<Ack> {
+    return this.obey({ kind: "revoke", token }, undefined);
+  }
+
+  /** Carries a command out. `id` is that of the inbox: one that came before is answered as it was then. */
+  async obey(command: RunCommand, id: string | undefined): Promise<Ack> {
+    const { driver, graph, clock } = this.#parts;
+    const cmd = id === undefined ? {} : { cmd: id };
+    if (command.kind === "revoke") return (await driver.ask({ kind: "revoke", token: command.token, ...cmd })) ?? OVER;
+    if (command.kind === "cancel") {
+      const { reason = "cancelled", by } = command;
+      await driver.ask({ kind: "cancel", reason, ...(by === undefined ? {} : { by }), ...cmd });
+      return { ack: "accepted", token: "" };
+    }
+    const { target, decision, options = {} } = command;
+    const request = await decideRequest({
+      target,
+      decision,
+      options,
+      graph,
+      codec: driver.desk.codec,
+      nowMs: clock.nowMs(),
+      ...cmd,
+    });
+    return (await driver.ask({ kind: "decide", request })) ?? OVER;
+  }
+
+  async cancel({
+    reason = "cancelled",
+    by,
+  }: {
+    readonly reason?: string;
+    readonly by?: string;
+  } = {}): Promise<RunResult> {
+    this.#parts.driver.post({ kind: "cancel", reason, ...(by === undefined ? {} : { by }) });
+    return this.result;
+  }
+
+  async leave(reason = "left"): Promise<RunResult> {
+    this.#parts.driver.post({ kind: "leave", reason });
+    return this.result;
+  }
+
+  async checkpoint(name: string): Promise<void> {
+    const { driver, snapshot } = this.#parts;
+    await driver.ask({ kind: "note", record: { k: "cp", t: driver.desk.t, name } });
+    if (!driver.isOver) snapshot(driver);
+  }
+
+  peek(): RunResult {
+    return resultOf(this.#parts.driver.desk.state, undefined);
+  }
+}
+
+const OVER: Ack = { ack: "late", token: "", why: "the run is over" };
+
+/** How a state stands. */
+export function resultOf(state: RunState, stopped: Stopped | undefined): RunResult {
+  const barriers = openBarriers(state);
+  const open = barriers.length > 0 && stopped?.how !== "broken" ? "waiting" : "suspended";
+  const status = state.status === "running" ? open : state.status;
+  return {
+    run: state.run,
+    status,
+    state: state.frames.get(ROOT)!.values,
+    ...(state.error === undefined ? {} : { error: state.error }),
+    ...(stopped?.how === "broken" ? { problem: stopped.problem } : {}),
+    steps: state.step,
+    cost: state.cost,
+    barriers,
+    trace: state.trace,
+  };
+}
+
+/** The barriers of a run that wait. */
+export function openBarriers(state: RunState): readonly OpenBarrier[] {
+  const open: OpenBarrier[] = [];
+  for (const { id, node, phase } of state.visits.values()) {
+    if (phase.kind !== "barrier") continue;
+    const { payload, dueMs } = phase;
+    open.push({
+      barrier: id,
+      node,
+      ...(payload === undefined ? {} : { payload }),
+      ...(dueMs === undefined ? {} : { dueMs }),
+    });
+  }
+  return open;
+}

@@ -1,0 +1,313 @@
+/**
+ * Flows: where runs of graphs are started, resumed, decided and looked up.
+ *
+ * Owns:      the runs that this process executes, each under its lock; limits and ports that they share.
+ * Invariant: a run is executed by one process at a time: its lock is held from before the journal is opened until
+ *            everything has stopped, and each append says which record it follows.
+ */
+import type { Journal, JournalStore, Problem, Result } from "@kahn/core";
+import { digestHash, digestOf, newRunId, ok, ProblemError, problem } from "@kahn/core";
+import type { FlowGraph } from "../definition/nodes.ts";
+import { Desk } from "../machine/desk.ts";
+import { foldStart } from "../machine/fold.ts";
+import { initialState } from "../machine/initial-state.ts";
+import type { StartRecord } from "../machine/records.ts";
+import { RECORD_FORMAT } from "../machine/records.ts";
+import type { RunState } from "../machine/run-state.ts";
+import { ValueCodec } from "../machine/values.ts";
+import type { RunCommand } from "./decision.ts";
+import type { Ack } from "./driver.ts";
+import { RunDriver } from "./driver.ts";
+import type { FlowRun, RunResult } from "./flow-run.ts";
+import { RunHandle, resultOf } from "./flow-run.ts";
+import { foldRecords, peekRun, unknownRun } from "./loading.ts";
+import { memoryJournals } from "./memory-journals.ts";
+import { type FlowOptions, type FlowServices, servicesOf } from "./services.ts";
+import { restoreSnapshot, snapshotOf } from "./snapshots.ts";
+import type { ResumeMode } from "./versions.ts";
+import { resumeRecord } from "./versions.ts";
+
+/** How a run is started. */
+export interface StartOptions {
+  /** Default: a fresh ULID. */
+  readonly id?: string;
+  /** Starting twice with one key gives the same run. */
+  readonly key?: string;
+  readonly maxSteps?: number;
+  readonly trace?: string;
+}
+
+/** How a run is taken up again. */
+export interface ResumeOptions {
+  /** What if the graph has changed since; default `strict`: refuse, and say what differs. */
+  readonly mode?: ResumeMode;
+  readonly maxSteps?: number;
+}
+
+/** Executes runs. Methods throw `ProblemError` for what the caller can do something about. */
+export class Flow {
+  readonly #options: FlowOptions;
+  readonly #journals: JournalStore;
+  readonly #services: FlowServices;
+  readonly #live = new Map<string, { readonly handle: RunHandle; readonly graph: FlowGraph }>();
+
+  /** See `createFlow`. */
+  constructor(options: FlowOptions) {
+    this.#options = options;
+    this.#journals = options.journals ?? memoryJournals();
+    this.#services = servicesOf(options);
+  }
+
+  /** The journals of this flow. */
+  get journals(): JournalStore {
+    return this.#journals;
+  }
+
+  /** A codec over this flow's values. */
+  codec(): ValueCodec {
+    return new ValueCodec(this.#services.values);
+  }
+
+  /** Starts a run. Resolves once its beginning is journalled. */
+  async start<S, P>(
+    graph: FlowGraph<S, P>,
+    input: Partial<NoInfer<S>> = {},
+    options: StartOptions = {},
+  ): Promise<FlowRun<S, P>> {
+    const plain = graph as FlowGraph;
+    const id =
+      options.id ??
+      (options.key === undefined ? newRunId(this.#options.clock, this.#options.random) : keyedId(plain, options.key));
+    const lock = await this.#lock(id);
+    const created = this.#journals.create(id);
+    if (!created.ok) {
+      lock?.release();
+      if (created.problem.code !== "journal-exists" || options.key === undefined)
+        throw new ProblemError(created.problem);
+      return (this.#live.get(id)?.handle ?? (await this.resume(id, plain))) as unknown as FlowRun<S, P>;
+    }
+    const codec = this.codec();
+    const record = this.#startRecord(plain, { id, input, options, codec });
+    if (!record.ok) {
+      created.value.close();
+      this.#journals.remove(id);
+      lock?.release();
+      throw new ProblemError(record.problem);
+    }
+    if (this.#services.durability === "disk") await this.#services.values.flush();
+    const written = await created.value.append([record.value as never], {
+      durability: this.#services.durability,
+      expectedSeq: 0,
+    });
+    if (!written.ok) {
+      lock?.release();
+      throw new ProblemError(written.problem);
+    }
+    const state = foldStart(record.value, { decode: (json) => codec.decode(json) });
+    return this.#drive(plain, { state, codec, journal: created.value, lock }).handle as unknown as FlowRun<S, P>;
+  }
+
+  #startRecord(
+    graph: FlowGraph,
+    { id, input, options, codec }: { id: string; input: unknown; options: StartOptions; codec: ValueCodec },
+  ): Result<StartRecord, Problem> {
+    const state = initialState(graph.schema, input, codec);
+    if (!state.ok) return state;
+    const { trace = digestHash(digestOf(id)).slice(0, 32), key, maxSteps = graph.maxSteps } = options;
+    const { id: name, version, hash, structure, start } = graph;
+    const atMs = this.#options.clock.nowMs();
+    const head = {
+      k: "start",
+      format: RECORD_FORMAT,
+      run: id,
+      atMs,
+      graph: name,
+      version,
+      hash,
+      structure,
+      start,
+    } as const;
+    return ok({ ...head, maxSteps, state: state.value, trace, ...(key === undefined ? {} : { key }) });
+  }
+
+  /**
+   * Takes a run up where its journal ends: same id, steps, occurrences, decisions and remaining times. A completed run
+   * gives its result; a failed or cancelled one goes on where it stopped.
+   */
+  async resume<S, P>(id: string, graph: FlowGraph<S, P>, options: ResumeOptions = {}): Promise<FlowRun<S, P>> {
+    const live = this.#live.get(id);
+    if (live !== undefined) return live.handle as unknown as FlowRun<S, P>;
+    const plain = graph as FlowGraph;
+    const opened = await this.#open(id);
+    const { state, journal, lock, codec } = opened;
+    if (state.status === "completed") {
+      const driven = this.#drive(plain, opened);
+      return driven.handle as unknown as FlowRun<S, P>;
+    }
+    const record = resumeRecord(state, plain, {
+      mode: options.mode ?? "strict",
+      maxSteps: options.maxSteps,
+      nowMs: this.#options.clock.nowMs(),
+    });
+    if (!record.ok) {
+      journal.close();
+      lock?.release();
+      throw new ProblemError(record.problem);
+    }
+    const driven = this.#drive(plain, { state, codec, journal, lock, first: record.value });
+    return driven.handle as unknown as FlowRun<S, P>;
+  }
+
+  async #open(id: string) {
+    const lock = await this.#lock(id);
+    const journal = this.#journals.open(id);
+    if (!journal.ok) {
+      lock?.release();
+      throw new ProblemError(unknownRun(id, journal.problem));
+    }
+    const codec = this.codec();
+    const state = loadState(id, journal.value, codec);
+    if (!state.ok) {
+      journal.value.close();
+      lock?.release();
+      throw new ProblemError(state.problem);
+    }
+    return { state: state.value, journal: journal.value, codec, lock };
+  }
+
+  async #lock(id: string): Promise<{ release(): void } | undefined> {
+    const lock = await this.#options.locks?.acquire(id);
+    if (lock === undefined) return undefined;
+    if (!lock.ok) throw new ProblemError(lock.problem);
+    return lock.value;
+  }
+
+  #drive(graph: FlowGraph, opened: Opened) {
+    const { state, codec, journal, lock, first } = opened;
+    const desk: Desk = new Desk({ graph, state, codec, wantsEvents: () => driver.wantsEvents() });
+    const driver = new RunDriver({ desk, journal, services: this.#services });
+    const inbox = this.#options.inboxes?.watch(state.run, (command) => this.#command(state.run, command));
+    const released = driver.stopped.then(async () => {
+      await inbox?.close();
+      this.#live.delete(state.run);
+      lock?.release();
+    });
+    const snapshot = (each: RunDriver) => void journal.writeSnapshot(snapshotOf(each.desk.state, codec));
+    const handle = new RunHandle(
+      { driver, graph, journals: this.#journals, snapshot, clock: this.#options.clock },
+      released,
+    );
+    this.#live.set(state.run, { handle, graph });
+    if (state.status === "completed") {
+      driver.finishAtOnce();
+      return { driver, handle };
+    }
+    if (first !== undefined) driver.post({ kind: "note", record: first });
+    driver.post({ kind: "begin" });
+    return { driver, handle };
+  }
+
+  /** A command from another process, or from `decide` without a handle. */
+  async #command(run: string, { id, command }: { readonly id: string; readonly command: unknown }): Promise<unknown> {
+    const live = this.#live.get(run);
+    if (live === undefined) return { ack: "late", token: "", why: "the run has just stopped" };
+    return live.handle.obey(command as RunCommand, id);
+  }
+
+  /** Tells a run, whoever executes it: this process, another one, or nobody. */
+  async command(run: string, command: RunCommand, graph?: FlowGraph): Promise<Ack> {
+    const live = this.#live.get(run);
+    if (live !== undefined) return live.handle.obey(command, undefined);
+    const lock = await this.#options.locks?.acquire(run);
+    if (lock?.ok === false) {
+      const { inboxes } = this.#options;
+      if (inboxes === undefined) throw new ProblemError(lock.problem);
+      const sent = await inboxes.send(run, command);
+      if (!sent.ok) throw new ProblemError(sent.problem);
+      return sent.value as Ack;
+    }
+    lock?.value.release();
+    if (graph === undefined) throw new ProblemError(graphNeeded(run));
+    return this.#commandAlone(run, command, graph);
+  }
+
+  /** With no owner: opens the run, journals the command and what follows from it, and starts nothing. */
+  async #commandAlone(run: string, command: RunCommand, graph: FlowGraph): Promise<Ack> {
+    const { state, journal, codec, lock } = await this.#open(run);
+    const desk: Desk = new Desk({ graph, state, codec, wantsEvents: () => driver.wantsEvents() });
+    const driver = new RunDriver({ desk, journal, services: this.#services });
+    desk.stopping = { how: "passive" };
+    const handle = new RunHandle(
+      { driver, graph, journals: this.#journals, snapshot: () => {}, clock: this.#options.clock },
+      Promise.resolve(),
+    );
+    try {
+      if (command.kind !== "cancel") return await handle.obey(command, undefined);
+      driver.post({
+        kind: "cancel",
+        reason: command.reason ?? "cancelled",
+        ...(command.by === undefined ? {} : { by: command.by }),
+      });
+      await handle.result;
+      return { ack: "accepted", token: "" };
+    } finally {
+      if (!driver.isOver) driver.finishAtOnce();
+      lock?.release();
+    }
+  }
+
+  /** Decides a barrier of a run that this process need not execute. */
+  async decide(
+    run: string,
+    decided: Omit<Extract<RunCommand, { kind: "decide" }>, "kind">,
+    graph?: FlowGraph,
+  ): Promise<Ack> {
+    return this.command(run, { kind: "decide", ...decided }, graph);
+  }
+
+  /** The run in this process, if it is executed here. */
+  live(run: string): FlowRun | undefined {
+    return this.#live.get(run)?.handle;
+  }
+
+  /** How a run stands, from its journal; `flow-run-unknown` if there is none. */
+  peek(run: string): Result<RunResult, Problem> {
+    const state = peekRun(this.#journals, run, { codec: this.codec() });
+    return state.ok ? ok(resultOf(state.value, undefined)) : state;
+  }
+
+  /** Leaves every run of this process in place. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#live.values()].map(({ handle }) => handle.leave("the flow was closed")));
+  }
+}
+
+interface Opened {
+  readonly state: RunState;
+  readonly codec: ValueCodec;
+  readonly journal: Journal;
+  readonly lock: { release(): void } | undefined;
+  readonly first?: ReturnType<typeof resumeRecord> extends Result<infer R, Problem> ? R : never;
+}
+
+/** Creates a flow. */
+export function createFlow(options: FlowOptions): Flow {
+  return new Flow(options);
+}
+
+function loadState(id: string, journal: Journal, codec: ValueCodec): Result<RunState, Problem> {
+  const snapshot = journal.readSnapshot();
+  const restored = snapshot === undefined ? undefined : restoreSnapshot(snapshot.state, codec);
+  if (restored === undefined || snapshot === undefined) return foldRecords(id, journal.read(), { codec });
+  return foldRecords(id, journal.read(snapshot.seq + 1), { codec, onto: restored });
+}
+
+function keyedId(graph: FlowGraph, key: string): string {
+  return `k-${digestHash(digestOf(`${graph.id}\n${key}`)).slice(0, 40)}`;
+}
+
+function graphNeeded(run: string): Problem {
+  return problem("flow-graph-needed", `nobody executes the run "${run}", and its graph was not given`, {
+    next: "Give the graph with the command, or resume the run first.",
+  });
+}

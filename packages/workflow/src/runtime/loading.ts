@@ -1,0 +1,79 @@
+/** Runs from their journals: state, and the events that led to it. Needs no graph. */
+import type { JournalProblem, JournalRecord, JournalStore, Problem, Result } from "@kahn/core";
+import { err, ok, ProblemError, problem } from "@kahn/core";
+import type { EventSink } from "../machine/events.ts";
+import { fold, foldStart } from "../machine/fold.ts";
+import type { FlowRecord } from "../machine/records.ts";
+import { RECORD_FORMAT } from "../machine/records.ts";
+import type { RunState } from "../machine/run-state.ts";
+import type { ValueCodec } from "../machine/values.ts";
+
+/** What folding records needs. */
+export interface LoadOptions {
+  readonly codec: ValueCodec;
+  readonly sink?: EventSink;
+  /** Stops after this record. */
+  readonly throughSeq?: number;
+  /** The state that a snapshot held, of which these records are the rest. */
+  readonly onto?: RunState;
+  /** Called after each record. */
+  readonly each?: (state: RunState, record: FlowRecord, seq: number) => void;
+}
+
+/** Folds records; `flow-journal-empty` when there is not even a start. */
+export function foldRecords(
+  run: string,
+  records: Iterable<JournalRecord>,
+  options: LoadOptions,
+): Result<RunState, Problem> {
+  const { codec, sink, throughSeq = Number.POSITIVE_INFINITY, each } = options;
+  const context = { decode: (json: Parameters<ValueCodec["decode"]>[0]) => codec.decode(json), sink };
+  let state = options.onto;
+  try {
+    for (const { seq, body } of records) {
+      if (seq > throughSeq) break;
+      const record = body as unknown as FlowRecord;
+      if (state !== undefined) fold(state, record, context);
+      else if (record.k !== "start") return err(notARun(run));
+      else if (record.format > RECORD_FORMAT) return err(formatNewer(run, record.format));
+      else state = foldStart(record, context);
+      each?.(state, record, seq);
+    }
+  } catch (error) {
+    // A value that is gone, a segment that is damaged: said by whoever found it.
+    if (error instanceof ProblemError && error.problems[0] !== undefined) return err(error.problems[0]);
+    throw error;
+  }
+  return state === undefined ? err(notARun(run)) : ok(state);
+}
+
+/** Folds a run of a store without opening it. */
+export function peekRun(journals: JournalStore, run: string, options: LoadOptions): Result<RunState, Problem> {
+  const records: Result<Iterable<JournalRecord>, JournalProblem> = journals.peek(run);
+  return records.ok ? foldRecords(run, records.value, options) : err(unknownRun(run, records.problem));
+}
+
+/** No such run, or its journal cannot be read. */
+export function unknownRun(run: string, cause: Problem): Problem {
+  if (cause.code !== "journal-missing" && cause.code !== "journal-id-invalid") return cause;
+  return problem("flow-run-unknown", `there is no run "${run}"`, {
+    next: "List the runs to see which there are.",
+    cause,
+  });
+}
+
+function notARun(run: string): Problem {
+  return problem("flow-journal-empty", `the journal "${run}" holds no run of a flow`, {
+    next: "The run died before it began, or this is another kind of journal. Remove it, and start again.",
+  });
+}
+
+function formatNewer(run: string, format: number): Problem {
+  return problem(
+    "flow-format-newer",
+    `the run "${run}" was written in format ${format}, and this version reads ${RECORD_FORMAT}`,
+    {
+      next: "Use the version of Kahn that began it, or a later one.",
+    },
+  );
+}
