@@ -21,6 +21,8 @@ export interface MemoryFileSystemOptions {
   readonly linksMax?: number;
   /** How long a flush takes in the clock's time; default 0: at once. */
   readonly syncMs?: number;
+  /** What has not changed for this long is on the device without a flush; default: never. Linux: 35 000. */
+  readonly writeBackMs?: number;
   /**
    * What `sync` of a file makes durable: its data alone (all that POSIX promises), or also every change of names so
    * far (default; what ext4, XFS, Btrfs and APFS do).
@@ -41,6 +43,7 @@ export function settingsOf({ files: _, ...given }: MemoryFileSystemOptions): Mem
     mounts: {},
     linksMax: 65_000,
     syncMs: 0,
+    writeBackMs: Number.POSITIVE_INFINITY,
     syncScope: "file-and-names",
     ...given,
   };

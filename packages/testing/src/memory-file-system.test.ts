@@ -240,6 +240,22 @@ test("seeded crashes show every outcome: lost, kept, torn and zeros", async () =
   assert.deepEqual([...outcomes].sort(), ["safe", "safemore", "torn", "zeros"]);
 });
 
+test("what has not changed for long enough was written back without a flush", () => {
+  const clock = virtualClock();
+  const fs = memoryFileSystem({ clock, writeBackMs: 35_000 });
+  fs.writeFile("/old", "one");
+  fs.writeFile("/log", "two");
+  clock.advance(20_000);
+  fs.openAppend("/log").append(bytesOf(" three"));
+  fs.writeFile("/new", "four");
+  clock.jump(clock.nowMs() + 3_600_000);
+  assert.deepEqual(fs.crash().snapshot(), {});
+  clock.advance(15_000);
+  assert.deepEqual(fs.crash().snapshot(), { old: "one", log: "" });
+  clock.advance(20_000);
+  assert.deepEqual(fs.crash().snapshot(), { old: "one", log: "two three", new: "four" });
+});
+
 test("names that were changed without a sync survive power loss in order, each rename whole", () => {
   const seen = new Set<string>();
   for (let seed = 0; seed < 60; seed++) {

@@ -32,7 +32,7 @@ const UMASK = 0o022;
 /** Makes a memory file system. */
 export function memoryFileSystem(options: MemoryFileSystemOptions = {}): MemoryFileSystem {
   const settings = settingsOf(options);
-  const fs = new MemoryFileSystem(settings, InodeTree.empty(settings.clock.nowMs()));
+  const fs = new MemoryFileSystem(settings, InodeTree.empty(settings.clock));
   for (const path of Object.keys(settings.mounts)) fs.makeDirectory(path);
   writeTree(fs, "/", options.files ?? {});
   fs.settle();
@@ -90,9 +90,10 @@ export class MemoryFileSystem implements FileSystem {
    * own, so that what is left of the dead program can still call it and harms nothing.
    *
    * @param random decides which unsynced changes had reached the device, and which data was torn or became zeros;
-   *               without it nothing unsynced had.
+   *               without it nothing unsynced had. What `writeBackMs` says is written back is safe in any case.
    */
   crash(random?: SeededRandom): MemoryFileSystem {
+    this.#tree.writeBack(this.#settings.writeBackMs);
     return this.#successor(this.#tree.afterPowerLoss(random));
   }
 

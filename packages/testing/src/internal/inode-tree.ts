@@ -7,6 +7,7 @@
  * Invariant: `nlink` is the number of names; the changes of names reach the device in the order they were made and
  *            each group (one rename, one link) whole or not at all, as with a journalling file system.
  */
+import type { Clock } from "@kahn/core";
 import type { SeededRandom } from "../seeded-random.ts";
 import { Content } from "./content.ts";
 import type { Birth, DirectoryInode, FileInode, Inode } from "./inode.ts";
@@ -33,21 +34,25 @@ export class InodeTree {
   #inoLast: number;
   #usedBytes = 0;
   /** Groups of changes that are not on the device yet, oldest first; the first has number `#committed`. */
-  readonly #pending: (readonly EntryChange[])[] = [];
+  readonly #pending: { readonly changes: readonly EntryChange[]; readonly atMs: number }[] = [];
   #committed = 0;
-  readonly #dirty = new Set<FileInode>();
+  /** With the time of the last change of their data. */
+  readonly #dirty = new Map<FileInode, number>();
   readonly #flushes = new Set<Flush>();
 
-  constructor(root: DirectoryInode, inoLast: number) {
+  readonly #clock: Clock;
+
+  constructor(root: DirectoryInode, inoLast: number, clock: Clock) {
     this.root = root;
     this.#inoLast = inoLast;
+    this.#clock = clock;
   }
 
   /** A tree that holds nothing but its root. */
-  static empty(nowMs: number): InodeTree {
-    const root = newDirectory({ ino: 2, dev: 1, nowMs }, 0o755);
+  static empty(clock: Clock): InodeTree {
+    const root = newDirectory({ ino: 2, dev: 1, nowMs: clock.nowMs() }, 0o755);
     root.nlink = 1;
-    return new InodeTree(root, 10);
+    return new InodeTree(root, 10, clock);
   }
 
   get usedBytes(): number {
@@ -76,7 +81,7 @@ export class InodeTree {
       directory.mtimeMs = nowMs;
       directory.ctimeMs = nowMs;
     }
-    this.#pending.push(changes);
+    this.#pending.push({ changes, atMs: this.#clock.monotonicMs() });
   }
 
   #unname(directory: DirectoryInode, former: Inode, nowMs: number): void {
@@ -94,7 +99,7 @@ export class InodeTree {
     for (const flush of this.#flushes) {
       if (flush.file === file) flush.safeBytes = Math.min(flush.safeBytes, content.sizeBytes);
     }
-    this.#dirty.add(file);
+    this.#dirty.set(file, this.#clock.monotonicMs());
   }
 
   opened(file: FileInode): void {
@@ -124,7 +129,7 @@ export class InodeTree {
 
   /** Files whose data is not, or not wholly, on the device. */
   dirtyFiles(): FileInode[] {
-    return [...this.#dirty];
+    return [...this.#dirty.keys()];
   }
 
   /** The number of the newest group of changes of names. */
@@ -136,27 +141,36 @@ export class InodeTree {
   commitNames(through: number): void {
     const groups = this.#pending.splice(0, Math.max(0, through - this.#committed));
     this.#committed += groups.length;
-    for (const { directory, name, node } of groups.flat()) {
+    for (const { directory, name, node } of groups.flatMap((group) => group.changes)) {
       if (node === undefined) directory.durable.delete(name);
       else directory.durable.set(name, node);
     }
   }
 
+  /** The kernel has written, unasked, what has not changed for `ageMs`. */
+  writeBack(ageMs: number): void {
+    const untilMs = this.#clock.monotonicMs() - ageMs;
+    for (const [file, changedAtMs] of [...this.#dirty]) {
+      if (changedAtMs <= untilMs) this.endFlush(this.beginFlush(file));
+    }
+    const young = this.#pending.findIndex(({ atMs }) => atMs > untilMs);
+    this.commitNames(young === -1 ? this.namesChanged : this.#committed + young);
+  }
+
   /** The same tree with inodes of its own: what happens to one does not happen to the other. Nothing is open in it. */
   copy(): InodeTree {
     const copies = new Map<Inode, Inode>();
-    const copy = new InodeTree(copyInode(this.root, copies) as DirectoryInode, this.#inoLast);
-    for (const group of this.#pending) {
-      copy.#pending.push(
-        group.map(({ directory, name, node }) => ({
-          directory: copyInode(directory, copies) as DirectoryInode,
-          name,
-          node: node && copyInode(node, copies),
-        })),
-      );
+    const copy = new InodeTree(copyInode(this.root, copies) as DirectoryInode, this.#inoLast, this.#clock);
+    for (const { changes, atMs } of this.#pending) {
+      const copied = changes.map(({ directory, name, node }) => ({
+        directory: copyInode(directory, copies) as DirectoryInode,
+        name,
+        node: node && copyInode(node, copies),
+      }));
+      copy.#pending.push({ changes: copied, atMs });
     }
     copy.#committed = this.#committed;
-    for (const file of this.#dirty) copy.#dirty.add(copyInode(file, copies) as FileInode);
+    for (const [file, atMs] of this.#dirty) copy.#dirty.set(copyInode(file, copies) as FileInode, atMs);
     copy.#recount();
     return copy;
   }
