@@ -71,7 +71,8 @@ export class World {
     this.workspace = workspace;
     this.random = random;
     this.sources = new Map(workspace.sources);
-    this.fs = memoryFileSystem({ clock: this.clock, granularityMs: random.pick([1, 1, 4, 1000]) });
+    const granularityMs = random.pick([1, 1, 4, 1000]);
+    this.fs = memoryFileSystem({ clock: this.clock, granularityMs, writeBackMs: 35_000 });
     this.#makeSystem();
     this.writeSources(this.main.root);
     this.fs.settle();
@@ -121,9 +122,6 @@ export class World {
   /** The machine loses power; the person gets the sources back from version control. */
   losePower(random: SeededRandom): void {
     this.fs = this.fs.crash(random);
-    // Known limit: the index of file states does not know of boots, so a file that kept size and times and lost its
-    // bytes is believed. Remove this line once the index doubts what changed shortly before another boot.
-    this.fs.remove(`${this.main.root}/.kahn/state/files.index`);
     this.#boot++;
     this.storedKeys.clear();
     this.isStoreDamaged = true;
@@ -208,6 +206,7 @@ export class Session {
       clock,
       indexPath: `${this.stateFolder}/files.index`,
       workspaceRoot: checkout.root,
+      bootId: owner.bootId,
     });
     const opened = openDiskStore({
       fs,

@@ -18,7 +18,7 @@ import {
 } from "@kahn/core";
 import { openResultMemo, openRunHistory, type ResultMemo, type RunHistory } from "@kahn/exec";
 import { fileJournalStore } from "@kahn/journal";
-import { livenessOf, ownIdentity } from "@kahn/system";
+import { bootId, livenessOf, ownIdentity } from "@kahn/system";
 import { openFileStates, type WorkspaceModel, type WorkTreeStates } from "@kahn/workspace";
 import type { Host } from "../cli/host.ts";
 import { cacheSection } from "./cache-limits.ts";
@@ -57,6 +57,8 @@ export class WorkspaceSession {
       clock,
       indexPath: this.locations.fileIndex,
       workspaceRoot: this.model.root,
+      // Without the pid namespace: a container that is started anew is not another boot.
+      bootId: bootId().split("/")[0]!,
     });
     return this.#states;
   }

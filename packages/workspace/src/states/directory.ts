@@ -131,6 +131,13 @@ export class Directory {
     );
   }
 
+  /** Trusts no listing of a directory that changed at `sinceMs` or later, before it is read again. */
+  unsettleSince(sinceMs: number): void {
+    const { listing } = this;
+    if (listing === undefined || Math.max(listing.mtimeMs, listing.ctimeMs) < sinceMs) return;
+    this.listing = { ...listing, settled: false };
+  }
+
   #materialize({ text, ends, first, count }: StoredNames): void {
     this.#isMaterial = true;
     const names = new Array<string>(count);

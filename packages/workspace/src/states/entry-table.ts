@@ -137,6 +137,15 @@ export class EntryTable {
       verdict;
   }
 
+  /** Trusts no file that changed at `sinceMs` or later, by either of its times, before it is read again. */
+  unsettleSince(sinceMs: number): void {
+    const { flags, numbers } = this.#columns;
+    for (let id = 0; id < this.#size; id++) {
+      const changedMs = Math.max(numbers[id * WIDTH]!, numbers[id * WIDTH + 1]!);
+      if (changedMs >= sinceMs) flags[id] = flags[id]! & ~SETTLED;
+    }
+  }
+
   /** True when the row is a file known to share its inode with the store. */
   isLinked(id: number): boolean {
     return (this.#columns.flags[id]! & LINKED) !== 0;

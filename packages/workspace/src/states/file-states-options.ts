@@ -11,4 +11,9 @@ export interface FileStatesOptions {
   readonly workspaceRoot: string;
   /** Function of the digests; default SHA-256. */
   readonly digestFunction?: NativeDigestFunction;
+  /**
+   * Changes whenever the machine starts anew: what an index of another boot says of files that may not have been
+   * flushed is doubted (see trust.ts). Without it power losses are not thought of.
+   */
+  readonly bootId?: string;
 }

@@ -11,7 +11,7 @@
  *   32 bytes  SHA-256 of header and body; a power loss may leave blocks of zeros in a file that was renamed into place
  *   rows      numbers (5 × f64), modes (u16), flags (u8), digests
  *   folders   mtime, ctime, inode, device, rules, state (6 × f64); then the number of rows of each (u32)
- *   text      end of each name (u32, UTF-16 units), names, folder paths separated by NUL, notes as JSON
+ *   text      end of each name (u32, UTF-16 units), names, folder paths separated by NUL, boot id, notes as JSON
  */
 import { createHash } from "node:crypto";
 import type { NativeDigestFunction } from "@kahn/core";
@@ -20,7 +20,7 @@ import { columnsOver, digestBytesOf, type EntryColumns, EntryTable, makeColumns 
 import { nameOf, parentOf } from "./tree-paths.ts";
 
 /** Changes with the layout: a file with another number is ignored. */
-const MAGIC = "KAHNFS01";
+const MAGIC = "KAHNFS02";
 const BYTE_ORDER = 0x01020304;
 const HEADER_BYTES = 64;
 const BODY_AT = HEADER_BYTES + 32;
@@ -37,11 +37,21 @@ export interface IndexContents {
   readonly notes: Map<string, unknown>;
   /** Granularity of the file system's clock in milliseconds; 0 when it was never measured. */
   readonly granularityMs: number;
+  readonly saved: SavePoint;
+}
+
+/** When an index was saved. */
+export interface SavePoint {
+  /** The boot of the machine; empty when nobody said. */
+  readonly bootId: string;
+  /** By the file system's clock, a moment before; `-Infinity` when it was not asked. */
+  readonly atMs: number;
 }
 
 /** An index of nothing. */
 export function emptyIndex(fn: NativeDigestFunction): IndexContents {
-  return { fn, table: new EntryTable(fn), directories: new Map(), notes: new Map(), granularityMs: 0 };
+  const saved: SavePoint = { bootId: "", atMs: Number.NEGATIVE_INFINITY };
+  return { fn, table: new EntryTable(fn), directories: new Map(), notes: new Map(), granularityMs: 0, saved };
 }
 
 /** Reads an index; `undefined` for anything but a sound index of this version, machine order and digest function. */
@@ -54,7 +64,7 @@ export function decodeIndex(file: Uint8Array, fn: NativeDigestFunction): IndexCo
   if (buffer.toString("latin1", 0, 8) !== MAGIC || header[2] !== BYTE_ORDER) return undefined;
   if (FUNCTIONS[header[3]!] !== fn || !checksum(buffer).equals(buffer.subarray(HEADER_BYTES, BODY_AT)))
     return undefined;
-  const [rows, folders, namesBytes, pathsBytes, notesBytes] = header.subarray(4, 9);
+  const [rows, folders, namesBytes, pathsBytes, notesBytes, bootBytes] = header.subarray(4, 10);
   const columns = columnsOver(bytes, { offset: BODY_AT, size: rows!, fn });
   if (columns === undefined) return undefined;
   const start = bytes.byteOffset;
@@ -62,14 +72,14 @@ export function decodeIndex(file: Uint8Array, fn: NativeDigestFunction): IndexCo
   const countsAt = foldersAt + folders! * FOLDER_WIDTH * 8;
   const endsAt = countsAt + folders! * 4;
   const textAt = endsAt + rows! * 4;
-  if (textAt + namesBytes! + pathsBytes! + notesBytes! !== bytes.byteLength) return undefined;
+  const pathsAt = textAt + namesBytes!;
+  const bootAt = pathsAt + pathsBytes!;
+  const notesAt = bootAt + bootBytes!;
+  if (notesAt + notesBytes! !== bytes.byteLength) return undefined;
   const raw = bytes.buffer as ArrayBuffer;
-  const text = buffer.toString("utf8", textAt, textAt + namesBytes!);
-  const paths = buffer.toString("utf8", textAt + namesBytes!, textAt + namesBytes! + pathsBytes!).split("\0");
-  const notes = JSON.parse(buffer.toString("utf8", bytes.byteLength - notesBytes!, bytes.byteLength)) as Record<
-    string,
-    unknown
-  >;
+  const text = buffer.toString("utf8", textAt, pathsAt);
+  const paths = buffer.toString("utf8", pathsAt, bootAt).split("\0");
+  const notes = JSON.parse(buffer.toString("utf8", notesAt)) as Record<string, unknown>;
   const directories = readFolders({
     paths: folders === 0 ? [] : paths,
     numbers: new Float64Array(raw, start + foldersAt, folders! * FOLDER_WIDTH),
@@ -77,12 +87,14 @@ export function decodeIndex(file: Uint8Array, fn: NativeDigestFunction): IndexCo
     ends: new Uint32Array(raw, start + endsAt, rows!),
     text,
   });
+  const [granularityMs, savedAtMs] = new Float64Array(raw, start + 40, 2);
   return {
     fn,
     table: new EntryTable(fn, rows!, columns.columns),
     directories,
     notes: new Map(Object.entries(notes)),
-    granularityMs: new Float64Array(raw, start + 40, 1)[0]!,
+    granularityMs: granularityMs!,
+    saved: { bootId: buffer.toString("utf8", bootAt, notesAt), atMs: savedAtMs! },
   };
 }
 
@@ -132,12 +144,14 @@ export function encodeIndex(contents: IndexContents): Uint8Array {
   const { size, columns } = rows;
   const text = Buffer.from(rows.text());
   const paths = Buffer.from(folders.map((folder) => folder.path).join("\0"));
+  const bootId = Buffer.from(contents.saved.bootId);
   const notes = Buffer.from(JSON.stringify(Object.fromEntries(contents.notes)));
   const header = Buffer.alloc(HEADER_BYTES);
   header.write(MAGIC, 0, "latin1");
   const facts = new Uint32Array(header.buffer, header.byteOffset, HEADER_BYTES / 4);
-  facts.set([BYTE_ORDER, FUNCTIONS.indexOf(fn), size, folders.length, text.length, paths.length, notes.length], 2);
-  new Float64Array(header.buffer, header.byteOffset + 40, 1)[0] = contents.granularityMs;
+  const lengths = [text, paths, notes, bootId].map((part) => part.length);
+  facts.set([BYTE_ORDER, FUNCTIONS.indexOf(fn), size, folders.length, ...lengths], 2);
+  new Float64Array(header.buffer, header.byteOffset + 40, 2).set([contents.granularityMs, contents.saved.atMs]);
   const rowBytes = size * (5 * 8 + 2 + 1 + digestBytesOf(fn));
   const file = Buffer.concat([
     header,
@@ -152,6 +166,7 @@ export function encodeIndex(contents: IndexContents): Uint8Array {
     bytesOf(rows.ends.subarray(0, size)),
     text,
     paths,
+    bootId,
     notes,
   ]);
   checksum(file).copy(file, HEADER_BYTES);

@@ -2,7 +2,8 @@ import { digestOf, type FileSystem, type HashOutcome } from "@kahn/core";
 import { type MemoryFileSystem, memoryFileSystem, type VirtualClock, virtualClock } from "@kahn/testing";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { openFileStates, type WorkTreeStates } from "./work-tree-states.ts";
+import { openFileStates } from "./open-file-states.ts";
+import type { WorkTreeStates } from "./work-tree-states.ts";
 
 const SCALE = Number(process.env.KAHN_TEST_SCALE ?? 1);
 const INDEX = "/w/.kahn/state/files";

@@ -21,7 +21,7 @@ import { Directory, inWalkOrder } from "./directory.ts";
 import type { EntryKind, EntryTable } from "./entry-table.ts";
 import type { FileStatesOptions } from "./file-states-options.ts";
 import type { IndexContents } from "./index-file.ts";
-import { readIndex, writeIndex } from "./index-store.ts";
+import { writeIndex } from "./index-store.ts";
 import { TreeClock } from "./tree-clock.ts";
 import { nameOf, parentOf, TreePaths } from "./tree-paths.ts";
 import { type FileTime, isSettled } from "./trust.ts";
@@ -29,18 +29,13 @@ import { type FileTime, isSettled } from "./trust.ts";
 /** Why a file has no digest. */
 export type FileTrouble = Extract<HashOutcome, { kind: "unreadable" | "unstable" }>;
 
-/** Opens the index; a file that is missing, corrupt, newer or foreign counts as empty. Reads nothing else. */
-export function openFileStates(options: FileStatesOptions): WorkTreeStates {
-  const { fs, indexPath, digestFunction = "sha256" } = options;
-  return new WorkTreeStates(options, readIndex(fs, indexPath, digestFunction));
-}
-
 /** The states of one work tree. Made by `openFileStates`; one owner per process. */
 export class WorkTreeStates implements FileStates {
   readonly #fs: FileSystem;
   readonly #treeClock: TreeClock;
   readonly #paths: TreePaths;
   readonly #indexPath: string;
+  readonly #bootId: string;
   readonly #fn: NativeDigestFunction;
   readonly #table: EntryTable;
   readonly #directories: Map<string, Directory>;
@@ -62,6 +57,7 @@ export class WorkTreeStates implements FileStates {
     this.#fs = options.fs;
     this.#paths = new TreePaths(options.workspaceRoot);
     this.#indexPath = options.indexPath;
+    this.#bootId = options.bootId ?? "";
     this.#fn = contents.fn;
     this.#table = contents.table;
     this.#directories = contents.directories;
@@ -260,12 +256,14 @@ export class WorkTreeStates implements FileStates {
 
   save(): void {
     if (!this.#isChanged) return;
+    const atMs = this.#bootId === "" ? Number.NEGATIVE_INFINITY : this.#treeClock.now().nowMs;
     const contents: IndexContents = {
       fn: this.#fn,
       table: this.#table,
       directories: this.#directories,
       notes: this.#notes,
       granularityMs: this.#treeClock.granularityMs,
+      saved: { bootId: this.#bootId, atMs },
     };
     if (writeIndex(this.#fs, this.#indexPath, contents)) this.#isChanged = false;
   }
