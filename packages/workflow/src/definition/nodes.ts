@@ -38,9 +38,12 @@ export interface NodeOutput<S = Readonly<Record<string, unknown>>, N extends str
   readonly cost?: number;
 }
 
-// biome-ignore lint/suspicious/noConfusingVoidType: what a function without `return` gives is `void`.
 /** An output, or nothing: a function without `return` is fine, too. */
-export type Returned<T> = T | undefined | void;
+export type Returned<T> =
+  | T
+  | undefined
+  // biome-ignore lint/suspicious/noConfusingVoidType: what a function without `return` gives is `void`.
+  | void;
 
 /** How the parents of a join came out. */
 export type ParentOutcome = "arrived" | "skipped" | "failed" | "cancelled";
