@@ -118,7 +118,7 @@ export type RunEventBody =
       readonly stored?: boolean;
       /** The parts of its key and the paths of its outputs: a value of the durable store. */
       readonly record?: Digest;
-      /** What a command that did not succeed printed: values of the durable store. */
+      /** What a command that did not succeed, or a service, printed: values of the durable store. */
       readonly stdout?: Digest;
       readonly stderr?: Digest;
     }

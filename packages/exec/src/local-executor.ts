@@ -116,8 +116,10 @@ class LocalExecution implements Pick<Execution, "cancel"> {
       const why = endedBy === "timeout" ? timeoutProblem(resolved) : notReadyProblem(resolved);
       return { kind: "timed-out", problem: why, durationMs, streams: (await this.#captureStreams(false)).fields };
     }
-    if (endedBy === "cancel") return { kind: "cancelled" };
-    if (exit.kind === "not-started") return { kind: "errored", problem: notStarted(resolved, exit) };
+    if (exit.kind === "not-started") {
+      return endedBy === "cancel" ? { kind: "cancelled" } : { kind: "errored", problem: notStarted(resolved, exit) };
+    }
+    if (endedBy === "cancel") return { kind: "cancelled", streams: (await this.#captureStreams(false)).fields };
     return this.#publish(exit, { startedAtMs, durationMs });
   }
 

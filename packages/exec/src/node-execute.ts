@@ -66,6 +66,7 @@ async function executeOnce(context: EffectContext, node: NodeRuntime, attempt: n
   delete node.execution;
   switch (outcome.kind) {
     case "cancelled":
+      if (outcome.streams !== undefined) keepStreams(context, node, outcome.streams);
       return "cancelled";
     case "errored":
       return failWith(node, outcome.problem);
@@ -96,9 +97,9 @@ async function complete(
   const resolved = node.resolved!;
   node.result = outcome.result;
   if (outcome.result.exitCode !== 0) {
+    keepStreams(context, node, outcome.result);
     // The same Ctrl-C may reach a command before we end it: one in the terminal's group, or one not yet out of ours.
     if (context.cancelled.aborted) return "cancelled";
-    keepStreams(context, node, outcome.result);
     node.problem = commandFailed(node, outcome);
     return "failed";
   }

@@ -4,7 +4,7 @@ import { digestOf, type RunObserver } from "@kahn/core";
 import { recorder } from "@kahn/testing";
 import { expect, test } from "vitest";
 import { actionKey } from "./action-key.ts";
-import { GraphRig } from "./fixtures/graph-rig.ts";
+import { GraphRig, type RigRun } from "./fixtures/graph-rig.ts";
 import { openRunHistory } from "./run-history.ts";
 
 function twoTasks(): GraphRig {
@@ -107,3 +107,41 @@ test("the history of a run that was never folded is the same after a crash as wi
 function never(): never {
   throw new Error("not asked");
 }
+
+// Goal: what a task said before it was ended is there to be read, for that is when it is wanted. Method: a command that
+// prints and hangs, ended in each way; looked at in what observers got and in the value that the journal names.
+test.each([
+  ["a cancel", {}, "cancelled", (run: RigRun) => run.graphRun.cancel("term", "SIGINT")],
+  ["a cancel that kills", {}, "cancelled", (run: RigRun) => run.graphRun.cancel("kill", "SIGINT")],
+  ["its timeout", { timeoutMs: 500 }, "failed", () => {}],
+] as const)("the output of a command that %s ended is shown and kept", async (_, limits, end, act) => {
+  const rig = new GraphRig({ a: limits });
+  rig.processes.script("a", { hangs: true });
+  const started = rig.start();
+  const process = await rig.processes.nextStart("a");
+  process.write("stdout", "important clue\n");
+  process.write("stderr", "and another\n");
+  act(started);
+  const run = await rig.finish(started);
+  expect(run.recorder.outputOf("a")).toBe("important clue\nand another\n");
+  const settled = run.recorder.settledOf("a");
+  expect(settled).toMatchObject({ end });
+  const kept = [settled?.stdout, settled?.stderr].map((digest) => rig.records.get(digest!));
+  expect(kept.map((each) => each.ok && Buffer.from(each.value!).toString())).toEqual([
+    "important clue\n",
+    "and another\n",
+  ]);
+});
+
+test("a command that died of the Ctrl-C itself keeps its output, too", async () => {
+  const rig = new GraphRig({ a: {} });
+  rig.processes.script("a", { hangs: true });
+  const started = rig.start();
+  const process = await rig.processes.nextStart("a");
+  process.write("stdout", "important clue\n");
+  started.graphRun.cancel("term", "SIGINT");
+  process.die("SIGINT");
+  const run = await rig.finish(started);
+  expect(run.recorder.outputOf("a")).toBe("important clue\n");
+  expect(run.recorder.settledOf("a")?.stdout).toBeDefined();
+});

@@ -48,7 +48,11 @@ export type ExecuteOutcome =
       readonly durationMs: number;
       readonly streams: Pick<ActionResult, "stdoutRaw" | "stderrRaw">;
     }
-  | { readonly kind: "cancelled" }
+  | {
+      readonly kind: "cancelled";
+      /** What the command printed until then; left out when it had not started. */
+      readonly streams?: Pick<ActionResult, "stdoutRaw" | "stderrRaw">;
+    }
   /** It could not be run, or its outputs could not be taken in. */
   | { readonly kind: "errored"; readonly problem: Problem };
 
