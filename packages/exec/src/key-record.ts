@@ -105,7 +105,7 @@ export function compareKeyRecords(before: KeyRecord, now: KeyRecord, external?: 
   const scalar = (code: MissReason["code"], [old, fresh]: readonly [Json, Json], detail: string) => {
     if (canonicalJson(old) !== canonicalJson(fresh)) reasons.push({ code, detail });
   };
-  scalar("command-changed", [before.arguments, now.arguments], changed(command(before), command(now)));
+  scalar("command-changed", [before.arguments, now.arguments], commandChange(before.arguments, now.arguments));
   scalar("command-changed", [before.directory, now.directory], changed(before.directory, now.directory));
   scalar("arguments-changed", [before.passedArguments, now.passedArguments], now.passedArguments.join(" "));
   reasons.push(...compareInputs(before, now), ...compareEnv(before, now));
@@ -192,9 +192,19 @@ function changed(before: string, now: string): string {
   return `${before} → ${now}`;
 }
 
-function command(record: KeyRecord): string {
-  const [shell, flag, script] = record.arguments;
-  return flag === "-c" && script !== undefined && shell?.endsWith("sh") ? script : record.arguments.join(" ");
+/** The scripts, without their shells where those are the same. */
+function commandChange(before: readonly string[], now: readonly string[]): string {
+  const was = scriptOf(before);
+  const is = scriptOf(now);
+  if (was === undefined || is === undefined) return changed(before.join(" "), now.join(" "));
+  if (was.script === is.script) return `shell ${changed(was.shell, is.shell)}`;
+  return was.shell === is.shell ? changed(was.script, is.script) : changed(before.join(" "), now.join(" "));
+}
+
+function scriptOf(argv: readonly string[]): { readonly shell: string; readonly script: string } | undefined {
+  const [shell, flag, script] = argv;
+  if (argv.length !== 3 || flag !== "-c" || shell?.endsWith("sh") !== true) return undefined;
+  return { shell, script: script! };
 }
 
 function list(globs: readonly string[]): string {

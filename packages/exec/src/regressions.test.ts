@@ -145,3 +145,18 @@ test("a command that died of the Ctrl-C itself keeps its output, too", async () 
   expect(run.recorder.outputOf("a")).toBe("important clue\n");
   expect(run.recorder.settledOf("a")?.stdout).toBeDefined();
 });
+
+test.each([
+  ["slots", { slots: 4 }, "a asks for 4 slots, the run has 2", /--concurrency/],
+  ["a pool", { pools: [["db", 3]] }, 'a needs 3 of pool "db", which has 1', /"pools": \{ "db": 3 \}/],
+] as const)(
+  "a task that asks for more of %s than there is is refused in words, with the way out",
+  async (_, claim, message, next) => {
+    const rig = new GraphRig({ a: { claim } });
+    rig.limits = { ...rig.limits, pools: { db: 1 } };
+    expect(await rig.start().graphRun.outcome).toMatchObject({
+      ok: false,
+      problem: [{ code: "claim-exceeds-limit", message, next: expect.stringMatching(next) }],
+    });
+  },
+);

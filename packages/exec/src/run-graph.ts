@@ -328,16 +328,34 @@ class GraphRunner {
           next: `Declare it: "pools": { "${reason.pool}": 1 }.`,
         });
       case "claim-exceeds-limit":
-        return problem(
-          "claim-exceeds-limit",
-          `${label(reason.node)} asks for ${reason.asked} of ${reason.resource}, and there are only ${reason.limit}`,
-        );
+        return claimProblem(label(reason.node), reason);
       case "self-edge":
         return problem("task-cycle", `${label(reason.node)} depends on itself`);
       case "unknown-node":
       case "sealed":
         throw new InvariantError(`the kernel refused the plan: ${JSON.stringify(reason)}`);
     }
+  }
+}
+
+function claimProblem(
+  label: string,
+  { resource, asked, limit }: { readonly resource: string; readonly asked: number; readonly limit: number },
+): Problem {
+  const [kind, name] = resource.split(/:(.*)/s);
+  switch (kind) {
+    case "slots":
+      return problem("claim-exceeds-limit", `${label} asks for ${asked} slots, the run has ${limit}`, {
+        next: "Raise --concurrency (or `concurrency` of the configuration), or lower the task's `slots`.",
+      });
+    case "pool":
+      return problem("claim-exceeds-limit", `${label} needs ${asked} of pool "${name}", which has ${limit}`, {
+        next: `Raise the pool: "pools": { "${name}": ${asked} }; or let the task ask for less.`,
+      });
+    default:
+      return problem("claim-exceeds-limit", `${label} asks for ${asked} of ${resource}, and there are only ${limit}`, {
+        next: "Let fewer tasks that last as long as the run hold it.",
+      });
   }
 }
 
