@@ -59,12 +59,12 @@ const MUTATIONS: readonly Mutation[] = [
   {
     title: "an input added",
     change: (work) => work.write("packages/lib/src/new.txt", "new\n"),
-    reason: "input packages/lib/src/new.txt is new",
+    reason: "packages/lib/src/new.txt is a new input",
   },
   {
     title: "an input removed",
     change: (work) => work.remove("packages/lib/src/b.txt"),
-    reason: "input packages/lib/src/b.txt is gone",
+    reason: "packages/lib/src/b.txt is no longer an input",
   },
   {
     title: "an input made executable",

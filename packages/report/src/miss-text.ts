@@ -7,7 +7,7 @@ export function missText({ code, name, detail }: MissReason): string {
   const more = detail === undefined ? "" : ` (${detail})`;
   switch (code) {
     case "first-run":
-      return "it has not run before";
+      return "it has not succeeded before";
     case "not-cacheable":
       return `it is not cached${detail === undefined ? "" : `: ${detail}`}`;
     case "forced":
@@ -15,9 +15,9 @@ export function missText({ code, name, detail }: MissReason): string {
     case "input-changed":
       return `input ${what} changed${more}`;
     case "input-added":
-      return `input ${what} is new`;
+      return `${what} is a new input`;
     case "input-removed":
-      return `input ${what} is gone`;
+      return `${what} is no longer an input`;
     case "command-changed":
       return `its command changed${more}`;
     case "arguments-changed":

@@ -18,13 +18,17 @@ const RENDERERS: Record<NodeEnd, Renderer> = {
     const reasons = view.missed.get(event.node) ?? [];
     // Said once for all of them, in the summary.
     const why = reasons[0]?.code === "not-cacheable" ? "" : missLine(reasons);
+    // Of a service that we ended there is no time of a command.
+    if (event.durationMs === undefined && view.nodes[event.node]?.persistent === true) {
+      return `${paint("✔", "green")} ${label} ended, no longer needed`;
+    }
     const tries = event.attempts === undefined ? "" : `, attempt ${event.attempts}`;
     const took = `${durationText(event.durationMs ?? 0)}${tries}`;
     return `${paint("✔", "green")} ${label} ${took}${why === "" ? "" : paint(` · ${why}`, "dim")}`;
   },
   failed: (view, event, paint) => {
-    const how = event.problem?.code === "task-timed-out" ? "timed out" : `exit ${event.exitCode ?? "?"}`;
-    return `${paint("✖", "red")} ${labelOf(view, event.node)} failed, ${how}, ${durationText(event.durationMs ?? 0)}`;
+    const took = event.durationMs === undefined ? "" : `, ${durationText(event.durationMs)}`;
+    return `${paint("✖", "red")} ${labelOf(view, event.node)} ${howFailed(event)}${took}`;
   },
   errored: (view, event, paint) => `${paint("✖", "red")} ${labelOf(view, event.node)} could not be run`,
   skipped: (view, event, paint) => {
@@ -33,6 +37,12 @@ const RENDERERS: Record<NodeEnd, Renderer> = {
   },
   cancelled: (view, event, paint) => `${paint("○", "yellow")} ${labelOf(view, event.node)} cancelled`,
 };
+
+function howFailed({ problem, exitCode }: SettledNode): string {
+  if (problem?.code === "service-not-ready") return "was not ready in time";
+  if (problem?.code === "task-timed-out") return "failed, timed out";
+  return exitCode === undefined ? "failed" : `failed, exit ${exitCode}`;
+}
 
 /** The line for a node that has settled, without a newline. */
 export function settledText(view: RunView, event: SettledNode, paint: Paint): string {

@@ -1,0 +1,12 @@
+// Goal: the reason of a miss is true whatever led to it. Method: the texts of reasons with more than one cause.
+import { expect, test } from "vitest";
+import { missText } from "./miss-text.ts";
+
+test("a task without a known success may have run and failed", () => {
+  expect(missText({ code: "first-run" })).toBe("it has not succeeded before");
+});
+
+test("a file that entered or left the inputs may have been there all the time", () => {
+  expect(missText({ code: "input-added", name: "a.ts" })).toBe("a.ts is a new input");
+  expect(missText({ code: "input-removed", name: "a.ts" })).toBe("a.ts is no longer an input");
+});
