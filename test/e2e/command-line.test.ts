@@ -103,7 +103,7 @@ test.each([
     "an unknown part of a command",
     ["cache", "empty"],
     /^$/,
-    'error[arguments-count]: kahn cache has no "empty"\n  next: One of: stats, gc, verify, clear.\n',
+    'error[arguments-count]: kahn cache has no "empty"\n  next: One of: stats, gc, verify, clear, find.\n',
   ],
 ] as const)("%s is refused with exit code 2 and what to write instead", async (_, args, stdout, stderr) => {
   const work = pair();
@@ -147,7 +147,7 @@ test("--dry says what would run and why, runs nothing, and --json gives the same
   const work = pair();
   const dry = await work.kahn("run test --dry");
   expect(dry.stdout).toBe(
-    "▶ @acme/lib#build would run: it has not run before\n" +
+    "▶ @acme/lib#build would run: it has not succeeded before\n" +
       "? app#build depends on the outcome of @acme/lib#build\n" +
       "? app#test depends on the outcome of @acme/lib#build\n\n" +
       "1 would run, 2 depend on those, 0 cached\n",
