@@ -66,6 +66,35 @@ test("a directory that is no store is refused; a format torn by a power loss is 
   for (const text of ["", "kahn-c", "\0\0\0\0", "kahn\0\0\0\0 1\n"]) expect(open(text).ok, text).toBe(true);
 });
 
+// Goal: damage is a miss, and never the end of a run. Method: every bit of the format of a store with a result, flipped.
+test("a format with one bit flipped is written again, unless it then names a newer one", async () => {
+  const clock = testClock();
+  const fs = memoryFileSystem({ clock });
+  const action = digestOf("an action");
+  value(await testStore({ fs, clock }).actions.record(action, resultOf([])));
+  const whole = fs.readFile("/store/format")!;
+  const refused: string[] = [];
+  for (let bit = 0; bit < whole.length * 8; bit++) {
+    const damaged = Buffer.from(whole);
+    damaged[bit >> 3]! ^= 1 << (bit & 7);
+    fs.writeFile("/store/format", damaged);
+    const opened = openDiskStore({
+      fs,
+      clock,
+      random: seededRandom(1),
+      root: "/store",
+      owner: OWNER,
+      livenessOf: () => "alive",
+    });
+    if (!opened.ok) refused.push(`${opened.problem.code} ${damaged.toString("latin1").trimEnd()}`);
+    else {
+      expect(value(await opened.value.actions.lookup(action)).kind).toBe("hit");
+      expect(fs.readFile("/store/format")).toStrictEqual(whole);
+    }
+  }
+  expect(refused).toStrictEqual(["store-format-newer kahn-cas 3", "store-format-newer kahn-cas 6"]);
+});
+
 test("a store whose directory may not be written says so", () => {
   const clock = testClock();
   const fs = memoryFileSystem({ clock });

@@ -2,7 +2,7 @@
  * Opens a store on disk: blobs, action results, uses and epochs in one directory.
  *
  * Owns:      the format version, and the wiring of the parts.
- * Invariant: a store of a newer format is not touched at all.
+ * Invariant: a store of a newer format is not touched at all; one whose format is damaged is a store of this one.
  */
 import type {
   ActionCache,
@@ -148,6 +148,11 @@ function checkFormat(fs: FileSystem, layout: StoreLayout, publisher: Publisher):
     return ok(undefined);
   }
   const version = /^kahn-cas (\d+)\n$/.exec(text)?.[1];
+  // A damaged one costs no more than other damage. The upgrade, because it may have been 1; on format 2 it finds nothing.
+  if (version === undefined && holdsStore(fs, layout)) {
+    upgradeStore({ fs, layout, publisher, formatLine: FORMAT_LINE });
+    return ok(undefined);
+  }
   if (version === undefined) {
     return err(
       problem("store-io", `${layout.format} does not name the format of a store`, {
@@ -168,6 +173,11 @@ function checkFormat(fs: FileSystem, layout: StoreLayout, publisher: Publisher):
   }
   if (Number(version) < STORE_FORMAT) upgradeStore({ fs, layout, publisher, formatLine: FORMAT_LINE });
   return ok(undefined);
+}
+
+/** True when a directory has what only a store has, whatever its format says. */
+function holdsStore(fs: FileSystem, { blobs, records }: StoreLayout): boolean {
+  return [blobs, records].some((directory) => fs.lstat(`${directory}/sha256`)?.kind === "directory");
 }
 
 /** True for what is left of a line of ours, or of nothing, after a power loss: cut short, or zeros in places. */
