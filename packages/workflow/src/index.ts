@@ -1,12 +1,61 @@
 /** Durable state graphs: definition, execution, decisions, history. */
-
 export { action, barrier, condition, map, parallel, subgraph } from "./definition/construct.ts";
 export { toDot, toMermaid } from "./definition/draw.ts";
-export { fail } from "./definition/failure.ts";
+export type { FailOptions, FailureClass, NodeError } from "./definition/failure.ts";
+export { fail, NodeFailure } from "./definition/failure.ts";
+export type { DynamicGraphSpec, GraphBuilder, GraphSpec } from "./definition/graph.ts";
 export { buildGraph, defineGraph, dynamicGraph } from "./definition/graph.ts";
-export type { PayloadOf } from "./definition/nodes.ts";
+export type { StructureDifference } from "./definition/hash.ts";
+export { compareStructures } from "./definition/hash.ts";
+export type {
+  ActionOutcome,
+  ActionWork,
+  AnyNode,
+  BarrierOutcome,
+  BranchNode,
+  Duration,
+  Edge,
+  EdgeSpec,
+  FlowGraph,
+  FlowNode,
+  LongTermStore,
+  NodeContext,
+  NodeOutput,
+  ParentOutcome,
+  PayloadOf,
+  PayloadShape,
+  RetryPolicy,
+  RouteFacts,
+  StandardSchema,
+  Strategy,
+} from "./definition/nodes.ts";
 export { END } from "./definition/nodes.ts";
+export type { Reducer } from "./definition/reducers.ts";
 export { reduce } from "./definition/reducers.ts";
+export type { Blob, StateKey, StateOf, StateSchema } from "./definition/state.ts";
 export { state } from "./definition/state.ts";
+export type { GraphStructure } from "./definition/structure.ts";
+export type { FlowDataEvent, FlowEvent } from "./machine/events.ts";
+export { isTerminal } from "./machine/events.ts";
+export type { FlowValues } from "./machine/values.ts";
+export type { DecideOptions, Decision, DecisionTarget, RunCommand } from "./runtime/decision.ts";
+export type { Ack } from "./runtime/driver.ts";
+export type { EventOptions, StreamEvent } from "./runtime/event-stream.ts";
+export type { FileFlowOptions } from "./runtime/file-flow.ts";
+export { inFolder } from "./runtime/file-flow.ts";
+export type { Flow, ResumeOptions, StartOptions } from "./runtime/flow.ts";
 export { createFlow } from "./runtime/flow.ts";
+export type { FlowRun, OpenBarrier, RunResult } from "./runtime/flow-run.ts";
+export type { ForkOptions } from "./runtime/fork.ts";
+export type { HistoryEntry, LookOptions, ReplayDifference, StateDifference } from "./runtime/history.ts";
+export { diffStates, eventsOf, history, replay, stateAt } from "./runtime/history.ts";
+export { memoryStore } from "./runtime/long-term.ts";
 export { memoryJournals } from "./runtime/memory-journals.ts";
+export type { FlowOptions, RunInboxes, RunLocks } from "./runtime/services.ts";
+export type { SnapshotPolicy } from "./runtime/snapshots.ts";
+export type { FlowSpan } from "./runtime/spans.ts";
+export { spansOf } from "./runtime/spans.ts";
+export type { Retention, RunSummary } from "./runtime/upkeep.ts";
+export { listRuns, liveDigests, pruneRuns } from "./runtime/upkeep.ts";
+export type { ResumeMode } from "./runtime/versions.ts";
+export type { CommandRequest, CommandResult, WorkPorts } from "./runtime/work.ts";

@@ -20,6 +20,8 @@ import type { Ack } from "./driver.ts";
 import { RunDriver } from "./driver.ts";
 import type { FlowRun, RunResult } from "./flow-run.ts";
 import { RunHandle, resultOf } from "./flow-run.ts";
+import { type ForkOptions, forkRecords } from "./fork.ts";
+import type { LookOptions } from "./history.ts";
 import { foldRecords, peekRun, unknownRun } from "./loading.ts";
 import { memoryJournals } from "./memory-journals.ts";
 import { type FlowOptions, type FlowServices, servicesOf } from "./services.ts";
@@ -263,6 +265,30 @@ export class Flow {
     graph?: FlowGraph,
   ): Promise<Ack> {
     return this.command(run, { kind: "decide", ...decided }, graph);
+  }
+
+  /** A new run that shares the past of another; it is executed at once. The other is not touched. */
+  async fork<S, P>(run: string, graph: FlowGraph<S, P>, options: ForkOptions = {}): Promise<FlowRun<S, P>> {
+    const { clock, random } = this.#options;
+    const plain = graph as FlowGraph;
+    const id = options.id ?? newRunId(clock, random);
+    const codec = this.codec();
+    const records = forkRecords(run, plain, { ...options, id, journals: this.#journals, codec, nowMs: clock.nowMs() });
+    if (!records.ok) throw new ProblemError(records.problem);
+    const created = this.#journals.create(id);
+    if (!created.ok) throw new ProblemError(created.problem);
+    const written = await created.value.append(records.value as never, {
+      durability: this.#services.durability,
+      expectedSeq: 0,
+    });
+    created.value.close();
+    if (!written.ok) throw new ProblemError(written.problem);
+    return this.resume(id, graph, { mode: "compatible" });
+  }
+
+  /** What looks back at runs works with: `history(run, flow.look())`. */
+  look(): LookOptions {
+    return { journals: this.#journals, codec: this.codec() };
   }
 
   /** The run in this process, if it is executed here. */

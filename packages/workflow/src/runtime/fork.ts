@@ -1,0 +1,83 @@
+/**
+ * Forks: a new run that shares the past of another up to a point, and goes on by itself.
+ *
+ * Invariant: the other run is not touched. Records are copied, large values are not: both journals name the same ones.
+ */
+import type { Json, Problem, Result } from "@kahn/core";
+import { closestName, err, ok, problem } from "@kahn/core";
+import type { FlowGraph } from "../definition/nodes.ts";
+import type { FlowRecord, StartRecord } from "../machine/records.ts";
+import type { LookOptions } from "./history.ts";
+import { peekRun, unknownRun } from "./loading.ts";
+
+/** Where a fork begins, and how it differs. */
+export interface ForkOptions {
+  /** Of the last record that is shared; default: all of them. */
+  readonly at?: number;
+  /** Values that the state holds instead. */
+  readonly set?: Readonly<Record<string, unknown>>;
+  /** The node where it goes on; default: where it stood. */
+  readonly then?: string;
+  /** Default: a fresh ULID. */
+  readonly id?: string;
+}
+
+/** The records that a fork begins with. */
+export function forkRecords(
+  run: string,
+  graph: FlowGraph,
+  {
+    journals,
+    codec,
+    id,
+    nowMs,
+    at,
+    set = {},
+    then,
+  }: LookOptions & ForkOptions & { readonly id: string; readonly nowMs: number },
+): Result<readonly FlowRecord[], Problem> {
+  const read = journals.peek(run);
+  if (!read.ok) return err(unknownRun(run, read.problem));
+  const wrong = wrongEdit(graph, set, then);
+  if (wrong !== undefined) return err(wrong);
+  const records = [...read.value]
+    .filter(({ seq }) => at === undefined || seq <= at)
+    .map(({ body }) => body as unknown as FlowRecord);
+  const folded = peekRun(journals, run, { codec, ...(at === undefined ? {} : { throughSeq: at }) });
+  if (!folded.ok) return folded;
+  const [start, ...rest] = records;
+  const values: Record<string, Json> = {};
+  for (const [key, value] of Object.entries(set)) {
+    const encoded = codec.encode(value);
+    if (!encoded.ok) return encoded;
+    values[key] = encoded.value;
+  }
+  const begun: StartRecord = { ...(start as StartRecord), run: id, parent: { run, seq: records.length } };
+  const t = Math.max(nowMs, folded.value.lastMs) - folded.value.startedMs;
+  const edit: FlowRecord = {
+    k: "edit",
+    t,
+    ...(Object.keys(values).length === 0 ? {} : { r: values }),
+    ...(then === undefined ? {} : { then }),
+  };
+  return ok([begun, ...rest, edit]);
+}
+
+function wrongEdit(
+  graph: FlowGraph,
+  set: Readonly<Record<string, unknown>>,
+  then: string | undefined,
+): Problem | undefined {
+  const unknown = Object.keys(set).find((key) => !Object.hasOwn(graph.schema.keys, key));
+  if (unknown !== undefined) {
+    const near = closestName(unknown, Object.keys(graph.schema.keys));
+    return problem("flow-key-unknown", `the fork sets the key "${unknown}", which the state does not have`, {
+      next: near === undefined ? "Mend the name." : `Did you mean "${near}"?`,
+    });
+  }
+  if (then === undefined || graph.nodes.has(then)) return undefined;
+  const near = closestName(then, [...graph.nodes.keys()]);
+  return problem("flow-node-unknown", `the fork goes on at "${then}", and there is no such node`, {
+    next: near === undefined ? "Mend the name." : `Did you mean "${near}"?`,
+  });
+}
