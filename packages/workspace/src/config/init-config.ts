@@ -1,12 +1,14 @@
 /**
- * What `kahn init` proposes: a `kahn.jsonc` made from the scripts that are there.
+ * What `kahn init` proposes: a `kahn.jsonc` made from a turbo.json, else from the scripts that are there.
  *
  * Owns:      the guesses: which scripts are worth caching, what they wait for, what they write.
  * Invariant: the text is a valid configuration of this workspace, and every guess in it is explained by a comment.
  */
 import type { FileSystem } from "@kahn/core";
 import type { Project, WorkspaceModel } from "../model.ts";
+import { type ProposedTask, proposedText } from "./config-writing.ts";
 import { guessOutputs } from "./guess-outputs.ts";
+import { translatedTurbo } from "./init-from-turbo.ts";
 
 /** A script name that is understood. */
 interface Recipe {
@@ -49,29 +51,27 @@ const RECIPES: readonly Recipe[] = [
   },
 ];
 
-/** Proposes a configuration. Reads tsconfig.json, .gitignore and the like through `fs`. */
+/** Proposes a configuration; a turbo.json is translated. Reads tsconfig.json, .gitignore and the like through `fs`. */
 export function initConfig(model: WorkspaceModel, fs: FileSystem): string {
   const projects = model.projects.length === 1 ? model.projects : model.projects.filter(({ name }) => name !== "//");
   const names = [...new Set(model.tasks.filter(isIn(projects)).map((task) => task.task))].sort();
+  if (model.source === "turbo") return proposedText(translatedTurbo(model, { fs, names }));
   const hasBuild = names.includes("build");
-  const entries: string[] = [];
+  const tasks: ProposedTask[] = [];
   for (const recipe of RECIPES) {
     for (const name of names.filter((each) => recipe.names.test(each))) {
       const outputs = guessOutputs({ fs, root: model.root, task: name, projects: having(projects, name) });
-      entries.push(entryText(recipe.comment, name, recipe.make({ name, hasBuild, outputs })));
+      tasks.push({ key: name, comment: recipe.comment, fields: recipe.make({ name, hasBuild, outputs }) });
     }
   }
-  const others = names.filter((name) => !RECIPES.some((recipe) => recipe.names.test(name)));
-  return `${HEAD}${entries.join(",\n\n")}${entries.length > 0 ? "\n" : ""}${othersText(others)}  }\n}\n`;
+  const undeclared = names.filter((name) => !RECIPES.some((recipe) => recipe.names.test(name)));
+  return proposedText({ introduction: INTRODUCTION, settings: {}, tasks, undeclared });
 }
 
-const HEAD = `{
-  "$schema": "./node_modules/kahn/dist/schema.json",
-
-  // Inputs are, unless a task says otherwise, every file of its project that git knows of, except outputs.
-  // "env" names variables that a task receives and that change its result: "env": ["NODE_ENV", "VITE_*"].
-  "tasks": {
-`;
+const INTRODUCTION = [
+  "Inputs are, unless a task says otherwise, every file of its project that git knows of, except outputs.",
+  '"env" names variables that a task receives and that change its result: "env": ["NODE_ENV", "VITE_*"].',
+];
 
 function isIn(projects: readonly Project[]): (task: { readonly project: string }) => boolean {
   const names = new Set(projects.map((project) => project.name));
@@ -80,18 +80,4 @@ function isIn(projects: readonly Project[]): (task: { readonly project: string }
 
 function having(projects: readonly Project[], script: string): readonly Project[] {
   return projects.filter((project) => Object.hasOwn(project.scripts, script));
-}
-
-function entryText(comment: string, name: string, task: Readonly<Record<string, unknown>>): string {
-  const fields = Object.entries(task).map(([key, value]) => `${JSON.stringify(key)}: ${inline(value)}`);
-  return `    // ${comment}\n    ${JSON.stringify(name)}: { ${fields.join(", ")} }`;
-}
-
-function inline(value: unknown): string {
-  return Array.isArray(value) ? `[${value.map((each) => JSON.stringify(each)).join(", ")}]` : JSON.stringify(value);
-}
-
-function othersText(names: readonly string[]): string {
-  if (names.length === 0) return "";
-  return `\n    // These scripts are not declared. They run, and are not cached: ${names.join(", ")}.\n`;
 }
