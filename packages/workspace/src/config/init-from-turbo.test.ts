@@ -1,11 +1,9 @@
-import { memoryFileSystem } from "@kahn/testing";
+import { memoryFileSystem, testScale } from "@kahn/testing";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { TaskDefinition, WorkspaceModel } from "../model.ts";
 import { modelOf, npmWorkspace, taskOf, textOf, type WorkspaceFiles } from "../workspace.fixture.ts";
 import { initConfig } from "./init-config.ts";
-
-const SCALE = Number(process.env.KAHN_TEST_SCALE ?? 1);
 
 const FILES = npmWorkspace(
   {
@@ -153,6 +151,6 @@ test("the translation of any turbo.json gives the tasks that it gave", async () 
       };
       expectSame(await translation(files));
     }),
-    { numRuns: 150 * SCALE },
+    { numRuns: 150 * testScale(process.env.KAHN_TEST_SCALE) },
   );
 });

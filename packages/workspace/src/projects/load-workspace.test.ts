@@ -1,6 +1,6 @@
 import { memoryFileSystem } from "@kahn/testing";
 import { expect, test } from "vitest";
-import { modelOf, npmWorkspace, problemsOf, taskOf } from "../workspace.fixture.ts";
+import { modelOf, npmWorkspace, problemsOf, rendered, taskOf, type WorkspaceFiles } from "../workspace.fixture.ts";
 import { loadWorkspace, projectAt } from "./load-workspace.ts";
 
 const WORKSPACE = npmWorkspace({
@@ -125,7 +125,8 @@ test("package managers are told apart by field, then by lock file", async () => 
   for (const [files, manager, lockFile] of cases) {
     const found = await modelOf(files);
     expect([found.manager, found.lockFile]).toEqual([manager, lockFile]);
-    expect(found.warnings.map((each) => each.code)).toEqual(manager === "yarn-pnp" ? ["yarn-pnp"] : []);
+    const codes = found.warnings.map((each) => each.code).filter((each) => each !== "workspace-empty");
+    expect(codes).toEqual(manager === "yarn-pnp" ? ["yarn-pnp"] : []);
   }
 });
 
@@ -213,4 +214,26 @@ test("sections of other packages are checked with the rest and kept in the model
     expect.stringContaining('kahn.jsonc:4:5 config-unknown-key: "serve.prot" is not a key'),
     expect.stringContaining('kahn.jsonc:3:13 config-wrong-value: "serve.port" must be a port'),
   ]);
+});
+
+test("globs that match no project are a warning with their place, not a small workspace", async () => {
+  const warnings = async (files: WorkspaceFiles) => (await modelOf(files)).warnings.map(rendered);
+  expect(await warnings({ "package.json": { name: "root", workspaces: ["pkgs/*", "!pkgs/x"] } })).toEqual([
+    [
+      'package.json:3:3 workspace-empty: No folder with a package.json matches "pkgs/*"',
+      '|   "workspaces": [',
+      "|   ^^^^^^^^^^^^",
+      "-> Correct the globs, or remove them if the root is all there is.",
+    ].join("\n"),
+  ]);
+  expect(await warnings({ "package.json": {}, "pnpm-workspace.yaml": "packages:\n  - a/*\n  - b\n" })).toEqual([
+    expect.stringContaining(
+      'pnpm-workspace.yaml:1:1 workspace-empty: No folder with a package.json matches "a/*", "b"',
+    ),
+  ]);
+  expect(await warnings({ "package.json": {}, "kahn.jsonc": { projects: ["x/*"] } })).toEqual([
+    expect.stringContaining("kahn.jsonc:2:15 workspace-empty"),
+  ]);
+  expect(await warnings({ "package.json": { workspaces: ["."] } })).toEqual([]);
+  expect(await warnings({ "package.json": { workspaces: [] } })).toEqual([]);
 });

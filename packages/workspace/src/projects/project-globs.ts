@@ -1,6 +1,7 @@
 /** Where a workspace says which folders are its projects. */
-import type { Problem, Result } from "@kahn/core";
-import { err, ok, problem } from "@kahn/core";
+import type { Problem, Result, SourcePlace } from "@kahn/core";
+import { err, ok, problem, warning } from "@kahn/core";
+import type { ConfigText } from "../config/config-text.ts";
 import { placeAt } from "../config/config-text.ts";
 import type { SourceReader } from "../source-reader.ts";
 import type { Manifest } from "./manifest.ts";
@@ -19,16 +20,54 @@ export async function declaredGlobs(
   return manifest === undefined ? ok(undefined) : manifestGlobs(manifest);
 }
 
+/** Where globs that matched nothing may have come from. */
+export interface GlobOrigins {
+  readonly globs: readonly string[];
+  /** The configuration, when it is what names the projects. */
+  readonly config: ConfigText | undefined;
+  readonly reader: SourceReader;
+  /** Absolute. */
+  readonly root: string;
+  readonly manifest: Manifest | undefined;
+}
+
+/** What to say when no project was found: nothing where no glob asks for any besides the root. */
+export function emptyWorkspace(origins: GlobOrigins): Problem[] {
+  const asking = origins.globs.filter((glob) => !glob.startsWith("!") && !/^[./]*$/.test(glob));
+  if (asking.length === 0) return [];
+  const shown = asking.map((glob) => `"${glob}"`).join(", ");
+  return [
+    warning("workspace-empty", `No folder with a package.json matches ${shown}`, {
+      where: globsPlace(origins),
+      next: "Correct the globs, or remove them if the root is all there is.",
+    }),
+  ];
+}
+
+function globsPlace({ config, reader, root, manifest }: GlobOrigins): SourcePlace {
+  if (config !== undefined) return config.valuePlace(["projects"]);
+  const yaml = reader.readText(`${root}/pnpm-workspace.yaml`);
+  if (yaml !== undefined) {
+    const offset = Math.max(0, yaml.search(/^packages\s*:/m));
+    return placeAt("pnpm-workspace.yaml", yaml, { offset, length: "packages".length });
+  }
+  return manifest === undefined ? { file: "package.json" } : workspacesPlace(manifest);
+}
+
+function workspacesPlace({ file, text }: Manifest): SourcePlace {
+  const line = /"workspaces"\s*:/.exec(text);
+  return placeAt(file, text, { offset: line?.index ?? 0, length: '"workspaces"'.length });
+}
+
 function manifestGlobs(manifest: Manifest): DeclaredGlobs {
   const written = manifest.value.workspaces;
   if (written === undefined || written === null) return ok(undefined);
   const list = Array.isArray(written) ? (written as unknown[]) : (written as { packages?: unknown }).packages;
   if (list === undefined && typeof written === "object") return ok([]);
   if (Array.isArray(list) && list.every((each) => typeof each === "string")) return ok(list);
-  const line = /"workspaces"\s*:/.exec(manifest.text);
   return err([
     problem("manifest-bad-field", `"workspaces" of ${manifest.file} must be a list of globs`, {
-      where: placeAt(manifest.file, manifest.text, { offset: line?.index ?? 0, length: '"workspaces"'.length }),
+      where: workspacesPlace(manifest),
       next: 'Write a list ("workspaces": ["packages/*"]) or an object with the list "packages".',
     }),
   ]);

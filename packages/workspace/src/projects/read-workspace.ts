@@ -20,7 +20,7 @@ import { findPackageManager } from "./package-manager.ts";
 import { projectDirectories } from "./project-directories.ts";
 import type { ProjectFiles } from "./project-files.ts";
 import { duplicateNames, readProjectFiles } from "./project-files.ts";
-import { declaredGlobs } from "./project-globs.ts";
+import { declaredGlobs, emptyWorkspace } from "./project-globs.ts";
 import { defineTasks } from "./task-definitions.ts";
 import { readTaskTables } from "./task-tables.ts";
 import { readSettings } from "./workspace-settings.ts";
@@ -52,14 +52,17 @@ export async function readWorkspace(options: ReadOptions): Promise<Result<Worksp
   const ownGlobs = configuration.part?.config.projects;
   const globs = ownGlobs ?? take(await declaredGlobs(reader, root, manifest)) ?? [];
   const files: ProjectFiles[] = [{ name: "//", directory: "", manifest, part: undefined }];
-  for (const directory of projectDirectories(reader, root, globs)) {
+  const directories = projectDirectories(reader, root, globs);
+  const config = ownGlobs === undefined ? undefined : configuration.part?.text;
+  const warnings = directories.length > 0 ? [] : emptyWorkspace({ globs, config, reader, root, manifest });
+  for (const directory of directories) {
     const read = take(readProjectFiles({ reader, root, directory, source: configuration.source }));
     if (read !== undefined) files.push(read);
   }
   problems.push(...duplicateNames(files));
   // Later steps would repeat in other words what is wrong so far: names that are unknown because a file is broken.
   if (problems.length > 0) return err([...problems, ...soundPartsProblems(configuration, files)]);
-  return assemble({ options, configuration, files });
+  return assemble({ options, configuration, files, warnings });
 }
 
 /** What is wrong within the task entries of the files that can be read, when others cannot. */
@@ -78,9 +81,11 @@ interface Assembly {
   readonly options: ReadOptions;
   readonly configuration: RootConfiguration;
   readonly files: readonly ProjectFiles[];
+  /** Of finding the files. */
+  readonly warnings: readonly Problem[];
 }
 
-function assemble({ options, configuration, files }: Assembly): Result<WorkspaceModel, readonly Problem[]> {
+function assemble({ options, configuration, files, warnings }: Assembly): Result<WorkspaceModel, readonly Problem[]> {
   const { reader, root } = options;
   const { part } = configuration;
   const problems: Problem[] = [];
@@ -117,6 +122,7 @@ function assemble({ options, configuration, files }: Assembly): Result<Workspace
     projects,
     tasks,
     warnings: [
+      ...warnings,
       ...managerWarnings(found),
       ...(part?.warnings ?? []),
       ...files.flatMap((each) => each.part?.warnings ?? []),
