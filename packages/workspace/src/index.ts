@@ -20,7 +20,7 @@ export { formatTaskReference, parseTaskReference } from "./config/task-reference
 export type { PackageChange } from "./external/lock-file-changes.ts";
 export { lockFileChanges, packageChangeText } from "./external/lock-file-changes.ts";
 export type { AffectedProjects, PlannedTask, TaskRequest } from "./graph/index.ts";
-export { affectedProjects, planTasks } from "./graph/index.ts";
+export { affectedProjects, planTasks, withoutStandIns } from "./graph/index.ts";
 export type {
   PackageManager,
   Project,

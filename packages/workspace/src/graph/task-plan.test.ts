@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import type { WorkspaceModel } from "../model.ts";
 import { project, type TaskFields, task, workspace } from "../testing-model.ts";
 import { type PlannedTask, planTasks } from "./task-plan.ts";
-import type { TaskRequest } from "./task-request.ts";
+import { type TaskRequest, withoutStandIns } from "./task-request.ts";
 
 const SCALE = Number(process.env.KAHN_TEST_SCALE ?? 1);
 
@@ -120,7 +120,59 @@ test("every reference that leads nowhere is reported, with its place", () => {
   const problems = problemsOf(model, "build");
   expect(problems.map((each) => each.code)).toEqual(Array(4).fill("task-reference-unknown"));
   expect(problems.every((each) => each.where === declaredAt)).toBe(true);
-  expect(problems.map((each) => each.next)).toContain('Did you mean "test"?');
+  expect(problems.map((each) => each.next)).toContain('Did you mean "b#test"?');
+});
+
+test("a reference that many projects share is reported once, where it stands, and as it should read", () => {
+  const text = '    "build": { "dependsOn": ["^biuld"] },';
+  const declaredAt = { file: "kahn.jsonc", line: 3, column: 5, length: 7, text };
+  const tasks = Object.fromEntries(
+    ["a", "b", "c"].map((name) => [`${name}#build`, { declaredAt, dependsOn: ["^biuld"] }]),
+  );
+  expect(problemsOf(modelOf(["c", "b", "a"], tasks), "build")).toEqual([
+    {
+      code: "task-reference-unknown",
+      severity: "error",
+      message: 'a#build refers to "^biuld", a task that nobody has',
+      where: { ...declaredAt, column: 30, length: 8 },
+      facts: [["so do", "2 other tasks of the same entry"]],
+      next: 'Did you mean "^build"?',
+    },
+  ]);
+  const elsewhere = modelOf(["@acme/ui", "b"], { "@acme/ui#build": {}, "b#build": { dependsOn: ["@acme/iu#build"] } });
+  expect(problemsOf(elsewhere, "b#build").map((each) => each.next)).toEqual(['Did you mean "@acme/ui#build"?']);
+});
+
+test("a project in which a task only stands in for others is not among those that have it", () => {
+  const model = modelOf(["app", "greeting"], {
+    "app#test": { dependsOn: ["^test"] },
+    "greeting#test": { command: { kind: "none" }, dependsOn: ["build"] },
+    "greeting#build": {},
+  });
+  expect(withoutStandIns(model).map((each) => each.id)).toEqual(["app#test", "greeting#build"]);
+  expect(problemsOf(model, { tasks: ["test"], projects: ["greeting"] })).toMatchObject([
+    { code: "task-not-selected", facts: [["it is in", "app"]] },
+  ]);
+});
+
+test("a request that comes to nothing is a problem, a group of something is none", () => {
+  const group = { command: { kind: "none" } as const };
+  const declaredAt = { file: "kahn.jsonc", line: 3 };
+  const model = modelOf(["a > b", "b"], {
+    "a#build": { ...group, dependsOn: ["^build"], declaredAt },
+    "b#build": { ...group, dependsOn: ["^build"] },
+    "a#all": { ...group, dependsOn: ["lint"] },
+    "a#lint": {},
+  });
+  expect(problemsOf(model, "build")).toMatchObject([
+    {
+      code: "nothing-to-run",
+      message: 'Nothing runs for "build": no script and no "command" is behind it',
+      where: declaredAt,
+    },
+  ]);
+  expect(problemsOf(model, "all")).toEqual([]);
+  expect(planned(model, { tasks: [] })).toEqual([]);
 });
 
 test("a task that only other projects have is left out of a shared list", () => {

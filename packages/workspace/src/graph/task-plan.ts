@@ -20,7 +20,8 @@ import {
 import type { Project, TaskDefinition, TaskReference, WorkspaceModel } from "../model.ts";
 import { inputOutputConflicts, literalOutputConflicts } from "./output-conflicts.ts";
 import { TaskIndex } from "./task-index.ts";
-import { requestedTasks, type TaskRequest, unknownReference } from "./task-request.ts";
+import { requestedTasks, type TaskRequest } from "./task-request.ts";
+import { UnknownReferences } from "./unknown-references.ts";
 
 /** A selected task with its edges. */
 export interface PlannedTask {
@@ -43,8 +44,7 @@ export function planTasks(
   const index = new TaskIndex(model);
   const requested = requestedTasks(index, request);
   if (!requested.ok) return requested;
-  const problems: Problem[] = [];
-  const planning: Planning = { index, problems };
+  const planning: Planning = { index, unknown: new UnknownReferences(index) };
   const selected = select(planning, requested.value);
   const planned = [...selected.keys()].sort().map((id) => {
     const edges = selected.get(id)!;
@@ -59,8 +59,27 @@ export function planTasks(
       isRequested: requested.value.has(id),
     };
   });
-  problems.push(...cycleProblems(index, planned), ...literalOutputConflicts(planned), ...inputOutputConflicts(planned));
-  return problems.length > 0 ? err(problems) : ok(planned);
+  const problems = [
+    ...planning.unknown.problems(),
+    ...cycleProblems(index, planned),
+    ...literalOutputConflicts(planned),
+    ...inputOutputConflicts(planned),
+  ];
+  if (problems.length > 0) return err(problems);
+  const idle = nothingToRun(planned, request);
+  return idle === undefined ? ok(planned) : err([idle]);
+}
+
+/** A run of nothing would succeed, and whoever asked for it would take that for a build. */
+function nothingToRun(planned: readonly PlannedTask[], { tasks, projects }: TaskRequest): Problem | undefined {
+  const [first] = planned.filter((each) => each.isRequested);
+  if (first === undefined || planned.some(({ task }) => task.command.kind !== "none")) return undefined;
+  const words = tasks.map((each) => `"${each}"`).join(", ");
+  const among = projects === undefined ? "" : " in the selected projects";
+  return problem("nothing-to-run", `Nothing runs for ${words}${among}: no script and no "command" is behind it`, {
+    where: first.task.declaredAt,
+    next: `Add a script "${first.task.task}" to a package.json, or a "command" to the task.`,
+  });
 }
 
 interface RequiredEdges {
@@ -99,12 +118,11 @@ function validatorsByTask(index: TaskIndex): Map<TaskId, TaskId[]> {
 
 interface Planning {
   readonly index: TaskIndex;
-  /** Where problems are gathered. */
-  readonly problems: Problem[];
+  readonly unknown: UnknownReferences;
 }
 
 function targetsOf(
-  { index, problems }: Planning,
+  { index, unknown }: Planning,
   task: TaskDefinition,
   references: readonly TaskReference[],
 ): { readonly tasks: readonly TaskId[]; readonly contributors: readonly string[] } {
@@ -116,7 +134,7 @@ function targetsOf(
   const contributors = new Set<string>();
   for (const reference of references) {
     const targets = index.follow(reference, task.project);
-    if (targets.missing !== undefined) problems.push(unknownReference(index, task.id, targets.missing));
+    if (targets.missing !== undefined) unknown.add(task, reference, targets.missing);
     for (const each of targets.tasks) tasks.add(each);
     for (const each of targets.passedThrough) contributors.add(each);
   }

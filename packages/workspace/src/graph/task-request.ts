@@ -3,8 +3,9 @@
  *
  * Owns:  the meaning of `build`, `pkg#build` and `//#build` among selected projects.
  */
-import { closestName, err, ok, type Problem, problem, type Result, splitTaskId, type TaskId, taskId } from "@kahn/core";
+import { closestName, err, ok, type Problem, problem, type Result, splitTaskId, type TaskId } from "@kahn/core";
 import { suggest } from "../config/suggestion.ts";
+import type { TaskDefinition, WorkspaceModel } from "../model.ts";
 import type { TaskIndex } from "./task-index.ts";
 
 /** A request for tasks. */
@@ -29,10 +30,8 @@ export function requestedTasks(index: TaskIndex, request: TaskRequest): Result<S
     } else names.add(word);
   }
   const missing = new Set(names);
-  const commands = namesWithCommands(index);
-  for (const task of index.model.tasks) {
+  for (const task of meantByName(index.model)) {
     if (!names.has(task.task) || (selected !== undefined && !selected.has(task.project))) continue;
-    if (task.command.kind === "none" && commands.has(task.task)) continue;
     missing.delete(task.task);
     found.add(task.id);
   }
@@ -40,20 +39,25 @@ export function requestedTasks(index: TaskIndex, request: TaskRequest): Result<S
   return problems.length > 0 ? err(problems) : ok(found);
 }
 
+/** What a bare name reaches: Turborepo runs `build` wherever its table says so, and a turbo.json is read as it stands. */
+function meantByName(model: WorkspaceModel): readonly TaskDefinition[] {
+  return model.source === "turbo" ? model.tasks : withoutStandIns(model);
+}
+
 /**
- * Names of tasks that do something somewhere. Where others stand in for such a task without a command, they are not
- * what a person means by its name: `kahn run test` builds no package that has no tests. (Turborepo does; a turbo.json
- * is read as it stands.)
+ * The tasks of a model as people count them. Where a task does something somewhere, others that stand in for it without
+ * a command are left out: `kahn run test` builds no package that has no tests. A pure group, which has no command
+ * anywhere, is a task.
  */
-function namesWithCommands(index: TaskIndex): ReadonlySet<string> {
-  if (index.model.source === "turbo") return new Set();
-  return new Set(index.model.tasks.filter(({ command }) => command.kind !== "none").map(({ task }) => task));
+export function withoutStandIns(model: WorkspaceModel): readonly TaskDefinition[] {
+  const names = new Set(model.tasks.filter(({ command }) => command.kind !== "none").map(({ task }) => task));
+  return model.tasks.filter(({ command, task }) => command.kind !== "none" || !names.has(task));
 }
 
 function unknownName(index: TaskIndex, name: string, selected: ReadonlySet<string> | undefined): Problem {
   const among = new Set<string>();
   const elsewhere: string[] = [];
-  for (const task of index.model.tasks) {
+  for (const task of withoutStandIns(index.model)) {
     if (task.task === name) elsewhere.push(task.project);
     if (selected?.has(task.project) ?? true) among.add(task.task);
   }
@@ -88,31 +92,4 @@ export function unknownProject(index: TaskIndex, name: string, mention: string):
 
 function shownList(names: readonly string[]): string {
   return `${names.slice(0, 5).join(", ")}${names.length > 5 ? ` and ${names.length - 5} more` : ""}`;
-}
-
-/** The problem of a reference that leads nowhere. */
-export function unknownReference(
-  index: TaskIndex,
-  from: TaskId,
-  missing: { readonly what: "project" | "task"; readonly name: string },
-): Problem {
-  const where = index.tasks.get(from)?.declaredAt;
-  const place = where === undefined ? {} : { where };
-  if (missing.what === "project") {
-    const known = [...index.projects.keys()];
-    return problem("task-reference-unknown", `${from} refers to a task of "${missing.name}", which is no project`, {
-      ...place,
-      next: suggest(missing.name, known, "projects"),
-    });
-  }
-  const name = missing.name.includes("#") ? splitTaskId(missing.name as TaskId) : undefined;
-  const known = name === undefined ? [...index.taskNames] : tasksOf(index, name.project);
-  return problem("task-reference-unknown", `${from} refers to "${missing.name}", a task that nobody has`, {
-    ...place,
-    next: suggest(name?.task ?? missing.name, known, name === undefined ? "tasks" : `tasks of ${name.project}`),
-  });
-}
-
-function tasksOf(index: TaskIndex, project: string): string[] {
-  return index.model.tasks.filter((each) => each.id === taskId(project, each.task)).map((each) => each.task);
 }
