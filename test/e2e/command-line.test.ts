@@ -143,6 +143,28 @@ test("--json: every line is one event, numbered without gaps, and the last is ru
   expect(run.log.settledOf("app#fail")).toMatchObject({ end: "failed", exitCode: 7 });
 });
 
+test("--json of a run that is refused: one line with the problems on stdout, their text on stderr", async () => {
+  const work = pair();
+  const refusedWith = async (code: string, line: string) => {
+    const refused = await work.kahn(line);
+    expect(refused.exitCode).toBe(2);
+    expect(refused.stderr).toContain(`error[${code}]`);
+    expect(
+      refused.stdout
+        .trimEnd()
+        .split("\n")
+        .map((each) => JSON.parse(each)),
+    ).toMatchObject([{ kind: "run.refused", problems: [{ code, severity: "error" }] }]);
+  };
+  await refusedWith("task-unknown", "run biuld --json");
+  work.write("kahn.jsonc", { tasks: { build: { inputs: [], slots: 4 } } });
+  await refusedWith("claim-exceeds-limit", "run @acme/lib#build -c 1 --json");
+  work.write(".kahn/cache/format", "kahn-cas 99\n");
+  await refusedWith("store-format-newer", "run build --dry --json");
+  work.write("kahn.jsonc", '{ "tasksss": {} }');
+  await refusedWith("config-unknown-key", "run build --json");
+});
+
 test("--dry says what would run and why, runs nothing, and --json gives the same to programs", async () => {
   const work = pair();
   const dry = await work.kahn("run test --dry");

@@ -1,6 +1,7 @@
 // Goal: what was done can be looked at again, and what is kept can be measured, checked, trimmed and thrown away.
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { until } from "./rig/kahn-process.ts";
 import { manifest, ROOT_MANIFEST, Workspace } from "./rig/workspace.ts";
 
 function pair(): Workspace {
@@ -28,8 +29,12 @@ test("ls shows projects, folders and tasks, a star for what is cached, and what 
   expect(one.stdout).toMatch(/^lib#build\n {2}command +echo to out/m);
   expect(one.stdout).toMatch(/^ {2}declared +kahn\.jsonc:3$/m);
   expect(JSON.parse((await work.kahn("ls --json")).stdout)).toMatchObject({ root: work.directory });
-  const none = await work.kahn("ls nothing");
-  expect(none.stdout + none.stderr).toContain("nothing");
+  expect(all.stdout).toContain("\n3 projects, ");
+  const none = await work.kahn("ls biuld");
+  expect(none.exitCode).toBe(2);
+  expect(none.stdout).toBe("");
+  expect(none.stderr).toBe('error[task-unknown]: no project has a task "biuld"\n  next: Did you mean "build"?\n');
+  expect((await work.kahn("ls nothing --json")).exitCode).toBe(2);
 });
 
 test("runs list shows every run, newest first, and show what became of each task", async () => {
@@ -45,9 +50,16 @@ test("runs list shows every run, newest first, and show what became of each task
     { status: "failed", executed: 0, cached: 2, failed: 1 },
     { status: "succeeded", executed: 2, cached: 0, failed: 0 },
   ]);
+  for (const { startedAt, durationMs } of list) {
+    expect(new Date(startedAt).toISOString()).toBe(startedAt);
+    expect(durationMs).toBeGreaterThanOrEqual(0);
+  }
   const table = (await work.kahn("runs list")).stdout.split("\n");
   expect(table[1]).toMatch(new RegExp(`^${list[0].run} +\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d +failed +0 +2 +1 `));
   const shown = await work.kahn("runs show");
+  expect(shown.stdout).toMatch(
+    new RegExp(`^run ${list[0].run} · kahn run build lint · \\d{4}-\\d\\d-\\d\\d [\\d:]{8} UTC\\n`),
+  );
   expect(shown.stdout).toContain("= lib#build cached");
   expect(shown.stdout).toContain("✖ lib#lint failed, exit 2");
   const first = await work.kahn(["runs", "show", list[1].run.toLowerCase()]);
@@ -63,7 +75,11 @@ test("runs log prints what a task printed again: of a success from the cache, of
   const work = pair();
   await work.run("build lint");
   const success = await work.kahn("runs log lib#build");
-  expect([success.stdout, success.stderr]).toEqual(["to out\n", "to err\n"]);
+  expect(success.stdout).toBe("to out\n");
+  expect(success.stderr).toMatch(/^lib#build in run \w{26} · kahn run build lint · [-\d: ]+ UTC\nto err\n$/);
+  const silent = await work.kahn("runs log app#build");
+  expect([silent.exitCode, silent.stdout]).toEqual([0, ""]);
+  expect(silent.stderr).toMatch(/^app#build printed nothing \(run \w{26}\)\n$/);
   const failure = await work.kahn("runs log lib#lint");
   expect(failure.stdout).toBe("broken\n");
   const unknown = await work.kahn("runs log lib#nothing");
@@ -73,6 +89,19 @@ test("runs log prints what a task printed again: of a success from the cache, of
   const gone = await work.kahn("runs log lib#build");
   expect(gone.exitCode).toBe(2);
   expect(gone.stderr).toContain("error[log-gone]");
+});
+
+test("what a task printed until it was cancelled is shown, and runs log prints it again", async () => {
+  const work = new Workspace({
+    "package.json": manifest("one", { slow: "echo important clue; touch began; while :; do sleep 0.02; done" }),
+  });
+  const running = work.start(["run", "slow"]);
+  await until("the task runs", () => work.exists("began"));
+  running.signal("SIGINT");
+  const ended = await running.ended;
+  expect(ended.exitCode).toBe(130);
+  expect(ended.stdout).toContain("○ //#slow cancelled\nimportant clue\n");
+  expect((await work.kahn("runs log //#slow")).stdout).toBe("important clue\n");
 });
 
 test("runs prune keeps the newest", async () => {
@@ -90,7 +119,8 @@ test("cache stats, verify, gc and clear: what is there, that it is whole, and th
   await work.run("build");
   const stats = JSON.parse((await work.kahn("cache stats --json")).stdout);
   expect(stats).toMatchObject({ directory: work.path(".kahn/cache"), records: 2 });
-  expect((await work.kahn("cache stats")).stdout).toContain("2 results");
+  expect(stats).toMatchObject({ maxSizeBytes: 10e9 });
+  expect((await work.kahn("cache stats")).stdout).toMatch(/ 2 results, .* on disk, of at most 10\.0 GB\n/);
   const verify = await work.kahn("cache verify");
   expect(verify.exitCode).toBe(0);
   expect(verify.stdout).toContain("everything is what its name says");

@@ -5,7 +5,7 @@ import { type Digest, parseDigest, problem } from "@kahn/core";
 import { countText, painter, sizeText } from "@kahn/report";
 import type { ParsedArguments } from "../cli/arguments.ts";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
-import { cacheLimits } from "../session/cache-limits.ts";
+import { cacheLimits, cacheSection } from "../session/cache-limits.ts";
 import { openSession, type WorkspaceSession } from "../session/workspace-session.ts";
 
 /** The command. */
@@ -49,15 +49,17 @@ find    where the content of FILE, or of a digest, is stored: file, offset and s
   },
 };
 
-async function stats({ host, store, locations }: WorkspaceSession, given: ParsedArguments): Promise<number> {
+async function stats({ host, store, locations, model }: WorkspaceSession, given: ParsedArguments): Promise<number> {
   const figures = await storeStats(store);
   if (!figures.ok) return refuse(host, [figures.problem]);
+  const { maxSizeBytes } = cacheSection(model);
   const { blobs, records, storedBytes, quarantined, lastCollectionMs } = figures.value;
-  if (given.has("json")) host.stdout.write(`${JSON.stringify({ directory: locations.cache, ...figures.value })}\n`);
+  if (given.has("json"))
+    host.stdout.write(`${JSON.stringify({ directory: locations.cache, maxSizeBytes, ...figures.value })}\n`);
   else {
     const collected = lastCollectionMs === undefined ? "never" : new Date(lastCollectionMs).toISOString();
     host.stdout.write(
-      `${locations.cache}\n  ${countText(records, "result")}, ${countText(blobs, "file")}, ${sizeText(storedBytes)} on disk\n` +
+      `${locations.cache}\n  ${countText(records, "result")}, ${countText(blobs, "file")}, ${sizeText(storedBytes)} on disk, of at most ${sizeText(maxSizeBytes)}\n` +
         `  last trimmed: ${collected}\n${quarantined === 0 ? "" : `  set aside as corrupt: ${quarantined}\n`}`,
     );
   }
@@ -98,7 +100,7 @@ async function verify({ host, store }: WorkspaceSession, given: ParsedArguments)
     for (const digest of corrupt) stdout.write(`${paint("corrupt, set aside:", "red")} ${digest}\n`);
     for (const { action, missing } of incomplete) {
       stdout.write(
-        `${paint("incomplete:", "yellow")} ${action} misses ${countText(missing.length, "file")}; its task will run again\n`,
+        `${paint("incomplete:", "yellow")} ${action} misses ${countText(missing.length, "file")}; its task runs again when its files are needed\n`,
       );
     }
     if (corrupt.length + incomplete.length === 0)

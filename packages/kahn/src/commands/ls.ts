@@ -1,6 +1,7 @@
 /** `kahn ls`: projects and tasks. */
 
-import { painter, textTable } from "@kahn/report";
+import { closestName, type Problem, problem } from "@kahn/core";
+import { countText, painter, textTable } from "@kahn/report";
 import type { TaskDefinition, WorkspaceModel } from "@kahn/workspace";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
 import { openSession } from "../session/workspace-session.ts";
@@ -23,6 +24,8 @@ where that task is and what it is made of.`,
     if (!session.ok) return refuse(host, session.problem);
     const { model } = session.value;
     const [task] = given.positionals;
+    const unknown = task === undefined ? undefined : unknownTask(model, task);
+    if (unknown !== undefined) return refuse(host, [unknown]);
     if (given.has("json")) host.stdout.write(`${JSON.stringify(model, null, 2)}\n`);
     else host.stdout.write(task === undefined ? projectTable(model) : taskTexts(model, task, host.stdout.colour));
     return EXIT.done;
@@ -43,14 +46,29 @@ function projectTable(model: WorkspaceModel): string {
   const cached = model.tasks.filter((task) => task.cache).length;
   const note =
     cached === 0 ? "No task is cached: `kahn init` writes a kahn.jsonc that changes that." : "* results are cached";
-  return `${textTable(["PROJECT", "FOLDER", "TASKS"], rows)}\n${model.projects.length} projects, ${model.tasks.length} tasks. ${note}\n`;
+  return `${textTable(["PROJECT", "FOLDER", "TASKS"], rows)}\n${countText(model.projects.length, "project")}, ${countText(model.tasks.length, "task")}. ${note}\n`;
+}
+
+function tasksNamed(model: WorkspaceModel, name: string): TaskDefinition[] {
+  return model.tasks.filter((task) => task.task === name || task.id === name);
+}
+
+function unknownTask(model: WorkspaceModel, name: string): Problem | undefined {
+  if (tasksNamed(model, name).length > 0) return undefined;
+  const closest = closestName(
+    name,
+    model.tasks.map((task) => (name.includes("#") ? task.id : task.task)),
+  );
+  return problem("task-unknown", `no project has a task "${name}"`, {
+    next: closest === undefined ? "kahn ls lists all tasks." : `Did you mean "${closest}"?`,
+  });
 }
 
 function taskTexts(model: WorkspaceModel, name: string, colour: boolean): string {
   const paint = painter(colour);
-  const found = model.tasks.filter((task) => task.task === name || task.id === name);
-  if (found.length === 0) return `no project has a task "${name}"\n`;
-  return found.map((task) => `${paint(task.id, "bold")}\n${taskFacts(task)}`).join("\n");
+  return tasksNamed(model, name)
+    .map((task) => `${paint(task.id, "bold")}\n${taskFacts(task)}`)
+    .join("\n");
 }
 
 function taskFacts(task: TaskDefinition): string {

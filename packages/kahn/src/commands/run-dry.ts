@@ -1,7 +1,8 @@
 /** `kahn run --dry`: what a run would do. */
+import { ok, type Problem, type Result } from "@kahn/core";
 import { explainGraph, type NodeForecast } from "@kahn/exec";
 import { missText, type Paint, painter } from "@kahn/report";
-import { EXIT, refuse } from "../cli/command.ts";
+import { EXIT } from "../cli/command.ts";
 import { describeExternal } from "../session/external-packages.ts";
 import type { PlannedRequest } from "../session/plan-request.ts";
 import type { WorkspaceSession } from "../session/workspace-session.ts";
@@ -12,7 +13,7 @@ export async function printForecast(
   session: WorkspaceSession,
   planned: PlannedRequest,
   options: RunOptions,
-): Promise<number> {
+): Promise<Result<number, readonly Problem[]>> {
   const { store, values, history } = session;
   const explained = await explainGraph({
     provider: planned.provider,
@@ -21,17 +22,17 @@ export async function printForecast(
     history,
     describeExternal: describeExternal(session),
   });
-  if (!explained.ok) return refuse(session.host, explained.problem);
+  if (!explained.ok) return explained;
   const { stdout } = session.host;
   if (options.json) {
     for (const forecast of explained.value) stdout.write(`${JSON.stringify(forecastRecord(forecast))}\n`);
-    return EXIT.done;
+    return ok(EXIT.done);
   }
   const paint = painter(stdout.colour);
   for (const forecast of explained.value) stdout.write(`${forecastLine(forecast, paint)}\n`);
   const count = (kind: NodeForecast["kind"]) => explained.value.filter((each) => each.kind === kind).length;
   stdout.write(`\n${count("run")} would run, ${count("open")} depend on those, ${count("hit")} cached\n`);
-  return EXIT.done;
+  return ok(EXIT.done);
 }
 
 /** A forecast for machines. */

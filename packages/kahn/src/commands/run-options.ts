@@ -55,7 +55,10 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
     choices: MODES,
     help: "live lines, grouped by task (default), errors only, or none",
   },
-  { name: "json", help: "one event per line; the last is run.finished with the counts" },
+  {
+    name: "json",
+    help: "one event per line; the last is run.finished with the counts, or the only one run.refused with the problems",
+  },
 ];
 
 /** Reads the options. */

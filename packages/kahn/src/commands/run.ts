@@ -1,10 +1,12 @@
 /** `kahn run`: runs tasks. */
-import { problem } from "@kahn/core";
+import { err, ok, type Problem, ProblemError, problem, type Result, type RunStatus } from "@kahn/core";
+import { JsonReporter } from "@kahn/report";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
+import type { Host } from "../cli/host.ts";
 import { performRun } from "../session/perform-run.ts";
 import { planRequest } from "../session/plan-request.ts";
 import { openSession } from "../session/workspace-session.ts";
-import { RUN_OPTIONS, readRunOptions } from "./run-options.ts";
+import { RUN_OPTIONS, type RunOptions, readRunOptions } from "./run-options.ts";
 import { runRequestOf } from "./run-view.ts";
 
 /** The command. */
@@ -38,28 +40,45 @@ workspace root ("//#build"). In a project's folder, a bare TASK means that proje
     }
     const options = readRunOptions(given);
     if (!options.ok) return refuse(host, [options.problem]);
-    const session = await openSession(host);
-    if (!session.ok) return refuse(host, session.problem);
-    const planned = await planRequest(session.value, options.value);
-    if (!planned.ok) return refuse(host, planned.problem);
-    if (options.value.graph !== undefined) {
-      const { printGraph } = await import("./run-graph-view.ts");
-      return printGraph(session.value, planned.value, options.value.graph);
-    }
-    if (options.value.dry) {
-      const { printForecast } = await import("./run-dry.ts");
-      return printForecast(session.value, planned.value, options.value);
-    }
-    const outcome = await performRun(session.value, planned.value, runRequestOf(session.value, options.value));
-    if (!outcome.ok) return refuse(host, outcome.problem);
-    switch (outcome.value.status) {
-      case "succeeded":
-        return EXIT.done;
-      case "cancelled":
-        return EXIT.cancelled;
-      case "failed":
-      case "errored":
-        return EXIT.failed;
-    }
+    const done = await attempt(host, options.value);
+    if (done.ok) return done.value;
+    if (options.value.json) new JsonReporter(host.stdout).refused(done.problem);
+    return refuse(host, done.problem);
   },
 };
+
+/** @returns the exit code, or why nothing was run. */
+async function attempt(host: Host, options: RunOptions): Promise<Result<number, readonly Problem[]>> {
+  try {
+    const session = await openSession(host);
+    if (!session.ok) return session;
+    const planned = await planRequest(session.value, options);
+    if (!planned.ok) return planned;
+    if (options.graph !== undefined) {
+      const { printGraph } = await import("./run-graph-view.ts");
+      return ok(printGraph(session.value, planned.value, options.graph));
+    }
+    if (options.dry) {
+      const { printForecast } = await import("./run-dry.ts");
+      return await printForecast(session.value, planned.value, options);
+    }
+    const outcome = await performRun(session.value, planned.value, runRequestOf(session.value, options));
+    return outcome.ok ? ok(exitCodeOf(outcome.value.status)) : outcome;
+  } catch (cause) {
+    // A cache that cannot be opened, for example.
+    if (cause instanceof ProblemError) return err(cause.problems);
+    throw cause;
+  }
+}
+
+function exitCodeOf(status: RunStatus): number {
+  switch (status) {
+    case "succeeded":
+      return EXIT.done;
+    case "cancelled":
+      return EXIT.cancelled;
+    case "failed":
+    case "errored":
+      return EXIT.failed;
+  }
+}

@@ -5,6 +5,7 @@ import { EXIT, refuse } from "../cli/command.ts";
 import { findRun, unknownRun } from "../session/find-run.ts";
 import { listRuns, readableEvents } from "../session/run-journal.ts";
 import type { WorkspaceSession } from "../session/workspace-session.ts";
+import { runTitle } from "./run-title.ts";
 
 type Settled = Extract<RunEvent, { kind: "node.settled" }>;
 
@@ -18,7 +19,18 @@ export async function printLog(session: WorkspaceSession, given: ParsedArguments
   for (const run of named === undefined ? listRuns(journals) : [named]) {
     const settled = settledIn(session, run, label);
     if (settled === undefined) continue;
-    return (await printStreams(session, settled)) ? EXIT.done : refuse(host, [goneProblem(label, run)]);
+    const streams = await streamsOf(session, settled);
+    if (streams === undefined) return refuse(host, [goneProblem(label, run)]);
+    const [stdout, stderr] = streams;
+    // On standard error, so that what is printed on standard output is what the task printed there.
+    host.stderr.write(
+      stdout.length + stderr.length === 0
+        ? `${label} printed nothing (run ${run})\n`
+        : `${label} in ${runTitle(run, readableEvents(journals, run).events)}\n`,
+    );
+    host.stdout.write(Buffer.from(stdout).toString());
+    host.stderr.write(Buffer.from(stderr).toString());
+    return EXIT.done;
   }
   return refuse(host, [
     problem("task-unknown", `no run has a finished task ${label}`, { next: "kahn runs show lists tasks." }),
@@ -34,32 +46,38 @@ function settledIn({ journals }: WorkspaceSession, run: RunId, label: string): S
   return undefined;
 }
 
-async function printStreams(session: WorkspaceSession, settled: Settled): Promise<boolean> {
-  const { stdout, stderr } = session.host;
-  const write = (sink: typeof stdout, bytes: Uint8Array | undefined) => {
-    if (bytes !== undefined) sink.write(Buffer.from(bytes).toString());
-  };
-  if (settled.end !== "succeeded") {
-    write(stdout, kept(session, settled.stdout));
-    write(stderr, kept(session, settled.stderr));
-    return true;
-  }
-  if (settled.action === undefined) return false;
+type Streams = readonly [stdout: Uint8Array, stderr: Uint8Array];
+
+/** Both streams; `undefined` when one of them is no longer there. */
+async function streamsOf(session: WorkspaceSession, settled: Settled): Promise<Streams | undefined> {
+  // A service that was ended has succeeded and has no result. What a retried success kept is of its failed attempts.
+  const isKept = settled.end !== "succeeded" || settled.durationMs === undefined;
+  if (isKept) return both(kept(session, settled.stdout), kept(session, settled.stderr));
+  if (settled.action === undefined) return undefined;
   const found = await session.store.actions.lookup(settled.action);
-  if (!found.ok || found.value.kind === "miss") return false;
+  if (!found.ok || found.value.kind === "miss") return undefined;
   const { result } = found.value;
-  write(stdout, result.stdoutRaw ?? (await blob(session, result.stdout)));
-  write(stderr, result.stderrRaw ?? (await blob(session, result.stderr)));
-  return true;
+  return both(
+    result.stdoutRaw ?? (await blob(session, result.stdout)),
+    result.stderrRaw ?? (await blob(session, result.stderr)),
+  );
 }
 
+const NOTHING = new Uint8Array();
+
+function both(stdout: Uint8Array | undefined, stderr: Uint8Array | undefined): Streams | undefined {
+  return stdout === undefined || stderr === undefined ? undefined : [stdout, stderr];
+}
+
+/** A stream that the journal names none of was empty. */
 function kept(session: WorkspaceSession, digest: Digest | undefined): Uint8Array | undefined {
-  const value = digest === undefined ? undefined : session.values.get(digest);
-  return value?.ok === true ? value.value : undefined;
+  if (digest === undefined) return NOTHING;
+  const value = session.values.get(digest);
+  return value.ok ? value.value : undefined;
 }
 
 async function blob(session: WorkspaceSession, digest: Digest | undefined): Promise<Uint8Array | undefined> {
-  if (digest === undefined) return undefined;
+  if (digest === undefined) return NOTHING;
   const read = await session.store.blobs.read(digest);
   return read.ok ? read.value : undefined;
 }

@@ -1,6 +1,6 @@
 /** `kahn runs`: past runs. */
 
-import { parseRunId, problem, type RunEvent, type RunId, runIdTimeMs } from "@kahn/core";
+import { problem, type RunEvent, runIdTimeMs } from "@kahn/core";
 import {
   countText,
   durationText,
@@ -18,6 +18,7 @@ import { findRun, unknownRun } from "../session/find-run.ts";
 import { listRuns, pruneRuns, readableEvents, readRun } from "../session/run-journal.ts";
 import { sweepValues } from "../session/sweep-values.ts";
 import { openSession, type WorkspaceSession } from "../session/workspace-session.ts";
+import { runTitle, startText } from "./run-title.ts";
 
 /** The command. */
 export const runs: Command = {
@@ -69,13 +70,16 @@ function list({ journals, host }: WorkspaceSession, given: ParsedArguments): num
     const { counts, finished } = viewOf(events);
     const status = damage === undefined ? (finished?.status ?? "interrupted") : "unreadable";
     if (given.has("json")) {
-      host.stdout.write(`${JSON.stringify({ run: id, status, ...counts })}\n`);
+      const startedAt = new Date(runIdTimeMs(id)).toISOString();
+      // Of a run without an end the duration is left out.
+      const line = { run: id, status, startedAt, durationMs: finished?.durationMs, ...counts };
+      host.stdout.write(`${JSON.stringify(line)}\n`);
       continue;
     }
     const failed = counts.failed + counts.errored;
     rows.push([
       id,
-      new Date(runIdTimeMs(id)).toISOString().slice(0, 19).replace("T", " "),
+      startText(id),
       status,
       String(counts.executed),
       String(counts.cached),
@@ -104,7 +108,9 @@ function show(session: WorkspaceSession, given: ParsedArguments): number {
     return EXIT.done;
   }
   const paint = painter(host.stdout.colour);
-  const view = viewOf(readRun(journals, run));
+  const events = [...readRun(journals, run)];
+  const view = viewOf(events);
+  host.stdout.write(`${runTitle(run, events)}\n`);
   for (const event of view.settled.values()) host.stdout.write(`${settledText(view, event, paint)}\n`);
   for (const { node } of view.running.values()) host.stdout.write(`… ${view.nodes[node]?.label} was running\n`);
   host.stdout.write(view.finished === undefined ? "\nthe run was interrupted\n" : summaryText(view, paint));

@@ -1,6 +1,6 @@
 /** Checks of the machine and of an open workspace, for `kahn doctor`. */
 import { storeStats } from "@kahn/cas";
-import { sizeText } from "@kahn/report";
+import { countText, sizeText } from "@kahn/report";
 import type { Host } from "../cli/host.ts";
 import type { SystemPorts } from "./system-ports.ts";
 import type { WorkspaceSession } from "./workspace-session.ts";
@@ -43,10 +43,14 @@ export async function checkWorkspace(session: WorkspaceSession): Promise<Finding
   const { model, locations, ports } = session;
   const cached = model.tasks.filter((task) => task.cache).length;
   const findings: Finding[] = [
-    { state: "good", what: "workspace", detail: `${model.root}: ${model.projects.length} projects (${model.manager})` },
+    {
+      state: "good",
+      what: "workspace",
+      detail: `${model.root}: ${countText(model.projects.length, "project")} (${model.manager})`,
+    },
     cached === 0
       ? { state: "absent", what: "caching", detail: "no task is cached; kahn init writes a kahn.jsonc" }
-      : { state: "good", what: "caching", detail: `${cached} of ${model.tasks.length} tasks are cached` },
+      : { state: "good", what: "caching", detail: `${cached} of ${countText(model.tasks.length, "task")} cached` },
     model.lockFile === undefined
       ? { state: "absent", what: "lock file", detail: "none: versions of external packages are in no key" }
       : { state: "good", what: "lock file", detail: model.lockFile },
