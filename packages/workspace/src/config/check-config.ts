@@ -132,7 +132,44 @@ function wrongValues(text: ConfigText, issues: readonly v.BaseIssue<unknown>[]):
     // Unknown keys are all found by `strayParts`; valibot stops at the first.
     if (issue.type === "strict_object" && issue.expected === "never") return [];
     const path = (issue.path ?? []).map((item) => item.key as string | number);
-    return [wrongValue(text, path, { expected: issue.message, received: issue.input })];
+    const expected = expectation(issue);
+    const isPhrase = NOUN_PHRASE.test(expected);
+    if (isPhrase) return [wrongValue(text, path, { expected, received: issue.input })];
+    return [refusedValue(text, path, { sentence: asSentence(expected), received: issue.input })];
+  });
+}
+
+/** What completes "must be …"; owners of sections may write sentences instead. */
+const NOUN_PHRASE = /^(?:an? |the |one of |true or false|["'(\d])/;
+
+const KINDS: Readonly<Record<string, string>> = {
+  string: "a text",
+  number: "a number",
+  boolean: "true or false",
+  Object: "an object",
+  Array: "a list",
+};
+
+/** An issue's own words, or for one without any what it expected. */
+function expectation({ message, expected, received }: v.BaseIssue<unknown>): string {
+  if (expected === null || !message.endsWith(`Expected ${expected} but received ${received}`)) return message;
+  const options = expected.replace(/^\((.*)\)$/, "$1").split(" | ");
+  return options.map((each) => KINDS[each] ?? each).join(" or ");
+}
+
+function asSentence(words: string): string {
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}${/[.!]$/.test(words) ? "" : "."}`;
+}
+
+/** A value that its owner refuses in a sentence, which says what to write. */
+function refusedValue(
+  text: ConfigText,
+  path: ValuePath,
+  { sentence, received }: { readonly sentence: string; readonly received: unknown },
+): Problem {
+  return problem("config-wrong-value", `"${pathText(path)}" cannot be ${shown(received)}`, {
+    where: text.valuePlace(path),
+    next: sentence,
   });
 }
 

@@ -216,6 +216,33 @@ test("sections of other packages are checked with the rest and kept in the model
   ]);
 });
 
+test("whatever words a section's owner has for a mistake, the message reads", async () => {
+  const v = await import("valibot");
+  const size = v.pipe(
+    v.string(),
+    v.check((it) => it === "1GB", 'Write a size such as "10GB".'),
+  );
+  const schema = v.strictObject({
+    size: v.optional(size),
+    big: v.optional(size),
+    hash: v.optional(v.picklist(["sha256"], "only sha256 is built so far")),
+    mode: v.optional(v.picklist(["copy", "link"])),
+    on: v.optional(v.boolean()),
+  });
+  const serve = { size: "ten", big: 10, hash: "sha1", mode: "move", on: "yes" };
+  const problems = await problemsOf(
+    { ...WORKSPACE, "kahn.jsonc": { serve } },
+    { sections: [{ key: "serve", schema }] },
+  );
+  expect(problems.map((each) => [each.split("\n")[0]!.split(": ")[1], each.split("-> ")[1]])).toEqual([
+    ['"serve.size" cannot be the text "ten"', 'Write a size such as "10GB".'],
+    ['"serve.big" must be a text', "Change the value of serve.big."],
+    ['"serve.hash" cannot be the text "sha1"', "Only sha256 is built so far."],
+    ['"serve.mode" must be "copy" or "link"', "Change the value of serve.mode."],
+    ['"serve.on" must be true or false', "Change the value of serve.on."],
+  ]);
+});
+
 test("globs that match no project are a warning with their place, not a small workspace", async () => {
   const warnings = async (files: WorkspaceFiles) => (await modelOf(files)).warnings.map(rendered);
   expect(await warnings({ "package.json": { name: "root", workspaces: ["pkgs/*", "!pkgs/x"] } })).toEqual([
