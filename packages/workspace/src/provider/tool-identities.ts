@@ -6,7 +6,6 @@
  * Never:     starts the tool (`--version` would cost a process for each task).
  */
 
-import type { SourcePlace } from "@kahn/core";
 import {
   canonicalJson,
   type Digest,
@@ -15,8 +14,6 @@ import {
   type FileSystem,
   FileSystemError,
   ok,
-  type Problem,
-  problem,
   type Result,
 } from "@kahn/core";
 import type { WorkTreeStates } from "../states/index.ts";
@@ -34,6 +31,11 @@ export interface ToolIdentitiesOptions {
 
 /** Tools by name, sorted. */
 export type ToolList = readonly (readonly [name: string, digest: Digest])[];
+
+/** A tool that PATH does not lead to. */
+export interface MissingTool {
+  readonly missing: string;
+}
 
 /** How much of a script is read to see what starts it. */
 const HEAD_BYTES = 1024;
@@ -57,7 +59,7 @@ export class ToolIdentities {
   #moment = 0;
   #revision = 0;
   readonly #known = new Map<string, FoundTool>();
-  readonly #lists = new Map<string, { readonly list: Result<ToolList, Problem>; readonly isInside: boolean }>();
+  readonly #lists = new Map<string, { readonly list: Result<ToolList, MissingTool>; readonly isInside: boolean }>();
   readonly #folders = new Map<string, readonly string[]>();
   readonly #heads = new Map<string, string>();
 
@@ -71,8 +73,8 @@ export class ToolIdentities {
     return [...this.#binDirectories(projectDirectory), this.#options.hostPath].join(":");
   }
 
-  /** Identities by tool name, sorted; `node` is always among them. */
-  identify(tools: readonly string[], projectDirectory: string, declaredAt: SourcePlace): Result<ToolList, Problem> {
+  /** Identities by tool name, sorted, `node` always among them; or the first that is not there. */
+  identify(tools: readonly string[], projectDirectory: string): Result<ToolList, MissingTool> {
     this.#dropStale();
     const folders = this.#foldersOf(projectDirectory);
     const key = tools.length + folders.length === 0 ? "" : `${tools.join("\0")}\0\0${folders.join("\0")}`;
@@ -82,7 +84,7 @@ export class ToolIdentities {
     let isInside = false;
     for (const name of tools.includes("node") ? tools : ["node", ...tools]) {
       const tool = this.#identity(name, folders);
-      if (tool.digest === undefined) return err(absent(name, declaredAt));
+      if (tool.digest === undefined) return err({ missing: name });
       identities.push([name, tool.digest]);
       isInside ||= tool.isInside;
     }
@@ -206,11 +208,4 @@ export class ToolIdentities {
 function interpreterOf(program: string, rest: string): string | undefined {
   if (!program.endsWith("/env")) return program;
   return rest.split(/\s+/).find((word) => word !== "" && !word.startsWith("-") && !word.includes("="));
-}
-
-function absent(name: string, where: SourcePlace): Problem<"tool-absent"> {
-  return problem("tool-absent", `The tool "${name}" is not on the task's PATH`, {
-    where,
-    next: "Install it, or take it out of the task's `tools`.",
-  });
 }

@@ -309,8 +309,30 @@ test("tools are the files that PATH leads to, with interpreter and target; an ab
   await planOf(provider);
   expect(await provider.resolve("a#build")).toMatchObject({
     ok: false,
-    problem: { code: "tool-absent", message: 'The tool "nothing" is not on the task\'s PATH' },
+    problem: { code: "tool-absent", message: 'a#build needs the tool "nothing", which is not on its PATH' },
   });
+});
+
+test("a tool that many tasks lack is told of once in full, and then by the name of each task", async () => {
+  const C = project("c", "c");
+  const tasks = [A, B, C].map((each) => task(each, "build", { ...BUILD, tools: ["nothing"] }));
+  const { provider } = setUp({
+    tasks: [...tasks, task(C, "lint")],
+    projects: [A, B, C],
+    request: { tasks: ["build"] },
+  });
+  await planOf(provider);
+  const first = await provider.resolve("b#build");
+  expect(first).toMatchObject({
+    problem: {
+      message: 'b#build needs the tool "nothing", which is not on its PATH',
+      where: { file: "kahn.jsonc" },
+      facts: [["also needed by", "2 other tasks of this run"]],
+    },
+  });
+  const second = { ok: false, problem: { message: 'a#build needs the tool "nothing", which is not on its PATH' } };
+  expect(await provider.resolve("a#build")).toMatchObject({ ...second, problem: { next: "See b#build." } });
+  expect(await provider.resolve("b#build")).toEqual(first);
 });
 
 test("a tool that the workspace itself makes is looked at again when it was made", async () => {

@@ -30,6 +30,7 @@ import { type PlannedTask, planTasks, type TaskRequest } from "../graph/index.ts
 import { DefaultFiles, type InputRequest, OutputMask, TaskInputs } from "../inputs/index.ts";
 import type { Project, WorkspaceModel } from "../model.ts";
 import type { WorkTreeStates } from "../states/index.ts";
+import { AbsentTools } from "./absent-tools.ts";
 import { type HostEnvironment, TaskEnvironment } from "./environment.ts";
 import { npmVariables, scriptShell } from "./npm-run.ts";
 import { taskOutputs } from "./output-spec.ts";
@@ -78,6 +79,7 @@ class WorkspaceProvider implements ActionProvider {
   #planned = new Map<string, PlannedTask>();
   /** Labels whose key matters to some cached task. */
   #keyed = new Set<string>();
+  #absentTools = new AbsentTools([]);
   #external: { readonly revision: number; readonly parts: KeyParts["external"] } | undefined;
   readonly #contributions = new Map<string, { readonly revision: number; readonly digest: Digest }>();
 
@@ -99,6 +101,7 @@ class WorkspaceProvider implements ActionProvider {
     this.#options.states.beginAgain();
     this.#planned = new Map(planned.value.map((each) => [each.task.id, each]));
     this.#keyed = this.#labelsWithKeys();
+    this.#absentTools = new AbsentTools(planned.value.map((each) => each.task));
     return ok(planned.value.map(plannedNode));
   }
 
@@ -124,8 +127,8 @@ class WorkspaceProvider implements ActionProvider {
     const request: InputRequest = { project, task, globalInputs: this.#options.model.settings.globalInputs };
     const inputs = this.#keyed.has(task.id) ? this.#inputs.of(request) : NO_INPUTS;
     if (!inputs.ok) return err(inputs.problem.problem);
-    const tools = this.#tools.identify(task.tools, project.directory, task.declaredAt);
-    if (!tools.ok) return tools;
+    const tools = this.#tools.identify(task.tools, project.directory);
+    if (!tools.ok) return err(this.#absentTools.problemOf(task, tools.problem.missing));
     const external = this.#externalParts();
     if (!external.ok) return external;
     const contributions = this.#contributionsOf(planned);
