@@ -6,16 +6,7 @@
  */
 
 import { type DiskStore, openDiskStore, openValueStore, type ValueStore } from "@kahn/cas";
-import {
-  err,
-  type FileSystem,
-  type Git,
-  type JournalStore,
-  ok,
-  type Problem,
-  ProblemError,
-  type Result,
-} from "@kahn/core";
+import { err, type JournalStore, ok, type Problem, ProblemError, type Result } from "@kahn/core";
 import { openResultMemo, openRunHistory, type ResultMemo, type RunHistory } from "@kahn/exec";
 import { fileJournalStore } from "@kahn/journal";
 import { bootId, livenessOf, ownIdentity } from "@kahn/system";
