@@ -37,6 +37,11 @@ export interface OpenBarrier {
   readonly dueMs?: number;
 }
 
+/** The nodes of a run whose payloads are known by name; any text where they are not. */
+export type NamesOf<P> = unknown extends P ? string : keyof P & string;
+/** What the barrier of this name accepts. */
+export type PayloadAt<P, N> = N extends keyof P ? P[N] : unknown;
+
 /** A run in this process. `S` is its state, `P` the payloads of its barriers. */
 export interface FlowRun<S = Readonly<Record<string, unknown>>, P = unknown> {
   readonly id: string;
@@ -47,9 +52,9 @@ export interface FlowRun<S = Readonly<Record<string, unknown>>, P = unknown> {
   /** What happened and happens. Several readers may follow at once. */
   events(options?: EventOptions): AsyncIterableIterator<StreamEvent>;
   /** Decides a barrier, or every occurrence of one; resolves when that is on disk. */
-  decide<N extends keyof P & string>(
+  decide<N extends NamesOf<P>>(
     target: DecisionTarget<N>,
-    decision: Decision<P[N], S>,
+    decision: Decision<PayloadAt<P, N>, S>,
     options?: DecideOptions,
   ): Promise<Ack>;
   /** Takes a decision back that has not been used up. */
@@ -84,7 +89,11 @@ export class RunHandle implements FlowRun {
     this.id = parts.driver.desk.state.run;
     this.result = parts.driver.stopped.then(async (stopped) => {
       await released;
-      return resultOf(parts.driver.desk.state, stopped);
+      if (stopped.how !== "broken") return resultOf(parts.driver.desk.state, stopped);
+      // What was decided last is not in the journal, so it never was.
+      const { journals, driver } = parts;
+      const kept = peekRun(journals, this.id, { codec: driver.desk.codec });
+      return resultOf(kept.ok ? kept.value : driver.desk.state, stopped);
     });
   }
 
@@ -180,8 +189,9 @@ const OVER: Ack = { ack: "late", token: "", why: "the run is over" };
 /** How a state stands. */
 export function resultOf(state: RunState, stopped: Stopped | undefined): RunResult {
   const barriers = openBarriers(state);
-  const open = barriers.length > 0 && stopped?.how !== "broken" ? "waiting" : "suspended";
-  const status = state.status === "running" ? open : state.status;
+  const isBroken = stopped?.how === "broken";
+  const open = barriers.length > 0 && !isBroken ? "waiting" : "suspended";
+  const status = state.status === "running" || isBroken ? open : state.status;
   return {
     run: state.run,
     status,
