@@ -1,4 +1,4 @@
-import type { TaskId } from "@kahn/core";
+import { type TaskId, warning } from "@kahn/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { WorkspaceModel } from "../model.ts";
@@ -135,7 +135,7 @@ test("a reference that many projects share is reported once, where it stands, an
       severity: "error",
       message: 'a#build refers to "^biuld", a task that nobody has',
       where: { ...declaredAt, column: 30, length: 8 },
-      facts: [["so do", "2 other tasks of the same entry"]],
+      facts: [["also in", "2 other tasks of the same entry"]],
       next: 'Did you mean "^build"?',
     },
   ]);
@@ -171,6 +171,11 @@ test("a request that comes to nothing is a problem, a group of something is none
       where: declaredAt,
     },
   ]);
+  const cause = warning("workspace-empty", "x");
+  const empty = { ...model, warnings: [cause] };
+  expect([...problemsOf(empty, "build"), ...problemsOf(empty, "tset")]).toMatchObject([{ cause }, { cause }]);
+  const part = problemsOf(model, { tasks: ["build"], projects: ["b"] });
+  expect(part[0]!.message).toContain('Nothing runs for "build" in the selected projects: ');
   expect(problemsOf(model, "all")).toEqual([]);
   expect(planned(model, { tasks: [] })).toEqual([]);
 });

@@ -20,7 +20,7 @@ import {
 import type { Project, TaskDefinition, TaskReference, WorkspaceModel } from "../model.ts";
 import { inputOutputConflicts, literalOutputConflicts } from "./output-conflicts.ts";
 import { TaskIndex } from "./task-index.ts";
-import { requestedTasks, type TaskRequest } from "./task-request.ts";
+import { causeOfAbsence, requestedTasks, type TaskRequest } from "./task-request.ts";
 import { UnknownReferences } from "./unknown-references.ts";
 
 /** A selected task with its edges. */
@@ -66,19 +66,27 @@ export function planTasks(
     ...inputOutputConflicts(planned),
   ];
   if (problems.length > 0) return err(problems);
-  const idle = nothingToRun(planned, request);
+  const idle = nothingToRun(model, planned, request);
   return idle === undefined ? ok(planned) : err([idle]);
 }
 
 /** A run of nothing would succeed, and whoever asked for it would take that for a build. */
-function nothingToRun(planned: readonly PlannedTask[], { tasks, projects }: TaskRequest): Problem | undefined {
+function nothingToRun(
+  model: WorkspaceModel,
+  planned: readonly PlannedTask[],
+  { tasks, projects }: TaskRequest,
+): Problem | undefined {
   const [first] = planned.filter((each) => each.isRequested);
   if (first === undefined || planned.some(({ task }) => task.command.kind !== "none")) return undefined;
   const words = tasks.map((each) => `"${each}"`).join(", ");
-  const among = projects === undefined ? "" : " in the selected projects";
+  const isPart = projects !== undefined && projects.length < model.projects.length;
+  const among = isPart ? " in the selected projects" : "";
+  const { cause } = causeOfAbsence(model);
+  const next = `Add a script "${first.task.task}" to a package.json, or a "command" to the task.`;
   return problem("nothing-to-run", `Nothing runs for ${words}${among}: no script and no "command" is behind it`, {
     where: first.task.declaredAt,
-    next: `Add a script "${first.task.task}" to a package.json, or a "command" to the task.`,
+    // Where the projects themselves are missing, its cause says what to do.
+    ...(cause === undefined ? { next } : { cause }),
   });
 }
 

@@ -69,7 +69,14 @@ function unknownName(index: TaskIndex, name: string, selected: ReadonlySet<strin
   }
   return problem("task-unknown", `No project has a task "${name}"`, {
     next: suggest(name, [...among].sort(), "tasks"),
+    ...causeOfAbsence(index.model),
   });
+}
+
+/** Why tasks are missing that one would expect: the projects themselves were not found. */
+export function causeOfAbsence(model: WorkspaceModel): { readonly cause?: Problem } {
+  const cause = model.warnings.find((each) => each.code === "workspace-empty");
+  return cause === undefined ? {} : { cause };
 }
 
 function unknownId(index: TaskIndex, id: TaskId): Problem {

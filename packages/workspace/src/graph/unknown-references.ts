@@ -52,7 +52,7 @@ export class UnknownReferences {
     const count = `${others.length} other ${others.length === 1 ? "task" : "tasks"} of the same entry`;
     return problem("task-reference-unknown", `${first} ${what}`, {
       where: referencePlace(this.#index.tasks.get(first!)!.declaredAt, written),
-      ...(others.length === 0 ? {} : { facts: [["so do", count]] }),
+      ...(others.length === 0 ? {} : { facts: [["also in", count]] }),
       next: this.#nextStep(written, missing),
     });
   }
