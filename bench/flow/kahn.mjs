@@ -17,7 +17,11 @@ const size = Number(args.size ?? 1024);
 const shape = args.shape ?? "chain";
 const persist = args.persist ?? "none";
 
-/** Text of a size that does not compress to nothing. */
+/**
+ * Text of a size that does not compress to nothing.
+ *
+ * @param {number} sizeBytes
+ */
 function blob(sizeBytes) {
   let x = 0x9e3779b9;
   let text = "";
@@ -53,26 +57,23 @@ const kahn = await import(pathToFileURL(outfile).href).finally(() => rmSync(outf
 const { createFlow, defineGraph, END, fileJournalStore, map, memoryJournals, nodeClock, reduce, state } = kahn;
 const directory = mkdtempSync(join(args.dir ?? tmpdir(), "flowbench-"));
 const clock = nodeClock();
-const random = nodeRandomOf(kahn);
-const fs = fileSystemOf(kahn);
+const random = kahn.nodeRandom();
+const fs = kahn.nodeFileSystem();
 
-function nodeRandomOf({ nodeRandom }) {
-  return typeof nodeRandom === "function" ? nodeRandom() : nodeRandom;
-}
-function fileSystemOf({ nodeFileSystem }) {
-  return typeof nodeFileSystem === "function" ? nodeFileSystem() : nodeFileSystem;
-}
-
-const journals = {
+/** @type {Readonly<Record<string, () => unknown>>} */
+const stores = {
   none: () => memoryJournals({ keep: "nothing" }),
   memory: () => memoryJournals(),
   sqlite: () => fileJournalStore({ fs, directory: join(directory, "journals") }),
-}[persist]();
+};
+const journals = stores[persist]?.();
 const values =
   persist === "sqlite" ? { values: kahn.openValueStore({ fs, clock, random, root: join(directory, "values") }) } : {};
 const flow = createFlow({ clock, random, journals, ...values, durability: args.durability ?? "process" });
 
+/** @type {number[]} */
 const stamps = [];
+/** @type {NodeJS.CpuUsage | undefined} */
 let cpu;
 const tick = () => {
   cpu ??= process.cpuUsage();
@@ -83,7 +84,12 @@ const step = async () => {
   tick();
   return { set: { count: 1 } };
 };
-const again = (other) => ({ from: other === "a" ? "b" : "a", to: other, when: (s) => s.count < n });
+/** @param {"a" | "b"} other */
+const again = (other) => ({
+  from: other === "a" ? "b" : "a",
+  to: other,
+  when: (/** @type {{ count: number }} */ { count }) => count < n,
+});
 const chain = defineGraph(S, {
   id: "chain",
   start: "a",
@@ -97,7 +103,7 @@ const fanout = defineGraph(S, {
   nodes: {
     m: map({
       over: () => Array.from({ length: n }, (_, index) => index),
-      run: async ({ item }) => {
+      run: async (/** @type {{ item: number }} */ { item }) => {
         tick();
         return { set: { sum: item } };
       },
@@ -118,9 +124,9 @@ report();
 /** One line, with the members that the kit prints. */
 function report() {
   const used = process.cpuUsage(cpu);
-  const gaps = stamps.slice(1).map((stamp, index) => stamp - stamps[index]);
+  const gaps = stamps.slice(1).map((stamp, index) => stamp - (stamps[index] ?? stamp));
   gaps.sort((a, b) => a - b);
-  const quantile = (p) => gaps[Math.min(gaps.length - 1, Math.floor(p * gaps.length))] ?? 0;
+  const quantile = (/** @type {number} */ p) => gaps[Math.min(gaps.length - 1, Math.floor(p * gaps.length))] ?? 0;
   const bytes = bytesIn(directory);
   rmSync(directory, { recursive: true, force: true });
   const line = {
@@ -140,6 +146,7 @@ function report() {
   console.log(JSON.stringify(line));
 }
 
+/** @param {string} path */
 function bytesIn(path) {
   let bytes = 0;
   for (const entry of readdirSync(path, { withFileTypes: true })) {

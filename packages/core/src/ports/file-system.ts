@@ -4,8 +4,6 @@
  *
  * Paths are absolute, with `/`. A missing file is an answer (`undefined`), not an error; everything else that the
  * operating system refuses throws `FileSystemError`, which a package turns into a problem at its own border.
- *
- * Size: the error's constructor takes its three facts and, as every error, its options.
  */
 import type { Digest, NativeDigestFunction } from "../digest.ts";
 
@@ -34,6 +32,7 @@ export class FileSystemError extends Error {
   readonly code: string;
   readonly operation: string;
   readonly path: string;
+  /** Size: three facts and, as for every error, options. */
   constructor(code: string, operation: string, path: string, options?: ErrorOptions) {
     super(`${code}: ${operation} ${path}`, options);
     this.code = code;
