@@ -61,7 +61,9 @@ function checkEnd({ world, record, say }: Case): void {
   const { end } = record;
   if (end.kind === "threw") say(`the run threw ${end.error instanceof Error ? end.error.stack : String(end.error)}`);
   if (end.kind === "stalled") say("the run stalled: nothing is due, and it has not ended");
-  if (end.kind === "refused" && record.fs.fired.length === 0) say(`the run was refused: ${end.why}`);
+  // A request for nothing but groups without a command behind them is refused, and rightly so.
+  const isRightly = end.kind === "refused" && (record.fs.fired.length > 0 || end.why.startsWith("nothing-to-run"));
+  if (end.kind === "refused" && !isRightly) say(`the run was refused: ${end.why}`);
   if (end.kind === "refused" && !/[A-Za-z]/.test(end.why)) say("the run was refused without a word");
   if (record.kernel !== undefined) {
     const extent = end.kind === "finished" ? "whole" : "prefix";

@@ -2,7 +2,7 @@
 
 import { closestName, type Problem, problem } from "@kahn/core";
 import { countText, painter, textTable } from "@kahn/report";
-import type { TaskDefinition, WorkspaceModel } from "@kahn/workspace";
+import { type TaskDefinition, type WorkspaceModel, withoutStandIns } from "@kahn/workspace";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
 import { openSession } from "../session/workspace-session.ts";
 
@@ -43,10 +43,11 @@ function projectTable(model: WorkspaceModel): string {
   const rows = model.projects.map(({ name, directory }) => {
     return [name, directory === "" ? "." : directory, (tasks.get(name) ?? []).join(" ")];
   });
-  const cached = model.tasks.filter((task) => task.cache).length;
+  const real = withoutStandIns(model);
+  const cached = real.filter((task) => task.cache).length;
   const note =
     cached === 0 ? "No task is cached: `kahn init` writes a kahn.jsonc that changes that." : "* results are cached";
-  return `${textTable(["PROJECT", "FOLDER", "TASKS"], rows)}\n${countText(model.projects.length, "project")}, ${countText(model.tasks.length, "task")}. ${note}\n`;
+  return `${textTable(["PROJECT", "FOLDER", "TASKS"], rows)}\n${countText(model.projects.length, "project")}, ${countText(real.length, "task")}. ${note}\n`;
 }
 
 function tasksNamed(model: WorkspaceModel, name: string): TaskDefinition[] {

@@ -1,6 +1,7 @@
 /** Checks of the machine and of an open workspace, for `kahn doctor`. */
 import { storeStats } from "@kahn/cas";
 import { countText, sizeText } from "@kahn/report";
+import { withoutStandIns } from "@kahn/workspace";
 import type { Host } from "../cli/host.ts";
 import type { SystemPorts } from "./system-ports.ts";
 import type { WorkspaceSession } from "./workspace-session.ts";
@@ -41,7 +42,8 @@ function programPath(host: Host, name: string, exists: (path: string) => boolean
 /** Looks at an open workspace. */
 export async function checkWorkspace(session: WorkspaceSession): Promise<Finding[]> {
   const { model, locations, ports } = session;
-  const cached = model.tasks.filter((task) => task.cache).length;
+  const tasks = withoutStandIns(model);
+  const cached = tasks.filter((task) => task.cache).length;
   const findings: Finding[] = [
     {
       state: "good",
@@ -50,7 +52,7 @@ export async function checkWorkspace(session: WorkspaceSession): Promise<Finding
     },
     cached === 0
       ? { state: "absent", what: "caching", detail: "no task is cached; kahn init writes a kahn.jsonc" }
-      : { state: "good", what: "caching", detail: `${cached} of ${countText(model.tasks.length, "task")} cached` },
+      : { state: "good", what: "caching", detail: `${cached} of ${countText(tasks.length, "task")} cached` },
     model.lockFile === undefined
       ? { state: "absent", what: "lock file", detail: "none: versions of external packages are in no key" }
       : { state: "good", what: "lock file", detail: model.lockFile },
