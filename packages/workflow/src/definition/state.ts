@@ -45,7 +45,15 @@ function declareValue(identity?: unknown, reducer: Reducer<never> = reduce.error
 }
 
 /** `0` declares a number, not the number 0. */
-type Widened<T> = T extends number ? number : T extends bigint ? bigint : T extends string ? string : T extends boolean ? boolean : T;
+type Widened<T> = T extends number
+  ? number
+  : T extends bigint
+    ? bigint
+    : T extends string
+      ? string
+      : T extends boolean
+        ? boolean
+        : T;
 
 /**
  * Declares the state of a graph: `state({ topic: state.value<string>(), notes: state.value<string[]>([], reduce.append) })`.
