@@ -80,40 +80,43 @@ export const research = defineGraph(S, {
   ],
 });
 
-defineGraph(S, {
-  id: "wrong",
-  // @ts-expect-error there is no such node
-  start: "nowhere",
-  nodes: {
-    // @ts-expect-error a key that does not exist
-    a: { run: () => ({ set: { nothing: 1 } }) },
-    // @ts-expect-error a value of the wrong type
-    b: { run: () => ({ set: { tokens: "1" } }) },
-    // @ts-expect-error a target that does not exist
-    c: { run: () => ({ goto: "z" }) },
-  },
-  edges: [
-    ["a", "b"],
-    // @ts-expect-error a node that does not exist
-    ["a", "zz"],
-  ],
-});
-
 type Payloads = NonNullable<(typeof research)["types"]>["payloads"];
 /** The payload of a barrier is known by the node's name. */
 export const payload: Payloads["review"] = { comment: "x" };
 // @ts-expect-error a number is no comment
 export const wrongPayload: Payloads["review"] = { comment: 1 };
-defineGraph(S, {
-  id: "also-wrong",
-  start: "a",
-  nodes: {
-    // @ts-expect-error onReject leads nowhere
-    a: barrier({ onReject: { goto: "zz" } }),
-    // @ts-expect-error targets of a map
-    b: map({ over: (s) => s.notes, targets: ["q"], run: () => undefined }),
-    // @ts-expect-error a branch that writes a wrong value
-    c: map({ over: (s) => s.notes, run: () => ({ set: { tokens: "q" } }) }),
-  },
-  edges: [["a", "b"]],
-});
+/** Never called: these graphs are refused when they are defined, too. */
+export function refused(): void {
+  defineGraph(S, {
+    id: "wrong",
+    // @ts-expect-error there is no such node
+    start: "nowhere",
+    nodes: {
+      // @ts-expect-error a key that does not exist
+      a: { run: () => ({ set: { nothing: 1 } }) },
+      // @ts-expect-error a value of the wrong type
+      b: { run: () => ({ set: { tokens: "1" } }) },
+      // @ts-expect-error a target that does not exist
+      c: { run: () => ({ goto: "z" }) },
+    },
+    edges: [
+      ["a", "b"],
+      // @ts-expect-error a node that does not exist
+      ["a", "zz"],
+    ],
+  });
+
+  defineGraph(S, {
+    id: "also-wrong",
+    start: "a",
+    nodes: {
+      // @ts-expect-error onReject leads nowhere
+      a: barrier({ onReject: { goto: "zz" } }),
+      // @ts-expect-error targets of a map
+      b: map({ over: (s) => s.notes, targets: ["q"], run: () => undefined }),
+      // @ts-expect-error a branch that writes a wrong value
+      c: map({ over: (s) => s.notes, run: () => ({ set: { tokens: "q" } }) }),
+    },
+    edges: [["a", "b"]],
+  });
+}

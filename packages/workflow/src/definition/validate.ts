@@ -217,7 +217,10 @@ export function parentsOf({ edges }: Pick<Draft, "edges">): ReadonlyMap<string, 
 }
 
 /** Nodes by number, with `END` as the last one. */
-function numbered(draft: Draft, keep: (edge: FlowEdge) => boolean): { graph: Graph; names: string[] } {
+function numbered(
+  draft: Draft,
+  keep: (edge: Pick<FlowEdge, "from" | "maxVisits">) => boolean,
+): { graph: Graph; names: string[] } {
   const names = [...draft.nodes.keys(), END];
   const numbers = new Map(names.map((name, index) => [name, index]));
   const lists: number[][] = names.map(() => []);
@@ -225,6 +228,7 @@ function numbered(draft: Draft, keep: (edge: FlowEdge) => boolean): { graph: Gra
     if (keep(edge)) for (const target of edge.to) lists[numbers.get(edge.from)!]!.push(numbers.get(target)!);
   }
   for (const [name, node] of draft.nodes) {
+    if (!keep({ from: name })) continue;
     for (const [target] of namedTargets(name, node)) lists[numbers.get(name)!]!.push(numbers.get(target)!);
   }
   return { graph: graphFromLists(lists), names };
@@ -249,7 +253,10 @@ function* reachProblems(draft: Draft): Iterable<Problem> {
 }
 
 function* cycleWarnings(draft: Draft): Iterable<Problem> {
-  const { graph, names } = numbered(draft, (edge) => edge.maxVisits === undefined);
+  const { graph, names } = numbered(draft, ({ from, maxVisits }) => {
+    // A person in the cycle is bound enough.
+    return maxVisits === undefined && draft.nodes.get(from)?.kind !== "barrier";
+  });
   const cycles = findCycles(graph).map((cycle) => cycle.map((node) => names[node]!));
   for (const cycle of cycles) {
     const path = [...cycle, cycle[0]!].join(" → ");

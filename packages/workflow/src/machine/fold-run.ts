@@ -106,7 +106,7 @@ export function foldEdit(state: RunState, record: Extract<FlowRecord, { k: "edit
       value: record.r![key]!,
     }));
   }
-  if (record.then === undefined) return;
+  if (record.go === undefined) return;
   dropFrame(state, frame, (body) => tell(state, context, body));
-  startNode({ state, context, frame }, record.then);
+  startNode({ state, context, frame }, record.go);
 }

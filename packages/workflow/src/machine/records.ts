@@ -166,7 +166,7 @@ export type FlowRecord =
     }
   | { readonly k: "once"; readonly v: string; readonly t: number; readonly name: string; readonly value: Json }
   /** Of a fork: values of the run's frame that differ from its parent's, and where it goes on instead. */
-  | { readonly k: "edit"; readonly t: number; readonly r?: Writes; readonly then?: string }
+  | { readonly k: "edit"; readonly t: number; readonly r?: Writes; readonly go?: string }
   | DecisionRecord
   | { readonly k: "revoke"; readonly t: number; readonly token: string; readonly cmd?: string }
   | { readonly k: "cp"; readonly t: number; readonly name: string }

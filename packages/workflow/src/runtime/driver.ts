@@ -53,6 +53,8 @@ export class RunDriver {
   readonly desk: Desk;
   readonly stopped: Promise<Stopped>;
   readonly readers = new Set<EventReader>();
+  /** The event that ended the run in this process and is in no journal, for that was what failed. */
+  lastWords: FlowEvent | undefined;
   /** Number of the last event that readers were given. */
   delivered: number;
   readonly #services: FlowServices;
@@ -246,6 +248,7 @@ export class RunDriver {
       type: "run.suspended",
       reason: `${because.code}: ${because.message}`,
     };
+    this.lastWords = event;
     for (const attempt of this.#attempts.values()) attempt.abort("left");
     for (const reader of this.readers) reader.push(event);
     for (const hook of this.#services.hooks) this.#call(hook, event);

@@ -35,6 +35,9 @@ export class EventReader implements AsyncIterableIterator<StreamEvent> {
   readonly #onFull: NonNullable<EventOptions["onFull"]>;
   readonly #wantsData: boolean;
   readonly #leave: (reader: EventReader) => void;
+  readonly #from: number;
+  /** Joins the run; called when the first event is asked for, so that nobody waits for a reader that never reads. */
+  #attach: ((reader: EventReader) => Iterator<FlowEvent>) | undefined;
   #backlog: Iterator<FlowEvent> | undefined;
   #head = 0;
   #waiting: ((result: IteratorResult<StreamEvent>) => void) | undefined;
@@ -43,12 +46,17 @@ export class EventReader implements AsyncIterableIterator<StreamEvent> {
   /** How many data events this reader missed. */
   dropped = 0;
 
-  /** @param backlog what happened before, from the number wanted on. */
-  constructor(options: EventOptions, backlog: Iterator<FlowEvent>, leave: (reader: EventReader) => void) {
+  /** @param attach joins the run and gives what happened before, from the number wanted on. */
+  constructor(
+    options: EventOptions,
+    attach: (reader: EventReader) => Iterator<FlowEvent>,
+    leave: (reader: EventReader) => void,
+  ) {
     this.#limit = Math.max(1, options.buffer ?? 256);
     this.#onFull = options.onFull ?? "block";
     this.#wantsData = options.data ?? false;
-    this.#backlog = backlog;
+    this.#from = options.from ?? 1;
+    this.#attach = attach;
     this.#leave = leave;
   }
 
@@ -57,6 +65,10 @@ export class EventReader implements AsyncIterableIterator<StreamEvent> {
   }
 
   next(): Promise<IteratorResult<StreamEvent>> {
+    if (this.#attach !== undefined) {
+      this.#backlog = this.#attach(this);
+      this.#attach = undefined;
+    }
     const before = this.#backlog?.next();
     if (before !== undefined && before.done !== true) return Promise.resolve({ done: false, value: before.value });
     this.#backlog = undefined;
@@ -75,7 +87,7 @@ export class EventReader implements AsyncIterableIterator<StreamEvent> {
 
   /** Gives the reader an event. */
   push(event: StreamEvent): void {
-    if (this.#ended) return;
+    if (this.#ended || event.seq < this.#from) return;
     const isFull = this.#buffer.length - this.#head >= this.#limit;
     if (event.type === "node.data") {
       if (!this.#wantsData) return;

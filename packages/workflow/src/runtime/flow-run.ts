@@ -105,13 +105,17 @@ export class RunHandle implements FlowRun {
 
   events(options: EventOptions = {}): AsyncIterableIterator<StreamEvent> {
     const { driver } = this.#parts;
-    const backlog = this.#backlog(options.from ?? 1, driver.delivered);
-    const reader = new EventReader(options, backlog, (each) => {
+    const attach = (each: EventReader) => {
+      const backlog = this.#backlog(options.from ?? 1, driver.delivered);
+      if (!driver.isOver) driver.readers.add(each);
+      else if (driver.lastWords !== undefined) each.push(driver.lastWords);
+      if (driver.isOver) each.close();
+      return backlog;
+    };
+    const reader = new EventReader(options, attach, (each) => {
       driver.readers.delete(each);
       if (options.onLeave === "cancel" && !driver.isOver) void this.cancel({ reason: "its reader left" });
     });
-    if (driver.isOver) reader.close();
-    else driver.readers.add(reader);
     return reader;
   }
 

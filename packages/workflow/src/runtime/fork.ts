@@ -17,7 +17,7 @@ export interface ForkOptions {
   /** Values that the state holds instead. */
   readonly set?: Readonly<Record<string, unknown>>;
   /** The node where it goes on; default: where it stood. */
-  readonly then?: string;
+  readonly goto?: string;
   /** Default: a fresh ULID. */
   readonly id?: string;
 }
@@ -33,12 +33,12 @@ export function forkRecords(
     nowMs,
     at,
     set = {},
-    then,
+    goto,
   }: LookOptions & ForkOptions & { readonly id: string; readonly nowMs: number },
 ): Result<readonly FlowRecord[], Problem> {
   const read = journals.peek(run);
   if (!read.ok) return err(unknownRun(run, read.problem));
-  const wrong = wrongEdit(graph, set, then);
+  const wrong = wrongEdit(graph, set, goto);
   if (wrong !== undefined) return err(wrong);
   const records = [...read.value]
     .filter(({ seq }) => at === undefined || seq <= at)
@@ -58,7 +58,7 @@ export function forkRecords(
     k: "edit",
     t,
     ...(Object.keys(values).length === 0 ? {} : { r: values }),
-    ...(then === undefined ? {} : { then }),
+    ...(goto === undefined ? {} : { go: goto }),
   };
   return ok([begun, ...rest, edit]);
 }
@@ -66,7 +66,7 @@ export function forkRecords(
 function wrongEdit(
   graph: FlowGraph,
   set: Readonly<Record<string, unknown>>,
-  then: string | undefined,
+  goto: string | undefined,
 ): Problem | undefined {
   const unknown = Object.keys(set).find((key) => !Object.hasOwn(graph.schema.keys, key));
   if (unknown !== undefined) {
@@ -75,9 +75,9 @@ function wrongEdit(
       next: near === undefined ? "Mend the name." : `Did you mean "${near}"?`,
     });
   }
-  if (then === undefined || graph.nodes.has(then)) return undefined;
-  const near = closestName(then, [...graph.nodes.keys()]);
-  return problem("flow-node-unknown", `the fork goes on at "${then}", and there is no such node`, {
+  if (goto === undefined || graph.nodes.has(goto)) return undefined;
+  const near = closestName(goto, [...graph.nodes.keys()]);
+  return problem("flow-node-unknown", `the fork goes on at "${goto}", and there is no such node`, {
     next: near === undefined ? "Mend the name." : `Did you mean "${near}"?`,
   });
 }

@@ -1,7 +1,7 @@
 /**
  * Journals in memory: for flows that need not outlive their process, and for tests of graphs.
  *
- * Invariant: records are kept as they are given (they are frozen facts); `keep: "nothing"` forgets them at once, and
+ * Invariant: what is read is what JSON keeps of what was appended; `keep: "nothing"` forgets them at once, and
  *            such runs can be followed from now on only, and neither resumed nor looked back at.
  */
 import type { Journal, JournalProblem, JournalRecord, JournalStore, Json, Result } from "@kahn/core";
@@ -35,7 +35,8 @@ export function memoryJournals(options: { readonly keep?: "all" | "nothing" } = 
 class MemoryJournal implements Journal {
   readonly tornTail = undefined;
   readonly #id: string;
-  readonly #records: Json[] = [];
+  /** As text: what JSON keeps, and nothing that changes later. */
+  readonly #records: string[] = [];
   readonly #keeps: boolean;
   #lastSeq = 0;
   #snapshot: { readonly seq: number; readonly state: Json } | undefined;
@@ -58,13 +59,13 @@ class MemoryJournal implements Journal {
       return Promise.resolve(err(problem("journal-conflict", message, { next: "Open the journal again." })));
     }
     this.#lastSeq += bodies.length;
-    if (this.#keeps) for (const body of bodies) this.#records.push(body);
+    if (this.#keeps) for (const body of bodies) this.#records.push(JSON.stringify(body));
     return Promise.resolve(ok(this.#lastSeq));
   }
 
   *read(fromSeq = 1): Generator<JournalRecord, void> {
     for (let index = Math.max(0, fromSeq - 1); index < this.#records.length; index++) {
-      yield { seq: index + 1, body: this.#records[index]! };
+      yield { seq: index + 1, body: JSON.parse(this.#records[index]!) as Json };
     }
   }
 

@@ -1,0 +1,88 @@
+/**
+ * The crash injector: lets a run die after each of its records, takes it up again, and tells what differs.
+ *
+ * Method: one whole run gives the journal. For each of its beginnings a store with just that beginning is resumed to
+ * the end, in a flow of its own. What the nodes count tells which of them ran again.
+ */
+import type { JournalStore, Json } from "@kahn/core";
+import { InvariantError } from "@kahn/core";
+import type { FlowGraph } from "../definition/nodes.ts";
+import type { Flow } from "../runtime/flow.ts";
+import { createFlow } from "../runtime/flow.ts";
+import type { FlowRun, RunResult } from "../runtime/flow-run.ts";
+import { memoryJournals } from "../runtime/memory-journals.ts";
+import type { FlowOptions } from "../runtime/services.ts";
+
+/** What is to be crashed. */
+export interface CrashOptions {
+  /** A graph whose nodes call `did` with `context.path` when they act. Made anew for every life. */
+  readonly graph: (did: (path: string) => void) => FlowGraph;
+  readonly input?: Readonly<Record<string, unknown>>;
+  readonly options: FlowOptions;
+  /** Brings a run to its end: decides barriers, moves the clock. */
+  readonly finish: (run: FlowRun) => Promise<RunResult>;
+}
+
+/** One death and what came of it. */
+export interface CrashOutcome {
+  /** After how many records the run died. */
+  readonly records: number;
+  readonly result: RunResult;
+  /** Visits that ran although the journal had them as done: always empty, or Kahn has a fault. */
+  readonly repeated: readonly string[];
+}
+
+/** Dies after every record; the first outcome is that of the run that did not die. */
+export async function crashAtEveryRecord({
+  graph,
+  input = {},
+  options,
+  finish,
+}: CrashOptions): Promise<readonly CrashOutcome[]> {
+  const whole = memoryJournals();
+  const flow = createFlow({ ...options, journals: whole });
+  const run = await flow.start(
+    graph(() => {}),
+    input,
+    { id: "crashed" },
+  );
+  const result = await finish(run as FlowRun);
+  const records = bodies(whole, "crashed");
+  const outcomes: CrashOutcome[] = [{ records: records.length, result, repeated: [] }];
+  for (let length = 1; length < records.length; length++) {
+    const kept = records.slice(0, length);
+    const did: string[] = [];
+    const life = createFlow({ ...options, journals: await storeOf(kept) });
+    const resumed = await resume(
+      life,
+      graph((path) => did.push(path)),
+    );
+    const outcome = await finish(resumed);
+    const done = new Set(kept.filter(isDone).map((record) => (record as { readonly v: string }).v));
+    outcomes.push({ records: length, result: outcome, repeated: did.filter((path) => done.has(path)) });
+  }
+  return outcomes;
+}
+
+function resume(flow: Flow, graph: FlowGraph): Promise<FlowRun> {
+  return flow.resume("crashed", graph) as Promise<FlowRun>;
+}
+
+function bodies(journals: JournalStore, run: string): readonly Json[] {
+  const records = journals.peek(run);
+  if (!records.ok) throw new InvariantError(records.problem.message);
+  return [...records.value].map(({ body }) => body);
+}
+
+async function storeOf(records: readonly Json[]): Promise<JournalStore> {
+  const store = memoryJournals();
+  const journal = store.create("crashed");
+  if (!journal.ok) throw new InvariantError(journal.problem.message);
+  await journal.value.append(records, { durability: "process" });
+  return store;
+}
+
+function isDone(record: Json): boolean {
+  const { k } = record as { readonly k?: Json };
+  return k === "c" || k === "b";
+}
