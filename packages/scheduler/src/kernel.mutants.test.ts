@@ -75,7 +75,9 @@ test("the property suite kills every mutant and spares the kernel", async () => 
     else if (graphs > most.graphs) most = { name, graphs };
   }
   assert.deepEqual(survivors, []);
-  console.log(`kernel: ${MUTANTS.length} mutants killed; the hardest, "${most.name}", took ${most.graphs} graphs`);
+  console.log(
+    `counts: ${MUTANTS.length} mutants of the kernel killed; the hardest, "${most.name}", took ${most.graphs} graphs`,
+  );
 });
 
 /** The patches of one mutant. */

@@ -28,7 +28,7 @@ test("every simulated run keeps the invariants P1 to P12 and P16", () => {
   assert.ok(seen.nodes > GRAPHS && seen.rejected > 0 && seen.cancelled > 0);
   // One line per run of the suite, for the record.
   console.log(
-    `kernel: ${GRAPHS} graphs from seed ${SEED}, ${seen.nodes} nodes, ${seen.steps} steps, ${seen.rejected} deltas refused, ` +
+    `counts: kernel, ${GRAPHS} random graphs from seed ${SEED}, ${seen.nodes} nodes, ${seen.steps} steps, ${seen.rejected} deltas refused, ` +
       `${seen.cancelled} cancels, 0 violations`,
   );
 });
