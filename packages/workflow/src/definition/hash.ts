@@ -53,12 +53,18 @@ function nodeStructure(node: AnyNode): Json {
       return { kind: "map", ...shared, strategy: node.strategy, body: nodeStructure(node.shape as AnyNode) };
     case "subgraph":
       return { kind: "subgraph", ...shared, graph: node.graph.hash };
-    default:
-      return { kind: node.kind ?? "task", ...shared };
+    default: {
+      const kind = node.kind ?? "task";
+      // Most nodes say nothing more, and a graph may have thousands of them.
+      const isPlain = node.version === undefined && node.targets === undefined && node.join === undefined;
+      return isPlain ? kind : { kind, ...shared };
+    }
   }
 }
 
 function edgeStructure(edge: FlowEdge): Json {
+  const isPlain = edge.label === undefined && edge.maxVisits === undefined && edge.onError === undefined;
+  if (isPlain && edge.to.length === 1) return `${edge.kind}>${edge.to[0]}`;
   return {
     kind: edge.kind,
     to: edge.to,

@@ -32,10 +32,11 @@ export function normalEdges(edges: readonly Edge<Readonly<Record<string, unknown
   return edges.map((edge) => {
     const spec = "from" in edge ? edge : { from: edge[0], to: edge[1] };
     const to = typeof spec.to === "string" ? [spec.to] : [...spec.to];
-    const base = `${spec.from}>${to.join("+")}`;
+    const base = `${spec.from}>${to.length === 1 ? to[0] : to.join("+")}`;
     const nth = (seen.get(base) ?? 0) + 1;
     seen.set(base, nth);
-    return { ...spec, to, kind: classOf(spec), id: nth === 1 ? base : `${base}~${nth}` };
+    const id = nth === 1 ? base : `${base}~${nth}`;
+    return "from" in edge ? { ...edge, to, kind: classOf(edge), id } : { from: spec.from, to, kind: "normal", id };
   });
 }
 
@@ -64,8 +65,9 @@ export function duplicateNode(graph: string, name: string): Problem {
 }
 
 function* nameProblems({ id, start, nodes }: Draft): Iterable<Problem> {
-  const names = [...nodes.keys(), ...[...nodes.values()].flatMap(branchNames)];
-  for (const name of names.filter((each) => !/^[^\s/#$>+~][^\s/#>+~]*$/.test(each))) {
+  const branches = [...nodes.values()].flatMap(branchNames);
+  for (const name of [...nodes.keys(), ...branches]) {
+    if (/^[^\s/#$>+~][^\s/#>+~]*$/.test(name)) continue;
     yield problem("flow-name-invalid", `graph "${id}": "${name}" cannot be the name of a node`, {
       next: "Leave out spaces and the characters / # > + ~, and a $ at the start.",
     });
@@ -86,6 +88,10 @@ function unknownNode({ id, nodes }: Pick<Draft, "id" | "nodes">, name: string, w
   });
 }
 
+function hasNamedTargets(node: AnyNode): boolean {
+  return (node.targets?.length ?? 0) > 0 || node.kind === "condition" || node.kind === "barrier";
+}
+
 /** Nodes that a node names itself, with where it does so. */
 function* namedTargets(name: string, node: AnyNode): Iterable<readonly [target: string, where: string]> {
   for (const target of node.targets ?? []) yield [target, `targets of "${name}"`];
@@ -96,14 +102,13 @@ function* namedTargets(name: string, node: AnyNode): Iterable<readonly [target: 
 function* targetProblems(draft: Draft): Iterable<Problem> {
   const { nodes, edges } = draft;
   for (const edge of edges) {
-    const where = `edge ${edge.id}`;
-    for (const name of [edge.from, ...edge.to]) {
-      if (name !== END && !nodes.has(name)) yield unknownNode(draft, name, where);
-    }
-    if (edge.to.length === 0) yield optionProblem(draft, where, "leads nowhere");
-    if (edge.from === END) yield optionProblem(draft, where, "leaves END");
+    if (!nodes.has(edge.from) && edge.from !== END) yield unknownNode(draft, edge.from, `edge ${edge.id}`);
+    for (const name of edge.to) if (!nodes.has(name) && name !== END) yield unknownNode(draft, name, `edge ${edge.id}`);
+    if (edge.to.length === 0) yield optionProblem(draft, `edge ${edge.id}`, "leads nowhere");
+    if (edge.from === END) yield optionProblem(draft, `edge ${edge.id}`, "leaves END");
   }
   for (const [name, node] of nodes) {
+    if (!hasNamedTargets(node)) continue;
     for (const [target, where] of namedTargets(name, node)) {
       if (target !== END && !nodes.has(target)) yield unknownNode(draft, target, where);
     }
@@ -179,7 +184,7 @@ function* exitProblems(draft: Draft): Iterable<Problem> {
     );
   }
   for (const [name, node] of draft.nodes) {
-    if (leaves.has(name) || [...namedTargets(name, node)].length > 0) continue;
+    if (leaves.has(name) || !namedTargets(name, node)[Symbol.iterator]().next().done) continue;
     yield problem("flow-dead-end", `graph "${draft.id}": nothing leads on from "${name}"`, {
       next: `Add an edge from it, for example ["${name}", END].`,
     });
@@ -187,9 +192,10 @@ function* exitProblems(draft: Draft): Iterable<Problem> {
 }
 
 function* joinProblems(draft: Draft): Iterable<Problem> {
-  const parents = parentsOf(draft);
+  let parents: ReturnType<typeof parentsOf> | undefined;
   for (const [name, node] of draft.nodes) {
     if (node.join === undefined) continue;
+    parents ??= parentsOf(draft);
     const count = parents.get(name)?.size ?? 0;
     const needed = typeof node.join === "object" ? node.join.quorum : 1;
     if (count >= needed && needed >= 1) continue;
@@ -228,7 +234,7 @@ function numbered(
     if (keep(edge)) for (const target of edge.to) lists[numbers.get(edge.from)!]!.push(numbers.get(target)!);
   }
   for (const [name, node] of draft.nodes) {
-    if (!keep({ from: name })) continue;
+    if (!hasNamedTargets(node) || !keep({ from: name })) continue;
     for (const [target] of namedTargets(name, node)) lists[numbers.get(name)!]!.push(numbers.get(target)!);
   }
   return { graph: graphFromLists(lists), names };
@@ -236,20 +242,27 @@ function numbered(
 
 function* reachProblems(draft: Draft): Iterable<Problem> {
   const { graph, names } = numbered(draft, () => true);
-  const reached = new Set(reachableFrom(graph, [names.indexOf(draft.start)]));
-  const ending = new Set(reachableFrom(reverseGraph(graph), [names.length - 1]));
+  const reached = flagged(graph, names.indexOf(draft.start));
+  const ending = flagged(reverseGraph(graph), names.length - 1);
   for (const [index, name] of names.entries()) {
     if (name === END) continue;
-    if (!reached.has(index)) {
+    if (reached[index] === 0) {
       yield warning("flow-unreachable", `graph "${draft.id}": "${name}" cannot be reached from "${draft.start}"`, {
         next: "Add an edge to it, or remove it.",
       });
-    } else if (!ending.has(index)) {
+    } else if (ending[index] === 0) {
       yield problem("flow-no-end", `graph "${draft.id}": no way leads from "${name}" to END`, {
         next: "Add an edge to END on that way, even if nodes end the run themselves.",
       });
     }
   }
+}
+
+/** One flag for each node: whether it can be reached from a root. */
+function flagged(graph: Graph, root: number): Uint8Array {
+  const flags = new Uint8Array(graph.size);
+  for (const node of reachableFrom(graph, [root])) flags[node] = 1;
+  return flags;
 }
 
 function* cycleWarnings(draft: Draft): Iterable<Problem> {

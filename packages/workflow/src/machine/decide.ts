@@ -59,7 +59,7 @@ export function onDecide(desk: Desk, request: DecideRequest): void {
 function answerOpen(desk: Desk, { barrier, node, decision, by }: DecideRequest, token: string): void {
   if (desk.stopping !== undefined && desk.stopping.how !== "passive") return; // It waits in the state, for the resume.
   for (const visit of [...desk.state.visits.values()]) {
-    if (visit.phase.kind !== "barrier" || desk.isDrained(visit.id)) continue;
+    if (visit.phase.kind !== "barrier" || desk.isDrained(visit.id) || desk.isDead(visit)) continue;
     const isMeant = barrier === undefined ? matchesPath(node!, staticPath(visit.id)) : visit.id === barrier;
     const isLeft = node === undefined || desk.state.wildcards.some((each) => each.token === token);
     if (isMeant && isLeft) resolve(desk, visit, { token, decision, by });

@@ -236,6 +236,11 @@ export class Flow {
   /** With no owner: opens the run, journals the command and what follows from it, and starts nothing. */
   async #commandAlone(run: string, command: RunCommand, graph: FlowGraph): Promise<Ack> {
     const { state, journal, codec, lock } = await this.#open(run);
+    if (state.status === "completed" || (command.kind === "cancel" && state.status !== "running")) {
+      journal.close();
+      lock?.release();
+      return { ack: "late", token: "", why: `the run is ${state.status}` };
+    }
     const desk: Desk = new Desk({ graph, state, codec, wantsEvents: () => driver.wantsEvents() });
     const driver = new RunDriver({ desk, journal, services: this.#services });
     desk.stopping = { how: "passive" };
