@@ -7,12 +7,11 @@
  *            that all problems come at once.
  */
 import type { MutexClaim, Problem, ReadyProbe, SourcePlace } from "@kahn/core";
-import { problem, splitTaskId, taskId } from "@kahn/core";
+import { parseDurationMs, problem, splitTaskId, taskId } from "@kahn/core";
 import type { TaskReference } from "../model.ts";
 import type { ConfigText, ValuePath } from "./config-text.ts";
 import { pathText } from "./config-text.ts";
 import type { MutexConfig, TaskConfig } from "./config-types.ts";
-import { parseDurationMs } from "./duration.ts";
 import { normalizeGlob } from "./glob-form.ts";
 import { suggest } from "./suggestion.ts";
 import { parseTaskReference } from "./task-reference.ts";

@@ -1,9 +1,8 @@
-import { taskId } from "@kahn/core";
+import { parseDurationMs, taskId } from "@kahn/core";
 import { testScale } from "@kahn/testing";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { TaskReference } from "../model.ts";
-import { parseDurationMs } from "./duration.ts";
 import { normalizeGlob } from "./glob-form.ts";
 import { suggest } from "./suggestion.ts";
 import { formatTaskReference, parseTaskReference } from "./task-reference.ts";
