@@ -340,6 +340,17 @@ test("a blob that vanishes between look and copy is missing, and its neighbours 
   expect(value(outcomes)).toStrictEqual(["missing", "done"]);
 });
 
+test("a blob that vanishes between look and link, and is back a moment later, is missing or done, never an error", async () => {
+  const { fs, clock, store } = memory();
+  const digest = await put(store, "back again");
+  const gone = { kind: "error", code: "ENOENT" } as const;
+  const unlucky = faulty(fs, [{ at: ({ operation }) => operation === "link", action: gone, timesMax: 2 }]);
+  const other = testStore({ fs: unlucky, clock });
+  const request = { digest, path: "/work/linked", executable: false, how: "link" } as const;
+  expect(value(await other.blobs.materialize([request]))).toStrictEqual(["missing"]);
+  expect(value(await other.blobs.materialize([request]))).toStrictEqual(["done"]);
+});
+
 test("a destination that cannot be written is a problem that names it", async () => {
   const { store } = memory();
   const digest = await put(store, "x");

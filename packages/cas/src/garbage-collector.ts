@@ -10,7 +10,8 @@
  *            the number of files, only with the span of time they cover (one number per ten seconds with a use).
  *            A packed blob's last use is in its pack's index; packs that are mostly garbage are rewritten without it
  *            (`internal/pack-upkeep.ts`), and more of them while the store is above its limit.
- * Cost:      about two `lstat` per file of the store. Never at each build: see `gcIfDue`.
+ * Cost:      about two `lstat` per file of the store; if packed blobs go, the reading of every record that stays, since
+ *            the time of a packed blob may have been lost (`internal/use-times.ts`). Never at each build: see `gcIfDue`.
  */
 import type { Digest, Result, StoreProblem } from "@kahn/core";
 import { FileSystemError } from "@kahn/core";
@@ -126,6 +127,7 @@ async function collect(context: StoreContext, limits: GarbageLimits): Promise<Ga
   const cutOffMs = Math.min(Math.max(byAge, cut?.cutOffMs ?? byAge), protectedMs);
   if (cut?.cutOffMs === cutOffMs) await sweep.spare(cut);
   const dryRun = limits.dryRun ?? false;
+  for (const digest of await sweep.renewPacked(packSets, cutOffMs)) incomplete.add(digest);
   const records = await sweep.remove(layout.records, { cutOffMs, dryRun, victims: incomplete });
   const files = await sweep.remove(layout.blobs, { cutOffMs, dryRun, victims: new Set<Digest>() });
   const bytesLeft = sizes.totalBytes - records.removedBytes - files.removedBytes;

@@ -6,9 +6,21 @@ import { countingFileSystem, faulty, forEachSeed, memoryFileSystem } from "@kahn
 import { expect, test } from "vitest";
 import type { DiskStore } from "./disk-store.ts";
 import { collectGarbage } from "./garbage-collector.ts";
+import { stampMs } from "./internal/stamp.ts";
 import { locateBlob } from "./locate.ts";
 import { verifyStore } from "./scrub.ts";
-import { flipByte, namesIn, OWNER, put, resultOf, testClock, testStore, textOf, value } from "./store.fixture.ts";
+import {
+  flipByte,
+  namesIn,
+  OWNER,
+  put,
+  recordPath,
+  resultOf,
+  testClock,
+  testStore,
+  textOf,
+  value,
+} from "./store.fixture.ts";
 import { storeStats } from "./store-stats.ts";
 
 const PACKED = 64 * 1024;
@@ -410,6 +422,50 @@ test("what a killed process appended is collected with the rest, and indexes wit
   await clock.advance(31 * DAY_MS);
   expect(value(await collectGarbage(dead()))).toMatchObject({ blobsRemoved: 1, blobsKept: 0 });
   expect(namesIn(fs, PACKS)).toStrictEqual([]);
+});
+
+// Goal: what a collection keeps is whole, even when a merge beside an earlier one lost the times of packed blobs.
+// Method: the index as it was before the time was raised is put back, as a merge that had read it then does.
+test("a record that stays keeps its packed blobs, though a merge lost their times", async () => {
+  const { clock, fs, dead } = world();
+  const texts = ["times lost ".repeat(50)];
+  const writer = dead();
+  value(await writer.actions.record(digestOf("used"), resultOf(await ingest(writer, fs, texts))));
+  value(await writer.close());
+  const index = `${PACKS}/${namesIn(fs, PACKS).find((name) => name.endsWith(".idx"))}`;
+  const before = Buffer.from(fs.readFile(index)!);
+  await clock.advance(20 * DAY_MS);
+  const user = dead();
+  expect(value(await user.actions.lookup(digestOf("used"))).kind).toBe("hit");
+  value(await user.close());
+  value(await collectGarbage(dead()));
+  expect(Buffer.from(fs.readFile(index)!).equals(before)).toBe(false);
+  fs.writeFile(index, before);
+  await clock.advance(11 * DAY_MS);
+  const collector = dead();
+  expect(value(await collectGarbage(collector))).toMatchObject({ recordsKept: 1, blobsKept: 1, blobsRemoved: 0 });
+  expect(value(await verifyStore(collector)).incomplete).toStrictEqual([]);
+  expect(value(await collector.actions.lookup(digestOf("used"))).kind).toBe("hit");
+});
+
+// Goal: the same, when the blob went already. Method: its pack is removed by hand.
+test("a record whose packed blob went though the record was used goes at the next collection that drops any", async () => {
+  const { clock, fs, dead } = world();
+  const record = async (name: string) => {
+    const writer = dead();
+    value(await writer.actions.record(digestOf(name), resultOf(await ingest(writer, fs, [`${name} `.repeat(50)]))));
+    value(await writer.close());
+  };
+  await record("lost");
+  value(await collectGarbage(dead()));
+  for (const name of namesIn(fs, PACKS)) fs.remove(`${PACKS}/${name}`);
+  await record("old");
+  await clock.advance(20 * DAY_MS);
+  const user = dead();
+  // It is used, which raises the time of its record: nothing but a look at its blobs tells that it is no hit.
+  fs.setTimes(recordPath(user, digestOf("lost")), clock.nowMs() - 375, stampMs(clock.nowMs()));
+  await clock.advance(11 * DAY_MS);
+  expect(value(await collectGarbage(dead()))).toMatchObject({ recordsRemoved: 2, recordsKept: 0 });
 });
 
 // ——— any order of things ———

@@ -1,8 +1,9 @@
 /**
  * Makes files of the work tree from blobs.
  *
- * Method: packed blobs that are to be copied are read in a few large pieces, hashed, and written. Of the others: one `lstat` per blob, then all copies and all links in one call each. What is out of the ordinary (a blob
- *         that is there in the other variant only, a refused link, a blob that vanishes meanwhile) is done one by one.
+ * Method: packed blobs that are to be copied are read in a few large pieces, hashed, and written. Of the others: one
+ *         `lstat` per blob, then all copies and all links in one call each. What is out of the ordinary (a blob that is
+ *         there in the other variant only, a refused link, a blob that vanishes meanwhile) is done one by one.
  */
 import type { CopyRequest, Digest, FileStat, MaterializeOutcome, MaterializeRequest } from "@kahn/core";
 import { digestSizeBytes, FileSystemError } from "@kahn/core";
@@ -10,6 +11,7 @@ import type { HashEngine } from "../hasher.ts";
 import type { PackedBlob } from "./pack-set.ts";
 import type { StoreContext } from "./store-context.ts";
 import { BLOB_MODE, EXECUTABLE_MODE } from "./store-context.ts";
+import { parentOf } from "./store-layout.ts";
 
 /** Modes of copies, which a person or tool may write to. */
 const COPY_MODE = 0o644;
@@ -170,8 +172,10 @@ export class Materialization {
       else fs.copyFile({ from: blob, to: request.path, mode: copyMode(request) });
       return "done";
     } catch (error) {
-      // Gone since its `lstat`: collected as garbage. Anything else is the destination's trouble.
-      if (error instanceof FileSystemError && error.code === "ENOENT" && fs.lstat(blob) === undefined) return "missing";
+      // Gone since its `lstat`, though it may be back by now: collected as garbage. Anything else is the destination's
+      // trouble.
+      const isPlaceThere = fs.lstat(parentOf(request.path)) !== undefined;
+      if (error instanceof FileSystemError && error.code === "ENOENT" && isPlaceThere) return "missing";
       throw error;
     }
   }

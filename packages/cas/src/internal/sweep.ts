@@ -68,20 +68,18 @@ export class Sweep {
   }
 
   /** Marks what new records stand on. Answers with the records that cannot hit any more: incomplete or corrupt. */
-  async settleRecords(): Promise<Set<Digest>> {
-    const { layout } = this.#context;
-    const times = new UseTimes(this.#context);
-    const useless = new Set<Digest>();
-    for await (const files of storedFiles(this.#context, layout.records)) {
-      for (const file of files) {
-        if (isStamped(file.stat)) continue;
-        const action = this.#actionOf(file);
-        const state = action === undefined ? "corrupt" : await times.settle(action, file.stat.mtimeMs);
-        if (state === "corrupt" || state === "incomplete") useless.add(digestOfStored(file, 0));
-      }
-    }
-    times.finish();
-    return useless;
+  settleRecords(): Promise<Set<Digest>> {
+    return this.#settle(({ stat }) => (isStamped(stat) ? undefined : stat.mtimeMs));
+  }
+
+  /**
+   * Marks again what the records that stay stand on, if any packed blob is to go: a merge may have lost its time.
+   * Answers with the records that cannot hit any more.
+   */
+  async renewPacked(packSets: readonly PackSet[], cutOffMs: number): Promise<Set<Digest>> {
+    if (!hasOlder(packSets, cutOffMs)) return new Set();
+    // A stamp is of one second before the use that it stands for.
+    return this.#settle(({ stat }) => (stat.mtimeMs < cutOffMs ? undefined : stat.mtimeMs + 1000));
   }
 
   /** Sums up sizes, and hashes what an unclean epoch left in doubt. */
@@ -179,6 +177,23 @@ export class Sweep {
     return removed;
   }
 
+  /** Settles the records that `usedMs` gives a time of use for; answers with those that cannot hit any more. */
+  async #settle(usedMs: (file: StoredFile) => number | undefined): Promise<Set<Digest>> {
+    const times = new UseTimes(this.#context);
+    const useless = new Set<Digest>();
+    for await (const files of storedFiles(this.#context, this.#context.layout.records)) {
+      for (const file of files) {
+        const timeMs = usedMs(file);
+        if (timeMs === undefined) continue;
+        const action = this.#actionOf(file);
+        const state = action === undefined ? "corrupt" : await times.settle(action, timeMs);
+        if (state === "corrupt" || state === "incomplete") useless.add(digestOfStored(file, 0));
+      }
+    }
+    times.finish();
+    return useless;
+  }
+
   /** A use since the walk saw the file keeps it. */
   #removeUnlessUsed(file: StoredFile): boolean {
     const { fs } = this.#context;
@@ -191,6 +206,11 @@ export class Sweep {
     const action = bytes === undefined ? undefined : recordedAction(bytes);
     return action !== undefined && digestHash(action) === file.hash ? action : undefined;
   }
+}
+
+function hasOlder(packSets: readonly PackSet[], cutOffMs: number): boolean {
+  for (const { record } of packedRecords(packSets)) if (record.timeS * 1000 < cutOffMs) return true;
+  return false;
 }
 
 function remove(fs: StoreContext["fs"], path: string): boolean {

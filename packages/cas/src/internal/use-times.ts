@@ -2,7 +2,9 @@
  * Brings use times from segments and records into the stamps of files, which is where garbage collection reads them.
  *
  * Invariant: after `settle`, every blob of a stamped record has a stamp at least as late as the record's: whatever
- *            cut-off is chosen later, a record that stays keeps all its blobs.
+ *            cut-off is chosen later, a record that stays keeps all its blobs. A merge of packs that goes on meanwhile,
+ *            and has read their indexes before, may lose the times of packed blobs: before any is dropped, the records
+ *            that stay are settled again (`Sweep.renewPacked`).
  */
 import type { Digest, FileStat } from "@kahn/core";
 import { digestFunction, digestHash, digestSizeBytes, FileSystemError } from "@kahn/core";
@@ -11,7 +13,7 @@ import { loadEngine } from "../hasher.ts";
 import { namedDigests, treeFileDigests } from "../result-digests.ts";
 import { packedBytes, packTimeS } from "./pack-format.ts";
 import { decodeRecord } from "./record-bytes.ts";
-import { stampMs } from "./stamp.ts";
+import { isStamped, stampMs } from "./stamp.ts";
 import type { StoreContext } from "./store-context.ts";
 import { storedBytes } from "./store-context.ts";
 
@@ -65,7 +67,8 @@ export class UseTimes {
       if (files === undefined) return "incomplete";
       for (const digest of files) if (!this.#mark(digest, usedMs, engine)) return "incomplete";
     }
-    this.#marked.set(path, usedMs);
+    // A stamp never goes back: it is behind the time that it stands for.
+    if (!isStamped(stat) || stat.mtimeMs < stampMs(usedMs)) this.#marked.set(path, usedMs);
     if (this.#marked.size >= MARKED_MAX) this.finish();
     this.markedBytes += storedBytes(stat.sizeBytes);
     return "settled";
