@@ -1,5 +1,6 @@
 /** Durable state graphs: definition, execution, decisions, history. */
 export { action, barrier, condition, map, parallel, subgraph } from "./definition/construct.ts";
+export type { DrawMarks } from "./definition/draw.ts";
 export { toDot, toMermaid } from "./definition/draw.ts";
 export type { FailOptions, FailureClass, NodeError } from "./definition/failure.ts";
 export { fail, NodeFailure } from "./definition/failure.ts";
@@ -35,6 +36,7 @@ export { reduce } from "./definition/reducers.ts";
 export type { Blob, StateKey, StateOf, StateSchema } from "./definition/state.ts";
 export { state } from "./definition/state.ts";
 export type { GraphStructure } from "./definition/structure.ts";
+export { barrierAt, staticPath } from "./machine/barriers.ts";
 export type { FlowDataEvent, FlowEvent } from "./machine/events.ts";
 export { isTerminal } from "./machine/events.ts";
 export type { FlowValues } from "./machine/values.ts";
@@ -56,6 +58,6 @@ export type { SnapshotPolicy } from "./runtime/snapshots.ts";
 export type { FlowSpan } from "./runtime/spans.ts";
 export { spansOf } from "./runtime/spans.ts";
 export type { Retention, RunSummary } from "./runtime/upkeep.ts";
-export { listRuns, liveDigests, pruneRuns } from "./runtime/upkeep.ts";
+export { listRuns, liveDigests, pruneRuns, runSummary } from "./runtime/upkeep.ts";
 export type { ResumeMode } from "./runtime/versions.ts";
 export type { CommandRequest, CommandResult, WorkPorts } from "./runtime/work.ts";

@@ -14,8 +14,13 @@ const SHAPES: Readonly<Record<string, readonly [open: string, close: string]>> =
   action: ["[(", ")]"],
 };
 
-/** The graph as a Mermaid flowchart. */
-export function toMermaid(graph: FlowGraph): string {
+/** What a drawing tells of a run, by node: `done` was visited, `open` runs or waits, `failed` did. */
+export type DrawMarks = ReadonlyMap<string, "done" | "open" | "failed">;
+
+const FILLS = { done: "#d4edda", open: "#fff3cd", failed: "#f8d7da" } as const;
+
+/** The graph as a Mermaid flowchart; `marks` colours nodes. */
+export function toMermaid(graph: FlowGraph, marks: DrawMarks = new Map()): string {
   const ids = numbers(graph);
   const lines = ["flowchart TD", '  start(("start"))', '  finish(("end"))'];
   for (const [name, node] of graph.nodes) {
@@ -27,11 +32,15 @@ export function toMermaid(graph: FlowGraph): string {
     const arrow = kind === "normal" ? "-->" : "-.->";
     lines.push(`  ${ids.get(from)} ${arrow}${label === "" ? "" : `|"${quoted(label)}"|`} ${ids.get(to)}`);
   }
+  for (const [mark, fill] of Object.entries(FILLS)) {
+    const marked = [...graph.nodes.keys()].filter((name) => marks.get(name) === mark).map((name) => ids.get(name));
+    if (marked.length > 0) lines.push(`  classDef ${mark} fill:${fill}`, `  class ${marked.join(",")} ${mark}`);
+  }
   return `${lines.join("\n")}\n`;
 }
 
-/** The graph in the language of Graphviz. */
-export function toDot(graph: FlowGraph): string {
+/** The graph in the language of Graphviz; `marks` colours nodes. */
+export function toDot(graph: FlowGraph, marks: DrawMarks = new Map()): string {
   const lines = [
     `digraph ${JSON.stringify(graph.id)} {`,
     "  node [shape=box];",
@@ -39,7 +48,9 @@ export function toDot(graph: FlowGraph): string {
   ];
   for (const [name, node] of graph.nodes) {
     const shape = kindOf(node) === "barrier" ? "hexagon" : kindOf(node) === "condition" ? "diamond" : "box";
-    lines.push(`  ${JSON.stringify(name)} [label=${JSON.stringify(node.label ?? name)}, shape=${shape}];`);
+    const mark = marks.get(name);
+    const fill = mark === undefined ? "" : `, style=filled, fillcolor="${FILLS[mark]}"`;
+    lines.push(`  ${JSON.stringify(name)} [label=${JSON.stringify(node.label ?? name)}, shape=${shape}${fill}];`);
   }
   lines.push(`  "$start" [shape=circle, label="start"];`, `  "$start" -> ${JSON.stringify(graph.start)};`);
   for (const { from, to, label, kind } of links(graph)) {

@@ -3,8 +3,7 @@
  *
  * Invariant: whatever a node throws becomes one `NodeError`; nothing is matched by its message.
  */
-import type { Json, Problem } from "@kahn/core";
-import { ProblemError } from "@kahn/core";
+import type { Json, Problem, ProblemError } from "@kahn/core";
 
 /**
  * `Retryable`: may go well another time (what an ordinary `throw` is; once retries are used up, edges for `Terminal`
@@ -62,14 +61,23 @@ export function fail(message: string, options: FailOptions = {}): never {
 
 /** What was thrown, in the form that is kept. */
 export function nodeErrorOf(thrown: unknown): NodeError {
-  if (thrown instanceof NodeFailure) return thrown.error;
-  if (thrown instanceof ProblemError) {
+  if (isFailure(thrown)) return thrown.error;
+  if (isProblemError(thrown)) {
     const [first] = thrown.problems;
     if (first !== undefined) return errorOfProblem(first);
   }
   const message = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
   const parts = thrown instanceof AggregateError ? { parts: thrown.errors.map(nodeErrorOf) } : {};
   return { class: "Retryable", code: "flow-node-failed", message, ...parts };
+}
+
+/** By name: a graph's file may have its functions from another copy of this package than the engine that runs it. */
+function isFailure(thrown: unknown): thrown is NodeFailure {
+  return thrown instanceof Error && thrown.name === "NodeFailure" && "error" in thrown;
+}
+
+function isProblemError(thrown: unknown): thrown is ProblemError {
+  return thrown instanceof Error && thrown.name === "ProblemError" && "problems" in thrown;
 }
 
 /** A problem as the failure of a node. */

@@ -54,6 +54,7 @@ function foldResume(state: RunState, record: Extract<FlowRecord, { k: "resume" }
   state.version = record.version;
   state.hash = record.hash;
   if (record.maxSteps !== undefined) state.maxSteps = record.maxSteps;
+  if (record.labels !== undefined) state.labels = { ...state.labels, ...record.labels };
   if (record.structure !== undefined) {
     state.structure = record.structure;
     frameOf(state, ROOT).keys = record.structure.keys;

@@ -27,6 +27,7 @@ export function foldStart(record: StartRecord, context: FoldContext): RunState {
     trace: record.trace,
     key: record.key,
     parent: record.parent,
+    labels: record.labels ?? {},
     maxSteps: record.maxSteps,
     status: "running",
     cancelling: undefined,

@@ -42,6 +42,8 @@ export interface StartRecord {
   readonly state: Writes;
   readonly trace: string;
   readonly key?: string;
+  /** What whoever started it wants to find again. */
+  readonly labels?: Readonly<Record<string, string>>;
   /** Of a fork: where it came from. */
   readonly parent?: { readonly run: string; readonly seq: number };
   /** Of a fork that goes on elsewhere: the folded state of its parent. */
@@ -190,4 +192,5 @@ export type FlowRecord =
       readonly maxSteps?: number;
       readonly rename?: Readonly<Record<string, string>>;
       readonly retry?: 1;
+      readonly labels?: Readonly<Record<string, string>>;
     };

@@ -112,6 +112,7 @@ export interface RunState {
   readonly trace: string;
   readonly key: string | undefined;
   readonly parent: { readonly run: string; readonly seq: number } | undefined;
+  labels: Readonly<Record<string, string>>;
   maxSteps: number;
   status: "running" | "completed" | "failed" | "cancelled";
   /** A cancel was asked for and has not ended the run yet. */

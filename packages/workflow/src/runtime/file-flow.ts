@@ -6,7 +6,8 @@
  */
 import { openValueStore } from "@kahn/cas";
 import type { Clock, FileSystem, Random } from "@kahn/core";
-import { fileJournalStore } from "@kahn/journal";
+import { err, problem } from "@kahn/core";
+import { fileJournalStore, isJournalId } from "@kahn/journal";
 import { openInbox, tryLock } from "@kahn/system";
 import { fileStore } from "./long-term.ts";
 import type { FlowOptions, RunInboxes, RunLocks } from "./services.ts";
@@ -49,7 +50,16 @@ function controlFolder({ fs, directory }: FileFlowOptions, run: string): string 
 function fileLocks(options: FileFlowOptions): RunLocks {
   const { clock, command = "a flow" } = options;
   return {
-    acquire: (run) => tryLock({ path: controlFolder(options, run), owner: { label: `run ${run}`, command }, clock }),
+    acquire: async (run) => {
+      // Before a folder of that name is made: an id such as "../x" leads out of the directory.
+      if (!isJournalId(run))
+        return err(
+          problem("journal-id-invalid", `${JSON.stringify(run.slice(0, 200))} cannot be the id of a run`, {
+            next: "Use 1 to 128 of the characters A-Z a-z 0-9 . _ - and no dot at the start.",
+          }),
+        );
+      return tryLock({ path: controlFolder(options, run), owner: { label: `run ${run}`, command }, clock });
+    },
   };
 }
 

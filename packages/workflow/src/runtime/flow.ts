@@ -5,8 +5,8 @@
  * Invariant: a run is executed by one process at a time: its lock is held from before the journal is opened until
  *            everything has stopped, and each append says which record it follows.
  */
-import type { Journal, JournalStore, Problem, Result } from "@kahn/core";
-import { digestHash, digestOf, newRunId, ok, ProblemError, problem } from "@kahn/core";
+import type { Journal, JournalStore, Problem, Result, TornTail } from "@kahn/core";
+import { digestHash, digestOf, newRunId, ok, ProblemError, problem, warning } from "@kahn/core";
 import type { FlowGraph } from "../definition/nodes.ts";
 import { Desk } from "../machine/desk.ts";
 import { foldStart } from "../machine/fold.ts";
@@ -37,6 +37,8 @@ export interface StartOptions {
   readonly key?: string;
   readonly maxSteps?: number;
   readonly trace?: string;
+  /** Texts that are kept with the run from its first record on, such as where its graph is. */
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** How a run is taken up again. */
@@ -44,6 +46,8 @@ export interface ResumeOptions {
   /** What if the graph has changed since; default `strict`: refuse, and say what differs. */
   readonly mode?: ResumeMode;
   readonly maxSteps?: number;
+  /** Labels that it has from now on, besides those it had. */
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** Executes runs. Methods throw `ProblemError` for what the caller can do something about. */
@@ -115,7 +119,7 @@ export class Flow {
   ): Result<StartRecord, Problem> {
     const state = initialState(graph.schema, input, codec);
     if (!state.ok) return state;
-    const { trace = digestHash(digestOf(id)).slice(0, 32), key, maxSteps = graph.maxSteps } = options;
+    const { trace = digestHash(digestOf(id)).slice(0, 32), key, maxSteps = graph.maxSteps, labels } = options;
     const { id: name, version, hash, structure, start } = graph;
     const atMs = this.#options.clock.nowMs();
     const head = {
@@ -129,7 +133,14 @@ export class Flow {
       structure,
       start,
     } as const;
-    return ok({ ...head, maxSteps, state: state.value, trace, ...(key === undefined ? {} : { key }) });
+    return ok({
+      ...head,
+      maxSteps,
+      state: state.value,
+      trace,
+      ...(key === undefined ? {} : { key }),
+      ...(labels === undefined ? {} : { labels }),
+    });
   }
 
   /**
@@ -149,6 +160,7 @@ export class Flow {
     const record = resumeRecord(state, plain, {
       mode: options.mode ?? "strict",
       maxSteps: options.maxSteps,
+      labels: options.labels,
       nowMs: this.#options.clock.nowMs(),
     });
     if (!record.ok) {
@@ -167,6 +179,8 @@ export class Flow {
       lock?.release();
       throw new ProblemError(unknownRun(id, journal.problem));
     }
+    const { tornTail } = journal.value;
+    if (tornTail !== undefined) this.#warn(repaired(id, tornTail));
     const codec = this.codec();
     const state = loadState(id, journal.value, codec);
     if (!state.ok) {
@@ -175,6 +189,10 @@ export class Flow {
       throw new ProblemError(state.problem);
     }
     return { state: state.value, journal: journal.value, codec, lock };
+  }
+
+  #warn(found: Problem): void {
+    this.#options.warn?.(found.message, found);
   }
 
   async #lock(id: string): Promise<{ release(): void } | undefined> {
@@ -241,6 +259,14 @@ export class Flow {
       lock?.release();
       return { ack: "late", token: "", why: `the run is ${state.status}` };
     }
+    // What follows from a decision is worked out here, so it must be the graph that the run has.
+    const same =
+      command.kind === "decide" ? resumeRecord(state, graph, { mode: "strict", nowMs: state.lastMs }) : ok(0);
+    if (!same.ok) {
+      journal.close();
+      lock?.release();
+      throw new ProblemError(same.problem);
+    }
     const desk: Desk = new Desk({ graph, state, codec, wantsEvents: () => driver.wantsEvents() });
     const driver = new RunDriver({ desk, journal, services: this.#services });
     desk.stopping = { how: "passive" };
@@ -274,6 +300,11 @@ export class Flow {
 
   /** A new run that shares the past of another; it is executed at once. The other is not touched. */
   async fork<S, P>(run: string, graph: FlowGraph<S, P>, options: ForkOptions = {}): Promise<FlowRun<S, P>> {
+    return this.resume(await this.prepareFork(run, graph, options), graph, { mode: "compatible" });
+  }
+
+  /** As `fork`, but executes nothing: `resume` does, here or elsewhere. @returns the id of the new run. */
+  async prepareFork<S, P>(run: string, graph: FlowGraph<S, P>, options: ForkOptions = {}): Promise<string> {
     const { clock, random } = this.#options;
     const plain = graph as FlowGraph;
     const id = options.id ?? newRunId(clock, random);
@@ -288,7 +319,7 @@ export class Flow {
     });
     created.value.close();
     if (!written.ok) throw new ProblemError(written.problem);
-    return this.resume(id, graph, { mode: "compatible" });
+    return id;
   }
 
   /** What looks back at runs works with: `history(run, flow.look())`. */
@@ -335,6 +366,14 @@ function loadState(id: string, journal: Journal, codec: ValueCodec): Result<RunS
 
 function keyedId(graph: FlowGraph, key: string): string {
   return `k-${digestHash(digestOf(`${graph.id}\n${key}`)).slice(0, 40)}`;
+}
+
+function repaired(run: string, { droppedBytes, lastSeq }: TornTail): Problem {
+  return warning(
+    "flow-journal-repaired",
+    `the journal of the run "${run}" ended within a record; ${droppedBytes} bytes of it were cut off`,
+    { next: `Nothing to do: the run goes on after record ${lastSeq}, and repeats at most what was in flight.` },
+  );
 }
 
 function graphNeeded(run: string): Problem {

@@ -65,7 +65,8 @@ export interface FlowOptions extends WorkPorts {
   readonly snapshots?: SnapshotPolicy;
   /** Told every event after it is journalled; what they throw is told to `warn` and changes nothing. */
   readonly hooks?: readonly ((event: FlowEvent) => void)[];
-  readonly warn?: (message: string) => void;
+  /** `problem` where it has a code: a journal that was repaired when it was opened. */
+  readonly warn?: (message: string, problem?: Problem) => void;
 }
 
 /** Services of a run. */

@@ -169,6 +169,7 @@ export function restoreSnapshot(json: Json, codec: ValueCodec): RunState | undef
     ...rest,
     key: rest.key,
     parent: rest.parent,
+    labels: rest.labels ?? {},
     cancelling: rest.cancelling,
     error: rest.error,
     early: [...rest.early],

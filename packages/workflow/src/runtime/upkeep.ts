@@ -3,8 +3,8 @@
  *
  * Invariant: a run that has not ended, and one that waits for a person, is never removed, whatever the policy says.
  */
-import type { Clock, Digest, JournalStore, Json } from "@kahn/core";
-import { parseDigest, parseDurationMs } from "@kahn/core";
+import type { Clock, Digest, JournalStore, Json, Problem, Result } from "@kahn/core";
+import { ok, parseDigest, parseDurationMs } from "@kahn/core";
 import type { Duration } from "../definition/nodes.ts";
 import type { RunResult } from "./flow-run.ts";
 import { openBarriers } from "./flow-run.ts";
@@ -22,19 +22,28 @@ export interface RunSummary {
   readonly steps: number;
   readonly barriers: RunResult["barriers"];
   readonly parent?: { readonly run: string; readonly seq: number };
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 /** All runs of a store that can be read, oldest first. */
-export function listRuns({ journals, codec }: LookOptions): readonly RunSummary[] {
+export function listRuns(options: LookOptions): readonly RunSummary[] {
   const summaries: RunSummary[] = [];
-  for (const run of journals.list()) {
-    const folded = peekRun(journals, run, { codec });
-    if (!folded.ok) continue; // Another kind of journal, or one that is damaged: `show` says which.
-    const { graph, version, status, startedMs, lastMs, step, parent } = folded.value;
-    const head = { run, graph, version, status, startedMs, lastMs, steps: step, barriers: openBarriers(folded.value) };
-    summaries.push({ ...head, ...(parent === undefined ? {} : { parent }) });
+  for (const run of options.journals.list()) {
+    const summary = runSummary(run, options);
+    // Another kind of journal, or one that is damaged: `runSummary` says which.
+    if (summary.ok) summaries.push(summary.value);
   }
   return summaries.sort((a, b) => a.startedMs - b.startedMs);
+}
+
+/** One run in short; a problem for one that is not there or cannot be read. */
+export function runSummary(run: string, { journals, codec }: LookOptions): Result<RunSummary, Problem> {
+  const folded = peekRun(journals, run, { codec });
+  if (!folded.ok) return folded;
+  const { graph, version, status, startedMs, lastMs, step, parent, labels } = folded.value;
+  const barriers = openBarriers(folded.value);
+  const head = { run, graph, version, status, startedMs, lastMs, steps: step, barriers, labels };
+  return ok({ ...head, ...(parent === undefined ? {} : { parent }) });
 }
 
 /** Which ended runs are kept. */

@@ -21,8 +21,14 @@ export function resumeRecord(
   {
     mode,
     maxSteps,
+    labels,
     nowMs,
-  }: { readonly mode: ResumeMode; readonly maxSteps: number | undefined; readonly nowMs: number },
+  }: {
+    readonly mode: ResumeMode;
+    readonly maxSteps?: number | undefined;
+    readonly labels?: Readonly<Record<string, string>> | undefined;
+    readonly nowMs: number;
+  },
 ): Result<Extract<FlowRecord, { k: "resume" }>, Problem> {
   if (state.graph !== graph.id) return err(wrongGraph(state, graph));
   const isSame = state.hash === graph.hash;
@@ -41,6 +47,7 @@ export function resumeRecord(
     ...(isSame ? {} : { structure: graph.structure }),
     ...(rename === undefined ? {} : { rename }),
     ...(maxSteps === undefined ? {} : { maxSteps }),
+    ...(labels === undefined ? {} : { labels }),
     ...(state.status === "failed" || state.status === "cancelled" ? { retry: 1 as const } : {}),
   };
   return ok(record);
