@@ -10,7 +10,7 @@
 import type { FileSystem, Journal, JournalProblem, JournalRecord, JournalStore, Result } from "@kahn/core";
 import { err, FileSystemError, ok, problem } from "@kahn/core";
 import { FileJournal, mend } from "./file-journal.ts";
-import { encodeSegmentHeader, SEGMENT_HEADER_BYTES } from "./internal/frame.ts";
+import { encodeSeal, encodeSegmentHeader, FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES } from "./internal/frame.ts";
 import { readLog } from "./internal/log-reader.ts";
 import { corrupt, formatNewer, guarded, missing } from "./internal/problems.ts";
 import { recover, segmentNumbers } from "./internal/recovery.ts";
@@ -63,7 +63,7 @@ class FileJournalStore implements JournalStore {
     });
   }
 
-  open(id: string): Result<Journal, JournalProblem> {
+  open(id: string, { fence = false }: { readonly fence?: boolean } = {}): Result<Journal, JournalProblem> {
     if (!isJournalId(id)) return err(invalidId(id));
     const folder = this.#folder(id);
     return guarded(`Opening journal "${id}"`, () => {
@@ -74,11 +74,20 @@ class FileJournalStore implements JournalStore {
       const handle = this.#fs.openAppend(recovered.value.segments.at(-1)!.path);
       try {
         const options = { fs: this.#fs, id, folder, segmentBytes: this.#segmentBytes };
-        return ok(new FileJournal(options, mend(recovered.value, handle), handle));
+        // What a writer that still lives has added since is not cut: the seal finds it.
+        const isWhole = recovered.value.tornTail === undefined && !recovered.value.needsHeader;
+        const mended = fence && isWhole ? recovered.value : mend(recovered.value, handle);
+        if (!fence || mended.isSealed) return ok(new FileJournal(options, mended, handle));
+        const sealedBytes = handle.append(encodeSeal());
+        if (sealedBytes === mended.sizeBytes + FRAME_HEADER_BYTES)
+          return ok(new FileJournal(options, { ...mended, isSealed: true }, handle));
       } catch (error) {
         handle.close();
         throw error;
       }
+      // The writer that is being shut out got one more record in before the seal: it counts.
+      handle.close();
+      return this.open(id);
     });
   }
 

@@ -5,7 +5,9 @@
  * Never:     takes a lock; the caller holds the one that belongs to the journal.
  * Invariant: `append` has handed its records to the kernel before it returns (not only before its promise resolves),
  *            except while a segment is being changed; acknowledged records are a prefix of the log; a log whose end
- *            is not known for certain takes no more records.
+ *            is not known for certain takes no more records. Neither does one that somebody has taken over: what is
+ *            written after a seal is read by nobody, a segment is made only if there is none of its number, and a
+ *            file that has grown is not cut.
  *
  * Measured: 6 µs for a process-durable append of one record, of which 1.3 µs are the bare `write`; see the README.
  */
@@ -21,12 +23,20 @@ import type {
 } from "@kahn/core";
 import { err, FileSystemError, InvariantError, invariant, ok, problem } from "@kahn/core";
 import { FlushGroup } from "./internal/flush-group.ts";
-import { BODY_BYTES_MAX, encodeFrame, encodeSegmentHeader, SEGMENT_HEADER_BYTES, view } from "./internal/frame.ts";
+import {
+  BODY_BYTES_MAX,
+  encodeFrame,
+  encodeSegmentHeader,
+  FRAME_HEADER_BYTES,
+  frameAt,
+  SEGMENT_HEADER_BYTES,
+  view,
+} from "./internal/frame.ts";
 import { readLog } from "./internal/log-reader.ts";
 import { guarded, refused } from "./internal/problems.ts";
 import type { LogMark, Recovered } from "./internal/recovery.ts";
 import { headerMark } from "./internal/recovery.ts";
-import { segmentPath } from "./internal/segment.ts";
+import { readSegmentHeader, segmentPath } from "./internal/segment.ts";
 import { readSnapshotFile, type Snapshot, writeSnapshotFile } from "./internal/snapshots.ts";
 
 /** Where a journal is and how it is kept. */
@@ -76,6 +86,8 @@ export class FileJournal implements Journal {
   #handle: FileHandle;
   #lastSeq: number;
   #sizeBytes: number;
+  /** The segment takes no more: ours is the next. */
+  #isSealed: boolean;
   /** Bytes of the present segment that are on the device for certain. */
   #settledBytes = 0;
   #mark: LogMark;
@@ -87,6 +99,7 @@ export class FileJournal implements Journal {
     this.#handle = handle;
     this.#lastSeq = recovered.lastSeq;
     this.#sizeBytes = recovered.sizeBytes;
+    this.#isSealed = recovered.isSealed;
     this.#mark = recovered.mark;
     this.tornTail = recovered.tornTail;
   }
@@ -189,6 +202,7 @@ export class FileJournal implements Journal {
   /** Takes back what a refused write may have left. */
   #undo(sizeBytes: number, because: JournalProblem): JournalProblem {
     try {
+      if (this.#isTakenOver(sizeBytes)) return this.#break(this.#conflict("another process has taken it over"));
       this.#handle.truncate(sizeBytes);
       return because;
     } catch (error) {
@@ -225,7 +239,15 @@ export class FileJournal implements Journal {
     return this.#break(refused(`Flushing journal "${this.#options.id}"`, outcome.error));
   }
 
+  /** Whether a seal stands where our last record ends. Asked before a cut; an append learns it from the file's size. */
+  #isTakenOver(sizeBytes: number): boolean {
+    const { fs } = this.#options;
+    const after = fs.readRange(this.#segments.at(-1)!.path, sizeBytes, FRAME_HEADER_BYTES);
+    return after !== undefined && frameAt(view(after), 0).kind === "seal";
+  }
+
   #isSegmentFull(): boolean {
+    if (this.#isSealed) return true;
     const isEmpty = this.#lastSeq < this.#segments.at(-1)!.firstSeq;
     return this.#sizeBytes >= this.#options.segmentBytes && !isEmpty;
   }
@@ -240,9 +262,9 @@ export class FileJournal implements Journal {
     try {
       failure = await this.#joinFlush();
       if (failure === undefined) {
-        const begun = guarded(`Beginning a segment of journal "${this.#options.id}"`, () => ok(this.#beginSegment()));
-        if (!begun.ok) failure = begun.problem;
         this.#state = { kind: "ready" };
+        const begun = guarded(`Beginning a segment of journal "${this.#options.id}"`, () => this.#beginSegment());
+        if (!begun.ok) failure = begun.problem;
       }
     } catch (error) {
       for (const queued of this.#queue.splice(0)) queued.reject(error);
@@ -252,20 +274,23 @@ export class FileJournal implements Journal {
     this.#drain();
   }
 
-  #beginSegment(): void {
+  #beginSegment(): Result<void, JournalProblem> {
     const { fs, folder } = this.#options;
     const number = this.#segments.length + 1;
     const path = segmentPath(folder, number);
     const header = encodeSegmentHeader(this.#lastSeq + 1);
-    // Replaces what a refused attempt may have left.
-    fs.writeFile(path, header);
+    if (!this.#isSealed && this.#handle.sizeBytes() !== this.#sizeBytes)
+      return err(this.#break(this.#conflict("its file has grown, so another process writes it too")));
+    if (!writeNew(fs, path, header)) return err(this.#break(this.#conflict("another process has taken it over")));
     const handle = fs.openAppend(path);
     this.#handle.close();
     this.#handle = handle;
     this.#segments.push({ number, path, firstSeq: this.#lastSeq + 1 });
     this.#sizeBytes = SEGMENT_HEADER_BYTES;
+    this.#isSealed = false;
     this.#settledBytes = 0;
     this.#mark = headerMark(number, header);
+    return ok(undefined);
   }
 
   #enqueue(bodies: readonly Json[], options: AppendOptions, where: "first" | "last"): Promise<AppendResult> {
@@ -291,6 +316,19 @@ export class FileJournal implements Journal {
   }
 }
 
+/** Writes the header of a new segment; `false` when somebody else has. What a refused attempt left is replaced. */
+function writeNew(fs: FileSystem, path: string, header: Uint8Array): boolean {
+  try {
+    fs.writeFile(path, header, { exclusive: true });
+    return true;
+  } catch (error) {
+    if (!(error instanceof FileSystemError) || error.code !== "EEXIST") throw error;
+    if (readSegmentHeader(fs, path).kind !== "torn") return false;
+    fs.writeFile(path, header);
+    return true;
+  }
+}
+
 /** Gives a journal whose creator died too early the header it lacks, and cuts a torn end. Throws `FileSystemError`. */
 export function mend(recovered: Recovered, handle: FileHandle): Recovered {
   if (recovered.needsHeader) {
@@ -300,6 +338,6 @@ export function mend(recovered: Recovered, handle: FileHandle): Recovered {
     invariant(sizeBytes === header.length, "another process writes the journal that is being opened");
     return { ...recovered, sizeBytes, mark: headerMark(1, header), needsHeader: false };
   }
-  if (handle.sizeBytes() !== recovered.sizeBytes) handle.truncate(recovered.sizeBytes);
+  if (!recovered.isSealed && handle.sizeBytes() !== recovered.sizeBytes) handle.truncate(recovered.sizeBytes);
   return recovered;
 }

@@ -38,6 +38,8 @@ interface Stored {
   snapshot: { readonly seq: number; readonly state: Json } | undefined;
   /** What the next opening will find at the end. */
   tornBytes: number;
+  /** Counts takings over: journals opened under an earlier number append no more. */
+  fence: number;
 }
 
 /** A `JournalStore` in memory. */
@@ -54,14 +56,15 @@ export class MemoryJournalStore implements JournalStore {
   create(id: string): Result<Journal, JournalProblem> {
     checkId(id);
     if (this.#journals.has(id)) return err(problem("journal-exists", `there is already a journal ${id}`));
-    const stored: Stored = { records: [], durable: 0, snapshot: undefined, tornBytes: 0 };
+    const stored: Stored = { records: [], durable: 0, snapshot: undefined, tornBytes: 0, fence: 0 };
     this.#journals.set(id, stored);
     return ok(this.#journal(id, stored, undefined));
   }
 
-  open(id: string): Result<Journal, JournalProblem> {
+  open(id: string, { fence = false }: { readonly fence?: boolean } = {}): Result<Journal, JournalProblem> {
     const stored = this.#journals.get(id);
     if (stored === undefined) return err(missing(id));
+    if (fence) stored.fence++;
     const { tornBytes, records } = stored;
     stored.tornBytes = 0;
     return ok(
@@ -107,13 +110,14 @@ export class MemoryJournalStore implements JournalStore {
       const snapshot =
         stored.snapshot !== undefined && stored.snapshot.seq <= records.length ? stored.snapshot : undefined;
       const durable = Math.min(stored.durable, records.length);
-      survivor.#journals.set(id, { records, durable, snapshot, tornBytes: stored.tornBytes });
+      survivor.#journals.set(id, { records, durable, snapshot, tornBytes: stored.tornBytes, fence: 0 });
     }
     return survivor;
   }
 
   #journal(id: string, stored: Stored, tornTail: TornTail | undefined): Journal {
     let open = true;
+    const { fence } = stored;
     const checkOpen = () => {
       if (!open) throw new InvariantError(`journal ${id} is closed`);
     };
@@ -124,6 +128,7 @@ export class MemoryJournalStore implements JournalStore {
       tornTail,
       append: async (bodies, options) => {
         checkOpen();
+        if (fence !== stored.fence) return err(takenOver(id));
         return this.#append({ id, stored, bodies, ...options });
       },
       read: (fromSeq = 1) => {
@@ -169,6 +174,10 @@ export class MemoryJournalStore implements JournalStore {
 /** Journals in memory. */
 export function memoryJournalStore(options: MemoryJournalStoreOptions = {}): MemoryJournalStore {
   return new MemoryJournalStore(options);
+}
+
+function takenOver(id: string): JournalProblem {
+  return problem("journal-conflict", `journal ${id} was not appended to: somebody has taken it over`);
 }
 
 function missing(id: string): JournalProblem {

@@ -2,7 +2,8 @@
  * Port: journals, the append-only record of a run, workflow or change.
  *
  * Sequence numbers count from 1 without gaps. An append is all or nothing. Only the holder of the journal's lock
- * appends; `expectedSeq` makes a writer that lost the lock fail instead of forking history.
+ * appends; `expectedSeq` makes a writer that lost the lock fail instead of forking history, and `fence` makes every
+ * writer before us one that has lost it.
  */
 import type { Json } from "../json.ts";
 import type { Problem } from "../problem.ts";
@@ -64,8 +65,14 @@ export interface Journal {
 /** Journals by id (a run id, or any `[A-Za-z0-9._-]` name). */
 export interface JournalStore {
   create(id: string): Result<Journal, JournalProblem>;
-  /** Opens for appending; cuts a torn tail and tells so. */
-  open(id: string): Result<Journal, JournalProblem>;
+  /**
+   * Opens for appending; cuts a torn tail and tells so.
+   *
+   * With `fence`, whoever has it open is shut out, though it may be asleep and not know: at the latest when this
+   * journal has appended, an append of any other one is refused with `journal-conflict`, and nothing of it is in the
+   * journal. What they had appended before stays.
+   */
+  open(id: string, options?: { readonly fence?: boolean }): Result<Journal, JournalProblem>;
   /** Reads records without a lock and without changing anything; stops at a torn tail. */
   peek(id: string, fromSeq?: number): Result<Iterable<JournalRecord>, JournalProblem>;
   /** Ids, sorted. */

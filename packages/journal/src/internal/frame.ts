@@ -29,10 +29,14 @@
  *   8   3  number of records
  *  11   1  kind, see below
  *  12   …  body: for each record its JSON text and "\n". JSON text holds no NUL, which recovery relies on
- * Kind: bits 0–5 the kind (1 = records); bit 6 = a reader that does not know the kind skips the frame; bit 7 =
+ * Kind: bits 0–5 the kind (1 = records, 2 with bit 6 = the seal of a segment); bit 6 = a reader that does not know the kind skips the frame; bit 7 =
  * everything before this frame was on the device when it was written.
  *
  * Sequence numbers are not stored with records but counted from the segment's first, so they cannot have gaps.
+ *
+ * Seal: written by who takes a journal over from a writer that may still live. Nothing after it is part of the journal,
+ * which goes on in the next segment. So the old writer, whatever it believes, writes where nobody reads, and it learns
+ * so from the size of its file, which costs an append nothing.
  *
  * Compatibility: a reader takes its own format version and the one before it, and refuses newer ones
  * (`journal-format-newer`). Bytes 0–11 of a segment keep their meaning for ever. A new kind that may be ignored sets
@@ -59,6 +63,7 @@ export const RECORDS_MAX = 0xffffff;
 const MAGIC = Buffer.from("KAHNLOG\n", "latin1");
 const KIND_MASK = 0x3f;
 const KIND_RECORDS = 1;
+const KIND_SEAL = 2;
 const SKIPPABLE = 0x40;
 const SETTLED = 0x80;
 const NEWLINE = 0x0a;
@@ -122,6 +127,14 @@ export function encodeFrame(scratch: Buffer, bodies: readonly Json[], settled: b
   return frame;
 }
 
+/** The frame that ends a segment. */
+export function encodeSeal(): Uint8Array {
+  const frame = Buffer.alloc(FRAME_HEADER_BYTES);
+  frame.writeUInt32LE(((KIND_SEAL | SKIPPABLE) << 24) >>> 0, 8);
+  frame.writeUInt32LE(crc32(frame.subarray(4)), 0);
+  return frame;
+}
+
 /** What stands at one place of a segment. */
 export type FrameAt =
   | {
@@ -132,6 +145,8 @@ export type FrameAt =
       readonly settled: boolean;
       readonly sizeBytes: number;
     }
+  /** The end of the segment, whatever follows. */
+  | { readonly kind: "seal" }
   /** A frame of a kind to be skipped. */
   | { readonly kind: "skip"; readonly sizeBytes: number }
   /** A whole frame of a kind that only a newer version knows. */
@@ -151,6 +166,7 @@ export function frameAt(bytes: Buffer, offset: number): FrameAt {
   const crc = bytes.readUInt32LE(offset);
   if (crc !== crc32(bytes.subarray(offset + 4, offset + sizeBytes))) return { kind: "bad" };
   const flags = bytes[offset + 11]!;
+  if ((flags & (KIND_MASK | SKIPPABLE)) === (KIND_SEAL | SKIPPABLE)) return { kind: "seal" };
   if ((flags & KIND_MASK) !== KIND_RECORDS) {
     return (flags & SKIPPABLE) === 0 ? { kind: "newer" } : { kind: "skip", sizeBytes };
   }

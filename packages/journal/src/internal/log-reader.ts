@@ -49,7 +49,7 @@ export function* readLog(span: LogSpan): Generator<JournalRecord, void> {
       if (throughSeq !== Number.POSITIVE_INFINITY) failShort(segment.path, end.offset);
       return;
     }
-    if (end.kind === "end" && seq + 1 === next.firstSeq) {
+    if ((end.kind === "end" || end.kind === "sealed") && seq + 1 === next.firstSeq) {
       segment = next;
       offset = SEGMENT_HEADER_BYTES;
       retriedAt = -1;

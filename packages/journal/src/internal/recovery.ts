@@ -32,6 +32,8 @@ export interface Recovered {
   readonly sizeBytes: number;
   readonly mark: LogMark;
   readonly tornTail: TornTail | undefined;
+  /** Somebody has sealed the last segment: the log goes on in the next one, which is not there yet. */
+  readonly isSealed: boolean;
   /** Segments after the last that hold nothing, not even a header. */
   readonly blankPaths: readonly string[];
   /** The first segment was never given its header: nothing was ever recorded. */
@@ -84,6 +86,7 @@ function unborn(fs: FileSystem, folder: string): Recovered {
     sizeBytes: 0,
     mark: { segment: 1, offset: 0, crc: 0 },
     tornTail: droppedBytes > 0 ? { droppedBytes, lastSeq: 0 } : undefined,
+    isSealed: false,
     blankPaths: [],
     needsHeader: true,
   };
@@ -106,7 +109,8 @@ function recoverEnd(
   const end = step.value;
   if (end.kind === "newer") return err(formatNewer(last.path, `a record kind at byte ${end.offset}`));
   let droppedBytes = blankPaths.reduce((sum, path) => sum + (fs.lstat(path)?.sizeBytes ?? 0), 0);
-  if (end.kind !== "end") {
+  const isSealed = end.kind === "sealed";
+  if (end.kind !== "end" && !isSealed) {
     const rest = readRest(fs, last.path, end.offset);
     if (!isTornEnd(rest, end.offset)) {
       return err(corrupt(last.path, end.offset, "the record there is not whole, yet whole records follow"));
@@ -114,7 +118,7 @@ function recoverEnd(
     droppedBytes += rest.length;
   }
   const tornTail = droppedBytes > 0 ? { droppedBytes, lastSeq } : undefined;
-  return ok({ segments, lastSeq, sizeBytes: end.offset, mark, tornTail, blankPaths, needsHeader: false });
+  return ok({ segments, lastSeq, sizeBytes: end.offset, mark, tornTail, isSealed, blankPaths, needsHeader: false });
 }
 
 function readRest(fs: FileSystem, path: string, offset: number): Buffer {

@@ -24,7 +24,7 @@ export type PlacedFrame = Extract<FrameAt, { kind: "frame" }> & {
 
 /** Why the frames of a segment stop at `offset`. `incomplete`: a frame begins there, its end is not in the file. */
 export interface SegmentEnd {
-  readonly kind: "end" | "incomplete" | "bad" | "newer";
+  readonly kind: "end" | "sealed" | "incomplete" | "bad" | "newer";
   readonly offset: number;
 }
 
@@ -67,6 +67,7 @@ export function* readFrames(
       [piece, pieceStart, at] = [next, offset, 0];
       continue;
     }
+    if (found.kind === "seal") return { kind: "sealed", offset };
     if (found.kind === "bad" || found.kind === "newer") return { kind: found.kind, offset };
     if (found.kind === "frame") yield { ...found, offset };
     at += found.sizeBytes;

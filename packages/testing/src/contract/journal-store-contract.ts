@@ -37,7 +37,7 @@ const numbers = (records: Iterable<JournalRecord>): number[] => Array.from(recor
 
 /** The cases for a journal store. */
 export function journalStoreContract(make: MakeSubject<JournalStoreSubject>): readonly ContractCase[] {
-  return contractCases<JournalStoreSubject>(make, { ...APPENDING, ...SNAPSHOTS, ...STORES });
+  return contractCases<JournalStoreSubject>(make, { ...APPENDING, ...SNAPSHOTS, ...FENCES, ...STORES });
 }
 
 type Experiments = Readonly<Record<string, (subject: JournalStoreSubject) => Promise<void>>>;
@@ -152,6 +152,43 @@ const SNAPSHOTS: Experiments = {
     assert.deepEqual(again.readSnapshot(), { seq: 2, state: { at: 2 } });
     assert.equal(again.lastSeq, 2);
     again.close();
+  },
+};
+
+const FENCES: Experiments = {
+  "who opens with a fence shuts out whoever had it open, and nothing that one appends is in the journal": async ({
+    store,
+    afterKill,
+  }) => {
+    const before = value(store.create("run"));
+    await fill(before, 2);
+    const after = value(store.open("run", { fence: true }));
+    assert.equal(after.lastSeq, 2);
+    assert.equal(value(await after.append([{ by: "new" }], { ...PROCESS, expectedSeq: 2 })), 3);
+    refusedWith("journal-conflict", await before.append([{ by: "old" }], { ...PROCESS, expectedSeq: 2 }));
+    refusedWith("journal-conflict", await before.append([{ by: "old" }], DISK));
+    assert.equal(value(await after.append([{ by: "new" }], { ...DISK, expectedSeq: 3 })), 4);
+    const expected = [{ n: 1 }, { n: 2 }, { by: "new" }, { by: "new" }];
+    assert.deepEqual(bodies(after.read()), expected);
+    assert.deepEqual(bodies(value(store.peek("run"))), expected);
+    after.close();
+    const again = value((await afterKill()).open("run"));
+    assert.deepEqual([again.lastSeq, bodies(again.read(2))], [4, expected.slice(1)]);
+    assert.equal(value(await again.append([{ n: 5 }], { ...PROCESS, expectedSeq: 4 })), 5);
+    again.close();
+  },
+  "of those who open with a fence one after the other, the last one that appends keeps the journal": async ({
+    store,
+  }) => {
+    value(store.create("run")).close();
+    const journals = [1, 2, 3].map(() => value(store.open("run", { fence: true })));
+    const last = journals.at(-1)!;
+    value(await last.append([{ n: 1 }], PROCESS));
+    for (const journal of journals.slice(0, -1))
+      refusedWith("journal-conflict", await journal.append([{ n: 2 }], { ...PROCESS, expectedSeq: 0 }));
+    assert.equal(value(await last.append([{ n: 2 }], PROCESS)), 2);
+    assert.deepEqual(bodies(value(store.peek("run"))), [{ n: 1 }, { n: 2 }]);
+    last.close();
   },
 };
 

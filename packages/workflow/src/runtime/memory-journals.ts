@@ -11,16 +11,16 @@ import { err, ok, problem } from "@kahn/core";
 export function memoryJournals(options: { readonly keep?: "all" | "nothing" } = {}): JournalStore {
   const journals = new Map<string, MemoryJournal>();
   const keeps = options.keep !== "nothing";
-  const open = (id: string): Result<Journal, JournalProblem> => {
+  const open = (id: string, { fence = false }: { readonly fence?: boolean } = {}): Result<Journal, JournalProblem> => {
     const journal = journals.get(id);
-    return journal === undefined ? err(missing(id)) : ok(journal);
+    return journal === undefined ? err(missing(id)) : ok(fence ? journal.takeOver() : journal.again());
   };
   return {
     create: (id) => {
       if (journals.has(id)) return err(problem("journal-exists", `there is already a journal ${id}`));
       const journal = new MemoryJournal(id, keeps);
       if (keeps) journals.set(id, journal);
-      return ok(journal);
+      return ok(journal.again());
     },
     open,
     peek: (id, fromSeq = 1) => {
@@ -32,13 +32,13 @@ export function memoryJournals(options: { readonly keep?: "all" | "nothing" } = 
   };
 }
 
-class MemoryJournal implements Journal {
-  readonly tornTail = undefined;
+class MemoryJournal {
   readonly #id: string;
   /** As text: what JSON keeps, and nothing that changes later. */
   readonly #records: string[] = [];
   readonly #keeps: boolean;
   #lastSeq = 0;
+  #fence = 0;
   #snapshot: { readonly seq: number; readonly state: Json } | undefined;
 
   constructor(id: string, keeps: boolean) {
@@ -77,6 +77,58 @@ class MemoryJournal implements Journal {
 
   readSnapshot(): { readonly seq: number; readonly state: Json } | undefined {
     return this.#snapshot;
+  }
+
+  /** The same journal for one more writer. */
+  again(): Journal {
+    return new JournalWriter(this, this.#fence);
+  }
+
+  /** The same journal for a writer that shuts all others out. */
+  takeOver(): Journal {
+    this.#fence++;
+    return this.again();
+  }
+
+  /** Whether a writer that opened under this number has been shut out; told as a problem. */
+  refusal(fence: number): JournalProblem | undefined {
+    if (fence === this.#fence) return undefined;
+    return problem("journal-conflict", `journal ${this.#id} was not appended to: somebody has taken it over`, {
+      next: "Open the journal again.",
+    });
+  }
+}
+
+/** One writer's view of a journal. */
+class JournalWriter implements Journal {
+  readonly tornTail = undefined;
+  readonly #journal: MemoryJournal;
+  readonly #fence: number;
+
+  constructor(journal: MemoryJournal, fence: number) {
+    this.#journal = journal;
+    this.#fence = fence;
+  }
+
+  get lastSeq(): number {
+    return this.#journal.lastSeq;
+  }
+
+  append(bodies: readonly Json[], options: { readonly expectedSeq?: number }): Promise<Result<number, JournalProblem>> {
+    const refusal = this.#journal.refusal(this.#fence);
+    return refusal === undefined ? this.#journal.append(bodies, options) : Promise.resolve(err(refusal));
+  }
+
+  read(fromSeq?: number): Iterable<JournalRecord> {
+    return this.#journal.read(fromSeq);
+  }
+
+  writeSnapshot(state: Json): Result<void, JournalProblem> {
+    return this.#journal.writeSnapshot(state);
+  }
+
+  readSnapshot(): { readonly seq: number; readonly state: Json } | undefined {
+    return this.#journal.readSnapshot();
   }
 
   close(): void {}
