@@ -1,11 +1,11 @@
 /**
  * Workflows for programs: the published entry `kahn/flow`.
  *
- * Owns: the wiring of this machine's ports; everything else is the engine's own.
+ * Owns: what of the engine is public, and `openFlow`.
  */
 
-import { nodeClock, nodeFileSystem, nodeRandom } from "@kahn/system";
-import { createFlow, type Flow, type FlowOptions, inFolder } from "@kahn/workflow";
+import type { Flow } from "@kahn/workflow";
+import { type FlowFolderOptions, openFlowFolder } from "./session/flow-folder.ts";
 
 export type {
   Ack,
@@ -115,10 +115,6 @@ export {
  * @param directory absolute; made when needed. Any number of processes may have it open; each run has one owner.
  * @param options whatever else `createFlow` takes, such as `durability: "disk"`, hooks or a concurrency.
  */
-export function openFlow(
-  directory: string,
-  options: Partial<Omit<FlowOptions, "journals" | "values" | "locks" | "inboxes">> = {},
-): Flow {
-  const ports = { fs: nodeFileSystem(), clock: nodeClock(), random: nodeRandom() };
-  return createFlow({ ...inFolder({ ...ports, directory }), ...options });
+export function openFlow(directory: string, options: FlowFolderOptions = {}): Flow {
+  return openFlowFolder({ directory }, options);
 }
