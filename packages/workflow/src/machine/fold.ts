@@ -186,10 +186,10 @@ function applyWrites({ state, context, frame }: Place, visit: Visit, sets: reado
   for (const key of writtenKeys(sets)) {
     if (values[key] === before[key]) continue;
     tell(state, context, () => {
-      const head = { type: "state.changed", path: visit.id, frame: frame.id, key } as const;
+      const path = visit.id;
       return Object.hasOwn(values, key)
-        ? { ...head, op: "put", value: values[key] as Json }
-        : { ...head, op: "delete" };
+        ? { type: "state.changed", path, frame: frame.id, key, op: "put", value: values[key] as Json }
+        : { type: "state.changed", path, frame: frame.id, key, op: "delete" };
     });
   }
 }

@@ -30,7 +30,11 @@ export interface OutputPlace {
 }
 
 type Members = Readonly<Record<string, unknown>>;
-type Draft = { -readonly [K in keyof WriteSet]: WriteSet[K] };
+interface Draft {
+  s?: Record<string, Json>;
+  r?: Record<string, Json>;
+  d?: readonly string[];
+}
 
 /** Checks and encodes; the first thing wrong is the problem, and names node and key. */
 export function readOutput(returned: unknown, place: OutputPlace): Result<Output, Problem> {
@@ -105,8 +109,8 @@ function readWrites(how: "set" | "add" | "replace", members: Members, { place, w
     }
     const encoded = place.codec.encode(value);
     if (!encoded.ok) return named(place, key, encoded.problem);
-    if (isReduced) writes.s = { ...writes.s, [key]: encoded.value };
-    else writes.r = { ...writes.r, [key]: encoded.value };
+    const written = isReduced ? (writes.s ??= {}) : (writes.r ??= {});
+    written[key] = encoded.value;
   }
   return undefined;
 }

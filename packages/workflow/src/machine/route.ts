@@ -131,8 +131,15 @@ export function routeError(place: RoutePlace, error: NodeError): Route | undefin
   return fallback === undefined ? undefined : { ...along(fallback), how: "error", error };
 }
 
+/** Routes by edge: taken at every step, and always the same. */
+const ROUTES = new WeakMap<FlowEdge, Route>();
+
 function along(edge: FlowEdge): Route {
-  return { to: edge.to.filter((target) => target !== END), counted: countedOf(edge) };
+  const known = ROUTES.get(edge);
+  if (known !== undefined) return known;
+  const route = { to: edge.to.filter((target) => target !== END), counted: countedOf(edge) };
+  ROUTES.set(edge, route);
+  return route;
 }
 
 function countedOf(edge: FlowEdge): readonly string[] {

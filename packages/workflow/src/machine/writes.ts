@@ -31,11 +31,20 @@ export interface ApplyOptions {
   readonly reducers?: Readonly<Record<string, { readonly reducer: Reducer<never> }>>;
 }
 
+interface ApplyPlace {
+  readonly decode: ApplyOptions["decode"];
+  readonly reducers: ApplyOptions["reducers"] | undefined;
+  readonly frame: Frame;
+}
+
 /** The values of a frame after some writes, in order. */
 export function applySets(frame: Frame, sets: readonly WriteSet[], options: ApplyOptions): Result<Values, Problem> {
   const values: Record<string, unknown> = { ...frame.values };
+  const { decode, reducers } = options;
+  // Not `{ ...options, frame }`: at every step V8 would make a hidden class for it, which lives until a full collection.
+  const place = { decode, reducers, frame };
   for (const set of sets) {
-    const refused = applyReduced(values, set.s, { ...options, frame });
+    const refused = applyReduced(values, set.s, place);
     if (refused !== undefined) return err(refused);
     put(values, set.p, options);
     put(values, set.r, options);
@@ -51,7 +60,7 @@ function put(values: Record<string, unknown>, writes: Writes | undefined, { deco
 function applyReduced(
   values: Record<string, unknown>,
   writes: Writes | undefined,
-  { decode, reducers, frame }: ApplyOptions & { readonly frame: Frame },
+  { decode, reducers, frame }: ApplyPlace,
 ): Problem | undefined {
   if (writes === undefined) return undefined;
   for (const key in writes) {
