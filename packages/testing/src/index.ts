@@ -16,7 +16,8 @@ export type { Fault, FaultAction, FaultKind, FaultyFileSystem } from "./faulty-f
 export { CrashError, faulty, randomFault } from "./faulty-file-system.ts";
 export type { FileTree } from "./file-tree.ts";
 export { readTree, writeTree } from "./file-tree.ts";
-export type { FileSystemCall, FileSystemOperation } from "./intercepted-file-system.ts";
+export type { FileSystemCall, FileSystemOperation, Gate, Perform } from "./intercepted-file-system.ts";
+export { interceptFileSystem } from "./intercepted-file-system.ts";
 export type { MemoryActionCache } from "./memory-action-cache.ts";
 export { memoryActionCache } from "./memory-action-cache.ts";
 export type { MemoryBlobStore } from "./memory-blob-store.ts";

@@ -1,4 +1,5 @@
 /** What flows can do besides: looking back, forks, versions, retries, limits, caches, stores, readers. */
+import { err } from "@kahn/core";
 import { fakeTaskRunner, memoryActionCache } from "@kahn/testing";
 import { expect, test } from "vitest";
 import { deferred, line, logOf, quiet, runOf, S, says, world } from "./flow.fixture.ts";
@@ -316,7 +317,7 @@ test("a graph that changed is refused by name, unless told how to go on", async 
 });
 
 test("retention keeps what runs and what waits, and large values of kept runs stay", async () => {
-  const { flow, clock } = world();
+  const { flow, clock, values } = world();
   const big = "x".repeat(10_000);
   const blobs = defineGraph(S, {
     id: "g",
@@ -336,7 +337,11 @@ test("retention keeps what runs and what waits, and large values of kept runs st
   clock.advance(60_000);
   expect(pruneRuns({ kind: "age", max: "30s" }, { ...flow.look(), clock })).toEqual(["three"]);
   expect(listRuns(flow.look()).map((each) => each.run)).toEqual(["waits"]);
-  expect(liveDigests(flow.journals).size).toBeGreaterThan(0);
+  const live = liveDigests(flow.journals, values);
+  expect(live.ok && live.value.size).toBeGreaterThan(0);
+  // What cannot be read may name anything.
+  const refusal = { code: "value-store-io", severity: "error", message: "unreadable" } as const;
+  expect(liveDigests(flow.journals, { get: () => err(refusal) })).toEqual(err(refusal));
 });
 
 test("the long-term store outlives runs and finds by prefix", async () => {

@@ -157,10 +157,22 @@ type PhaseJson =
       };
     };
 
-/** The state of a snapshot; `undefined` for one that this version does not read. */
+/**
+ * The state of a snapshot; `undefined` for one that this version does not read, or whose values are gone: a collection
+ * keeps what journals name, and a merged value of a snapshot is in no journal.
+ */
 export function restoreSnapshot(json: Json, codec: ValueCodec): RunState | undefined {
   const snapshot = json as unknown as SnapshotJson;
   if (snapshot.format !== FORMAT) return undefined;
+  try {
+    return stateOf(snapshot, codec);
+  } catch (error) {
+    if (error instanceof ProblemError) return undefined;
+    throw error;
+  }
+}
+
+function stateOf(snapshot: SnapshotJson, codec: ValueCodec): RunState {
   const tables = snapshot.tables.map((table) =>
     Object.fromEntries(Object.entries(table).map(([key, value]) => [key, codec.decode(value)])),
   );

@@ -4,8 +4,9 @@
  * Invariant: a run that has not ended, and one that waits for a person, is never removed, whatever the policy says.
  */
 import type { Clock, Digest, JournalStore, Json, Problem, Result } from "@kahn/core";
-import { ok, parseDigest, parseDurationMs } from "@kahn/core";
+import { err, ok, ProblemError, parseDigest, parseDurationMs } from "@kahn/core";
 import type { Duration } from "../definition/nodes.ts";
+import type { FlowValues } from "../machine/values.ts";
 import type { RunResult } from "./flow-run.ts";
 import { openBarriers } from "./flow-run.ts";
 import type { LookOptions } from "./history.ts";
@@ -67,23 +68,74 @@ export function pruneRuns(retention: Retention, options: LookOptions & { readonl
   return doomed.map(({ run }) => run);
 }
 
-/** Every digest that the runs of a store name: what `sweep` of the value store must be told is live. */
-export function liveDigests(journals: JournalStore): ReadonlySet<Digest> {
-  const live = new Set<Digest>();
+/**
+ * Every digest that the runs of a store name, in their records or in the large values that these refer to: what `sweep`
+ * of the value store must be told is live. One kept too many does no harm, one lost does: if a journal or a value
+ * cannot be read the answer is why, and nothing may be swept.
+ */
+export function liveDigests(
+  journals: JournalStore,
+  values: Pick<FlowValues, "get">,
+): Result<ReadonlySet<Digest>, Problem> {
+  const live = new LiveDigests(values);
   for (const run of journals.list()) {
     const records = journals.peek(run);
-    if (!records.ok) continue;
-    for (const { body } of records.value) collect(body, live);
+    // Removed since it was listed.
+    if (!records.ok && records.problem.code === "journal-missing") continue;
+    if (!records.ok) return records;
+    try {
+      for (const { body } of records.value) live.collect(body);
+    } catch (error) {
+      if (error instanceof ProblemError && error.problems[0] !== undefined) return err(error.problems[0]);
+      throw error;
+    }
   }
-  return live;
+  return ok(live.found);
 }
 
-/** Any text that is a digest counts: one kept too many does no harm, one lost does. */
-function collect(json: Json | undefined, live: Set<Digest>): void {
-  if (typeof json === "string") {
-    const digest = json.startsWith("sha256:") ? parseDigest(json) : undefined;
-    if (digest?.ok === true) live.add(digest.value);
-  } else if (typeof json === "object" && json !== null) {
-    for (const item of Object.values(json)) collect(item as Json, live);
+class LiveDigests {
+  readonly found = new Set<Digest>();
+  readonly #followed = new Set<Digest>();
+  readonly #values: Pick<FlowValues, "get">;
+
+  constructor(values: Pick<FlowValues, "get">) {
+    this.#values = values;
+  }
+
+  /** Any text that is a digest counts. Throws `ProblemError` when a value cannot be read. */
+  collect(json: Json | undefined): void {
+    if (typeof json === "string") this.#add(json);
+    else if (typeof json === "object" && json !== null) {
+      for (const item of Object.values(json)) this.collect(item as Json);
+      const { $: kind, d } = json as { readonly $?: Json; readonly d?: Json };
+      if (kind === "d" && typeof d === "string") this.#follow(d);
+    }
+  }
+
+  #add(text: string): Digest | undefined {
+    const digest = text.startsWith("sha256:") ? parseDigest(text) : undefined;
+    if (digest?.ok !== true) return undefined;
+    this.found.add(digest.value);
+    return digest.value;
+  }
+
+  /** A large value may itself name blobs. */
+  #follow(text: string): void {
+    const digest = this.#add(text);
+    if (digest === undefined || this.#followed.has(digest)) return;
+    this.#followed.add(digest);
+    const bytes = this.#values.get(digest);
+    if (!bytes.ok) throw new ProblemError(bytes.problem);
+    if (bytes.value !== undefined) this.collect(parsed(bytes.value));
+  }
+}
+
+/** A user's own object may look like a reference, to bytes that are no JSON. */
+function parsed(bytes: Uint8Array): Json | undefined {
+  try {
+    return JSON.parse(Buffer.from(bytes).toString("utf8")) as Json;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
   }
 }

@@ -1,0 +1,111 @@
+/** What must hold of the journal and the executions of a run that died again and again. */
+import { expect } from "vitest";
+import { isCachedNode, WIDTH } from "./crash-graph.fixture.ts";
+import type { Execution } from "./crash-lives.fixture.ts";
+import type { RunResult } from "./index.ts";
+import type { FlowRecord } from "./machine/records.ts";
+
+/** One life: what it executed until it died, and the records that were on the disk then. */
+export interface LifeSpan {
+  readonly startedMs: number;
+  readonly executions: readonly Execution[];
+  readonly records: readonly FlowRecord[];
+}
+
+/** A run that has ended, after any number of lives. */
+export interface WholeRun {
+  readonly result: RunResult;
+  /** In order; the last one is that which ended. */
+  readonly lives: readonly LifeSpan[];
+}
+
+const keyOf = ({ path, attempt }: Pick<Execution, "path" | "attempt">) => `${path} ${attempt}`;
+
+/** The executions whose outcome a journal has. */
+export function settledIn(records: readonly FlowRecord[]): ReadonlySet<string> {
+  const settled = new Set<string>();
+  const attempts = new Map<string, number>();
+  for (const record of records) {
+    if (record.k === "once") settled.add(`${record.v}!${record.name} 1`);
+    if (record.k === "retry") {
+      settled.add(`${record.v} ${record.attempt - 1}`);
+      attempts.set(record.v, record.attempt);
+    }
+    if (record.k === "c" || record.k === "b" || record.k === "x")
+      settled.add(`${record.v} ${attempts.get(record.v) ?? 1}`);
+  }
+  return settled;
+}
+
+/** What was under way when a life ended, or done and not recorded. */
+export function inFlightOf({ executions, records }: LifeSpan): readonly string[] {
+  const settled = settledIn(records);
+  const closed = records.flatMap((record) => (record.k === "c" ? [`${record.v}/`] : []));
+  return executions
+    .filter((each) => !settled.has(keyOf(each)) && !closed.some((head) => each.path.startsWith(head)))
+    .map(keyOf);
+}
+
+const outcomesOf = (records: readonly FlowRecord[]) =>
+  records.flatMap((record) =>
+    ["c", "b", "out", "wait"].includes(record.k) ? [`${record.k} ${(record as { v: string }).v}`] : [],
+  );
+
+/** Checks a run against one that did not die. @returns how many executions were repeated. */
+export function checkRun(run: WholeRun, undisturbed: WholeRun): number {
+  const facts = ({ status, state, steps, cost, error }: RunResult) => ({ status, state, steps, cost, error });
+  expect(facts(run.result)).toEqual(facts(undisturbed.result));
+  const records = run.lives.at(-1)!.records;
+  const outcomes = outcomesOf(records);
+  expect(new Set(outcomes).size, "each commit once").toBe(outcomes.length);
+  expect([...outcomes].sort()).toEqual(outcomesOf(undisturbed.lives.at(-1)!.records).sort());
+  checkTimers(run, records);
+  return repeatedIn(run, undisturbed);
+}
+
+function repeatedIn({ lives }: WholeRun, undisturbed: WholeRun): number {
+  const seen = new Set<string>();
+  let allowed = new Set<string>();
+  let repeated = 0;
+  for (const [index, life] of lives.entries()) {
+    const recorded = index === 0 ? new Set<string>() : settledIn(lives[index - 1]!.records);
+    const inLife = new Set<string>();
+    for (const key of life.executions.map(keyOf)) {
+      expect([key, inLife.has(key)], "twice in one life").toEqual([key, false]);
+      expect([key, recorded.has(key)], "again though it was recorded").toEqual([key, false]);
+      inLife.add(key);
+      if (!seen.has(key)) continue;
+      repeated++;
+      expect([key, allowed.has(key)], "again though it was not in flight").toEqual([key, true]);
+    }
+    for (const key of inLife) seen.add(key);
+    const inFlight = inFlightOf(life).filter((key) => !key.includes("!"));
+    expect(inFlight.length, inFlight.join(", ")).toBeLessThanOrEqual(WIDTH);
+    // What was in flight at an earlier death and has not been begun again since may still run.
+    allowed = new Set([...allowed, ...inFlightOf(life)]);
+  }
+  const expected = undisturbed.lives.at(-1)!.executions.filter(({ path }) => !isCachedNode(path));
+  const executed = [...seen].filter((key) => !isCachedNode(key));
+  expect(executed.sort()).toEqual([...new Set(expected.map(keyOf))].sort());
+  return repeated;
+}
+
+/** A timer fires when it was due, or when the run was taken up again if that was later. */
+function checkTimers({ lives }: WholeRun, records: readonly FlowRecord[]): void {
+  const first = records[0] as Extract<FlowRecord, { k: "start" }>;
+  const due = new Map<string, number>();
+  let resumedMs = first.atMs;
+  for (const record of records) {
+    if (record.k === "resume") resumedMs = first.atMs + record.t;
+    if (record.k === "wait" && record.dueMs !== undefined) due.set(record.v, record.dueMs);
+    if (record.k === "out" && record.timedOut !== undefined)
+      expect([record.v, first.atMs + record.t]).toEqual([record.v, Math.max(due.get(record.v)!, resumedMs)]);
+    if (record.k !== "retry") continue;
+    for (const { startedMs, executions } of lives) {
+      for (const each of executions) {
+        if (each.path !== record.v || each.attempt !== record.attempt) continue;
+        expect([keyOf(each), each.atMs]).toEqual([keyOf(each), Math.max(record.dueMs, startedMs)]);
+      }
+    }
+  }
+}
