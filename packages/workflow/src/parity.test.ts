@@ -109,7 +109,13 @@ test("all errors of a graph are reported at once", () => {
     ],
   });
   const codes = built.ok ? [] : built.problem.map((each) => each.code);
-  expect(codes).toEqual(["flow-name-invalid", "flow-node-unknown", "flow-node-unknown", "flow-node-unknown"]);
+  expect(codes).toEqual([
+    "flow-name-invalid",
+    "flow-node-unknown",
+    "flow-node-unknown",
+    "flow-node-unknown",
+    "flow-dead-end",
+  ]);
 });
 
 test("a barrier waits, and approval goes on", async () => {

@@ -20,6 +20,7 @@ import type {
   StandardSchema,
   SubgraphNode,
   WorkOptions,
+  WriteOptions,
 } from "./nodes.ts";
 
 /** A barrier with the type of its payload taken from `accept`. */
@@ -50,8 +51,8 @@ export type MapSpec<S, N extends string, T> = NodeOptions<N> &
 
 /** One branch for each item of a list. */
 export function map<S, T, N extends string = never>(spec: MapSpec<NoInfer<S>, N, T>): MapNode<S, NoInfer<N>> {
-  const { run, body, over, retry, timeout, claim, cache, sideEffects, ...rest } = spec;
-  const work = { retry, timeout, claim, cache, sideEffects } as WorkOptions<S>;
+  const { run, body, over, retry, timeout, claim, cache, sideEffects, writes, ...rest } = spec;
+  const work = { retry, timeout, claim, cache, sideEffects, writes } as WorkOptions<S>;
   // One object for all items: the item is in the context.
   const shared = { kind: "task", run: run as unknown, ...defined(work) } as BranchNode<S>;
   const bodyOf = body as ((item: unknown, index: number) => BranchNode<S>) | undefined;
@@ -87,11 +88,12 @@ export function parallel<S, N extends string = never>(
 
 /** A graph inside of a graph, with its own state: `input` makes it, `output` gives back what is wanted of it. */
 export function subgraph<S, Inner, N extends string = never>(
-  spec: NodeOptions<N> & {
-    readonly graph: FlowGraph<Inner>;
-    readonly input: (state: Readonly<NoInfer<S>>) => Partial<NoInfer<Inner>>;
-    readonly output: (inner: Readonly<NoInfer<Inner>>, state: Readonly<NoInfer<S>>) => NodeOutput<NoInfer<S>, N>;
-  },
+  spec: NodeOptions<N> &
+    WriteOptions<NoInfer<S>> & {
+      readonly graph: FlowGraph<Inner>;
+      readonly input: (state: Readonly<NoInfer<S>>) => Partial<NoInfer<Inner>>;
+      readonly output: (inner: Readonly<NoInfer<Inner>>, state: Readonly<NoInfer<S>>) => NodeOutput<NoInfer<S>, N>;
+    },
 ): SubgraphNode<S, NoInfer<N>> {
   return { kind: "subgraph", ...spec } as unknown as SubgraphNode<S, N>;
 }

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { buildGraph, END, reduce, state } from "../index.ts";
+import { parentsOf } from "./draft.ts";
 import { reduceValue } from "./reducers.ts";
 import { research } from "./types.fixture.ts";
-import { parentsOf } from "./validate.ts";
 
 const fold = (reducer: (typeof reduce)["sum"], values: readonly unknown[], start: unknown = undefined) =>
   values.reduce<unknown>((existing, value) => {

@@ -119,7 +119,7 @@ export interface NodeOptions<N extends string = string> {
 }
 
 /** What a node that does something may say besides. */
-export interface WorkOptions<S> {
+export interface WorkOptions<S> extends WriteOptions<S> {
   readonly retry?: RetryPolicy;
   /** `run`: of an attempt in all; `idle`: without heartbeat. A duration alone means `run`. */
   readonly timeout?: Duration | { readonly run?: Duration; readonly idle?: Duration };
@@ -133,6 +133,15 @@ export interface WorkOptions<S> {
   readonly cache?: { readonly key: (state: Readonly<S>) => Json };
   /** It changes something outside; looked at by adaptive snapshots. */
   readonly sideEffects?: boolean;
+}
+
+/** What a node that writes may say of it. */
+export interface WriteOptions<S> {
+  /**
+   * The only keys that it writes. Of branches that say so, two that write one key without a reducer are found when the
+   * graph is built; a write of another key is refused when it happens.
+   */
+  readonly writes?: readonly (keyof S & string)[];
 }
 
 /** An ordinary node. */
@@ -206,7 +215,7 @@ export interface PayloadMark<P> {
 }
 
 /** What `BarrierNode` says besides its kind. */
-export interface BarrierSpec<S, N extends string = string, P = unknown> extends NodeOptions<N> {
+export interface BarrierSpec<S, N extends string = string, P = unknown> extends NodeOptions<N>, WriteOptions<S> {
   /** What those who decide are shown. */
   readonly payload?: (state: Readonly<S>) => Json;
   readonly accept?: PayloadShape | StandardSchema;
@@ -263,7 +272,7 @@ export interface SubgraphNode<S, N extends string = string> extends SubgraphSpec
 }
 
 /** What `SubgraphNode` says besides its kind. */
-export interface SubgraphSpec<S, N extends string = string> extends NodeOptions<N> {
+export interface SubgraphSpec<S, N extends string = string> extends NodeOptions<N>, WriteOptions<S> {
   readonly graph: FlowGraph;
   readonly input: (state: Readonly<S>) => Readonly<Record<string, unknown>>;
   readonly output: (inner: Readonly<Record<string, unknown>>, state: Readonly<S>) => NodeOutput<S, N>;

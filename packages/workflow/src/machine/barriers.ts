@@ -134,7 +134,8 @@ function finish(desk: Desk, { visit, node, outcome }: Finish): void {
   const values = visit.parent === undefined ? frame.values : visit.input;
   const written = desk.guard(`decided of ${visit.id}`, () => node.decided?.(outcome as BarrierOutcome<never>, values));
   if (!written.ok) return void desk.moves.push({ move: "fail", visit, error: written.error });
-  const place = { schema: desk.graphOf(frame).schema, values, codec: desk.codec, path: visit.id };
+  const { schema } = desk.graphOf(frame);
+  const place = { schema, values, codec: desk.codec, path: visit.id, writes: node.writes };
   const base = withModification(written.value, outcome);
   const read = base === undefined ? { ok: true as const, value: NOTHING } : readOutput(base, place);
   if (!read.ok) return void desk.moves.push({ move: "fail", visit, error: errorOfProblem(read.problem) });

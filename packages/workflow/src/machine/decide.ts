@@ -4,6 +4,7 @@
  * Answers: `accepted` (it answers the open barrier, or waits for it), `duplicate` (the barrier has one waiting),
  * `late` (that occurrence is over), `unknown` (no such barrier), `invalid` (what it says is impossible there).
  */
+import type { AnyNode, FlowGraph } from "../definition/nodes.ts";
 import { barrierAt, matchesPath, resolve, staticPath } from "./barriers.ts";
 import type { Desk } from "./desk.ts";
 import type { DecisionRecord, RecordedDecision } from "./records.ts";
@@ -91,15 +92,17 @@ function judge(desk: Desk, request: DecideRequest): Judgement {
 /** What a decision asks for that cannot be done at this barrier. */
 function impossible(desk: Desk, { decision }: DecideRequest, path: string): string | undefined {
   const parts = path.split("/");
-  const graph = graphAt(desk, parts.slice(0, -1));
-  if (graph === undefined) {
-    return decision.kind === "reroute" ? "a branch cannot be rerouted" : undefined;
-  }
+  const { graph, isBranch } = graphAt(desk.graph, parts.slice(0, -1));
   if (decision.kind === "modify") {
-    const unknown = Object.keys(decision.set).find((key) => !Object.hasOwn(graph.schema.keys, key));
-    return unknown === undefined ? undefined : `the state has no key "${unknown}"`;
+    const keys = Object.keys(decision.set);
+    const unknown = keys.find((key) => !Object.hasOwn(graph.schema.keys, key));
+    if (unknown !== undefined) return `the state has no key "${unknown}"`;
+    const writes = barrierAt(desk.graph.nodes, path)?.writes;
+    const undeclared = keys.find((key) => writes?.includes(key) === false);
+    return undeclared === undefined ? undefined : `the barrier does not write the key "${undeclared}"`;
   }
   if (decision.kind !== "reroute") return undefined;
+  if (isBranch) return "a branch cannot be rerouted";
   const name = parts.at(-1)!;
   const isEdge = graph.outgoing.get(name)?.some((edge) => edge.to.includes(decision.to)) === true;
   return isEdge || isNamedTarget(graph, name, decision.to)
@@ -107,15 +110,25 @@ function impossible(desk: Desk, { decision }: DecideRequest, path: string): stri
     : `no edge leads from "${name}" to "${decision.to}"`;
 }
 
-/** The graph at a path of subgraphs; `undefined` where the path ends in branches. */
-function graphAt(desk: Desk, parts: readonly string[]) {
-  let graph = desk.graph;
+/** The graph in whose frame a path ends, and whether it ends in a branch there. */
+function graphAt(
+  outer: FlowGraph,
+  parts: readonly string[],
+): { readonly graph: FlowGraph; readonly isBranch: boolean } {
+  let graph = outer;
+  let node: AnyNode | undefined;
   for (const part of parts) {
-    const node = graph.nodes.get(part);
-    if (node?.kind !== "subgraph") return undefined;
+    node = node === undefined ? graph.nodes.get(part) : branchAt(node, part);
+    if (node?.kind !== "subgraph") continue;
     graph = node.graph;
+    node = undefined;
   }
-  return graph;
+  return { graph, isBranch: node !== undefined };
+}
+
+function branchAt(node: AnyNode, name: string): AnyNode | undefined {
+  if (node.kind === "map") return node.shape as AnyNode;
+  return node.kind === "parallel" ? (node.branches[name] as AnyNode | undefined) : undefined;
 }
 
 /** Whether a visit is open, still to come, or over. */

@@ -132,7 +132,7 @@ function foldCommit(state: RunState, record: CommitRecord, context: FoldContext)
   }));
   closeVisit(state, visit);
   for (const edge of record.e ?? []) frame.edges.set(edge, (frame.edges.get(edge) ?? 0) + 1);
-  if (how === "error") frame.ends.set(visit.node, "failed");
+  if (how === "error") frame.ends.set(visit.node, error?.class === "Cancelled" ? "cancelled" : "failed");
   else if (frame.ends.size > 0) frame.ends.delete(visit.node);
   for (const node of record.n ?? []) startNode({ state, context, frame }, node);
   for (const node of record.j ?? []) arrive(frame, node, visit.node);

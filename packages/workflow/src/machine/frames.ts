@@ -60,7 +60,8 @@ function endSubgraph(desk: Desk, frame: Frame, owner: Visit): void {
   const outer = desk.frameOf(owner);
   const values = owner.parent === undefined ? outer.values : owner.input;
   const { schema } = desk.graphOf(outer);
-  const output = readOutput(given.value, { schema, values, codec: desk.codec, path: owner.id });
+  const place = { schema, values, codec: desk.codec, path: owner.id, writes: node.writes };
+  const output = readOutput(given.value, place);
   if (!output.ok) return void desk.moves.push({ move: "fail", visit: owner, error: errorOfProblem(output.problem) });
   desk.moves.push({ move: "complete", visit: owner, output: output.value });
 }

@@ -6,9 +6,10 @@
  * leaves a join waiting. What can wait for ever (all parents wanted and one skipped, two joins that wait for each other)
  * ends the frame as a deadlock that says what each join waits for.
  */
+
+import { parentsOf } from "../definition/draft.ts";
 import type { NodeError } from "../definition/failure.ts";
 import type { FlowGraph, ParentOutcome } from "../definition/nodes.ts";
-import { parentsOf } from "../definition/validate.ts";
 import type { Desk } from "./desk.ts";
 import { isNamedTarget } from "./route.ts";
 import type { Frame } from "./run-state.ts";
@@ -51,7 +52,7 @@ function mayFire(desk: Desk, frame: Frame, node: string): boolean {
   const arrived = arrivals(graph, frame, node);
   if (arrived.size === 0) return false;
   const { join } = graph.nodes.get(node)!;
-  if (arrived.size >= parentsOfJoin(graph, node).size || join === "any") return true;
+  if (join === "any" || [...parentsOfJoin(graph, node)].every((parent) => arrived.has(parent))) return true;
   if (typeof join === "object") return arrived.size >= join.quorum;
   return join === "settled" && !canArrive(desk, frame, node);
 }

@@ -20,7 +20,7 @@ import type { FlowEvent } from "./events.ts";
 import { escalate, fail, failFor, stop, stopIfQuiet } from "./failing.ts";
 import { advanceFan, openFan } from "./fans.ts";
 import { openSubgraph, settleFrame } from "./frames.ts";
-import { NOTHING, readOutput } from "./output.ts";
+import { declaredWrites, NOTHING, readOutput } from "./output.ts";
 import type { FlowRecord } from "./records.ts";
 import type { Visit } from "./run-state.ts";
 
@@ -150,7 +150,8 @@ function land(desk: Desk, event: Extract<MachineEvent, { kind: "succeeded" | "fa
 function outputPlace(desk: Desk, visit: Visit) {
   const frame = desk.frameOf(visit);
   const { schema } = desk.graphOf(frame);
-  return { schema, values: visit.parent === undefined ? frame.values : visit.input, codec: desk.codec, path: visit.id };
+  const values = visit.parent === undefined ? frame.values : visit.input;
+  return { schema, values, codec: desk.codec, path: visit.id, writes: declaredWrites(desk.nodeOf(visit)) };
 }
 
 function giveUp(desk: Desk, id: number): void {

@@ -1,6 +1,7 @@
 /** What a node returned, checked and encoded. */
 import type { Json, Problem, Result } from "@kahn/core";
 import { closestName, err, ok, problem } from "@kahn/core";
+import type { AnyNode } from "../definition/nodes.ts";
 import { isCustom, reduceValue } from "../definition/reducers.ts";
 import type { StateSchema } from "../definition/state.ts";
 import type { WriteSet } from "./records.ts";
@@ -27,6 +28,13 @@ export interface OutputPlace {
   readonly codec: ValueCodec;
   /** For messages. */
   readonly path: string;
+  /** The only keys that may be written, if that was declared. */
+  readonly writes?: readonly string[] | undefined;
+}
+
+/** The keys that a node may write, if it says so. */
+export function declaredWrites(node: AnyNode | undefined): readonly string[] | undefined {
+  return node !== undefined && "writes" in node ? node.writes : undefined;
 }
 
 type Members = Readonly<Record<string, unknown>>;
@@ -70,6 +78,8 @@ function readMember(member: string, value: unknown, reading: Reading): Problem |
       const keys = value as readonly string[];
       const unknown = keys.find((key) => !Object.hasOwn(place.schema.keys, key));
       if (unknown !== undefined) return unknownKey(place, unknown);
+      const astray = keys.find((key) => isUndeclared(place, key));
+      if (astray !== undefined) return undeclaredKey(place, astray);
       if (keys.length > 0) writes.d = keys;
       return undefined;
     }
@@ -96,6 +106,7 @@ function readWrites(how: "set" | "add" | "replace", members: Members, { place, w
     if (given === undefined) continue;
     const spec = Object.hasOwn(place.schema.keys, key) ? place.schema.keys[key] : undefined;
     if (spec === undefined) return unknownKey(place, key);
+    if (isUndeclared(place, key)) return undeclaredKey(place, key);
     const { reducer } = spec;
     if (how === "add" && !/^(sum|append|union)$/.test(reducer.name)) return notAddable(place, key, reducer.name);
     const value = how === "add" && reducer.name !== "sum" && !Array.isArray(given) ? [given] : given;
@@ -149,6 +160,16 @@ function unknownKey({ schema, path }: OutputPlace, key: string): Problem {
   const near = closestName(key, Object.keys(schema.keys));
   return problem("flow-key-unknown", `${path} writes the key "${key}", which the state does not have`, {
     next: near === undefined ? "Declare the key in the state, or mend its name." : `Did you mean "${near}"?`,
+  });
+}
+
+function isUndeclared({ writes }: OutputPlace, key: string): boolean {
+  return writes !== undefined && !writes.includes(key);
+}
+
+function undeclaredKey({ path }: OutputPlace, key: string): Problem {
+  return problem("flow-key-undeclared", `${path} writes the key "${key}", which its "writes" does not name`, {
+    next: `Add "${key}" to the node's "writes", or do not write it there.`,
   });
 }
 

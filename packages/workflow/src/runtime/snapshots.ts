@@ -6,6 +6,7 @@
  */
 import type { Clock, Journal, Json } from "@kahn/core";
 import { ProblemError } from "@kahn/core";
+import type { ParentOutcome } from "../definition/nodes.ts";
 import type { Desk } from "../machine/desk.ts";
 import type { FlowRecord, WriteSet } from "../machine/records.ts";
 import type { Fan, Frame, RunState, Values, Visit, VisitPhase } from "../machine/run-state.ts";
@@ -140,7 +141,7 @@ interface SnapshotJson {
     readonly edges: [string, number][];
     readonly joins: [string, [string, number][]][];
     readonly fired: [string, number][];
-    readonly ends: [string, "skipped" | "failed"][];
+    readonly ends: [string, ParentOutcome][];
   })[];
   readonly visits: readonly (Omit<Visit, "input" | "phase"> & { readonly input: number; readonly phase: PhaseJson })[];
   readonly tables: readonly Readonly<Record<string, Json>>[];

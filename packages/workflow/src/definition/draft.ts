@@ -1,0 +1,136 @@
+/**
+ * A graph on its way to being valid: what is checked, and the ways through it as numbers.
+ *
+ * Owns:      edges as the machine reads them, the targets that nodes name themselves, who the parents of a node are.
+ * Invariant: the topology of a draft is built once, and only of a draft all of whose names lead somewhere.
+ */
+import type { Graph } from "@kahn/core";
+import { graphFromLists, reachableFrom, reverseGraph } from "@kahn/core";
+import type { AnyNode, Edge, FlowEdge } from "./nodes.ts";
+import { END } from "./nodes.ts";
+import type { StateSchema } from "./state.ts";
+
+/** What is checked. */
+export interface Draft {
+  readonly id: string;
+  readonly start: string;
+  readonly maxSteps?: number | undefined;
+  readonly state: StateSchema;
+  readonly nodes: ReadonlyMap<string, AnyNode>;
+  readonly edges: readonly FlowEdge[];
+}
+
+/** Edges as the machine reads them. */
+export function normalEdges(edges: readonly Edge<Readonly<Record<string, unknown>>>[]): FlowEdge[] {
+  const seen = new Map<string, number>();
+  return edges.map((edge) => {
+    const spec = "from" in edge ? edge : { from: edge[0], to: edge[1] };
+    const to = typeof spec.to === "string" ? [spec.to] : [...spec.to];
+    const base = `${spec.from}>${to.length === 1 ? to[0] : to.join("+")}`;
+    const nth = (seen.get(base) ?? 0) + 1;
+    seen.set(base, nth);
+    const id = nth === 1 ? base : `${base}~${nth}`;
+    return "from" in edge ? { ...edge, to, kind: classOf(edge), id } : { from: spec.from, to, kind: "normal", id };
+  });
+}
+
+function classOf(spec: {
+  readonly fallback?: true;
+  readonly onError?: unknown;
+  readonly when?: unknown;
+}): FlowEdge["kind"] {
+  if (spec.onError !== undefined) return "error";
+  if (spec.fallback === true) return "fallback";
+  return spec.when === undefined ? "normal" : "conditional";
+}
+
+/** Whether a node names targets itself; cheaper than asking for them. */
+export function hasNamedTargets(node: AnyNode): boolean {
+  if (node.targets !== undefined && node.targets.length > 0) return true;
+  return node.kind === "condition" || (node.kind === "barrier" && typeof node.onReject === "object");
+}
+
+/** Nodes that a node names itself, with where it does so. */
+export function* namedTargets(name: string, node: AnyNode): Iterable<readonly [target: string, where: string]> {
+  for (const target of node.targets ?? []) yield [target, `targets of "${name}"`];
+  if (node.kind === "condition") for (const [target] of node.choices) yield [target, `condition "${name}"`];
+  if (node.kind === "barrier" && typeof node.onReject === "object") yield [node.onReject.goto, `onReject of "${name}"`];
+}
+
+/**
+ * The nodes from which an edge, or the choice of a condition, leads to each node: those that its join waits for. What
+ * `targets` and `onReject` name are ways that may be taken, too, but nobody waits for them.
+ */
+export function parentsOf({ nodes, edges }: Pick<Draft, "nodes" | "edges">): ReadonlyMap<string, ReadonlySet<string>> {
+  const parents = new Map<string, Set<string>>();
+  const add = (from: string, target: string) => {
+    const set = parents.get(target);
+    if (set === undefined) parents.set(target, new Set([from]));
+    else set.add(from);
+  };
+  for (const edge of edges) for (const target of edge.to) add(edge.from, target);
+  for (const [name, node] of nodes) {
+    if (node.kind === "condition") for (const [target] of node.choices) add(name, target);
+  }
+  return parents;
+}
+
+/** The ways through a draft, its nodes by number in order of declaration, `END` last. */
+export interface Topology {
+  readonly names: readonly string[];
+  readonly numbers: ReadonlyMap<string, number>;
+  readonly start: number;
+  /** Along edges and to named targets. */
+  readonly ways: Graph;
+  /** Those of them that nothing bounds: neither a `maxVisits` nor a person. */
+  readonly unbounded: Graph;
+  /** One flag for each node: whether it can be reached from the start. */
+  readonly reached: Uint8Array;
+  /** And whether `END` can be reached from it. */
+  readonly ending: Uint8Array;
+}
+
+/** Numbers the nodes of a draft and lists its ways. */
+export function topologyOf(draft: Draft): Topology {
+  const names = [...draft.nodes.keys(), END];
+  const numbers = new Map<string, number>();
+  for (const [index, name] of names.entries()) numbers.set(name, index);
+  const lists: number[][] = names.map(() => []);
+  const unbounded: number[][] = names.map(() => []);
+  for (const edge of draft.edges) {
+    const from = numbers.get(edge.from)!;
+    // A person in a cycle is bound enough.
+    const isBound = edge.maxVisits !== undefined || draft.nodes.get(edge.from)?.kind === "barrier";
+    for (const target of edge.to) {
+      const to = numbers.get(target)!;
+      lists[from]!.push(to);
+      if (!isBound) unbounded[from]!.push(to);
+    }
+  }
+  for (const [name, node] of draft.nodes) {
+    if (!hasNamedTargets(node)) continue;
+    const from = numbers.get(name)!;
+    for (const [target] of namedTargets(name, node)) {
+      lists[from]!.push(numbers.get(target)!);
+      if (node.kind !== "barrier") unbounded[from]!.push(numbers.get(target)!);
+    }
+  }
+  const ways = graphFromLists(lists);
+  const start = numbers.get(draft.start)!;
+  return {
+    names,
+    numbers,
+    start,
+    ways,
+    unbounded: graphFromLists(unbounded),
+    reached: flagged(ways, [start]),
+    ending: flagged(reverseGraph(ways), [names.length - 1]),
+  };
+}
+
+/** One flag for each node: whether it can be reached from one of the roots. */
+export function flagged(graph: Graph, roots: Iterable<number>): Uint8Array {
+  const flags = new Uint8Array(graph.size);
+  for (const node of reachableFrom(graph, roots)) flags[node] = 1;
+  return flags;
+}
