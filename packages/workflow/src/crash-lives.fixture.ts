@@ -78,7 +78,7 @@ export interface Life {
 /** The id of the run. */
 export const RUN = "r";
 const OWNER = { pid: 1, startedAt: "", bootId: "", host: "" };
-const BUILT = { kind: "succeeded", stdout: "built", stderr: "", cached: false, outputs: [] } as const;
+const BUILT = { kind: "succeeded", stdout: "built", stderr: "", cached: false, workspaceRoot: "/work", outputs: [] } as const;
 /** Younger values are not collected: the collector's clock is ahead. */
 const LATER_MS = 2 * 60 * 60 * 1000;
 

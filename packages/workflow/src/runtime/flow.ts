@@ -26,6 +26,7 @@ import { foldRecords, peekRun, unknownRun } from "./loading.ts";
 import { memoryJournals } from "./memory-journals.ts";
 import { type FlowOptions, type FlowServices, servicesOf } from "./services.ts";
 import { restoreSnapshot, snapshotOf } from "./snapshots.ts";
+import { asResult } from "./storage-result.ts";
 import type { ResumeMode } from "./versions.ts";
 import { resumeRecord } from "./versions.ts";
 
@@ -84,33 +85,46 @@ export class Flow {
     const id =
       options.id ??
       (options.key === undefined ? newRunId(this.#options.clock, this.#options.random) : keyedId(plain, options.key));
+    const live = options.key === undefined ? undefined : this.#live.get(id);
+    if (live !== undefined) return live.handle as unknown as FlowRun<S, P>;
     const lock = await this.#lock(id);
-    const created = this.#journals.create(id);
-    if (!created.ok) {
-      lock?.release();
-      if (created.problem.code !== "journal-exists" || options.key === undefined)
-        throw new ProblemError(created.problem);
-      return (this.#live.get(id)?.handle ?? (await this.resume(id, plain))) as unknown as FlowRun<S, P>;
-    }
+    const begun = await this.#begin(plain, { id, input, options });
+    if (begun.ok) return this.#drive(plain, { ...begun.value, lock }).handle as unknown as FlowRun<S, P>;
+    lock?.release();
+    if (begun.problem.code !== "journal-exists" || options.key === undefined) throw new ProblemError(begun.problem);
+    return this.resume(id, graph);
+  }
+
+  async #begin(
+    graph: FlowGraph,
+    { id, input, options }: { readonly id: string; readonly input: unknown; readonly options: StartOptions },
+  ): Promise<Result<Omit<Opened, "lock">, Problem>> {
     const codec = this.codec();
-    const record = this.#startRecord(plain, { id, input, options, codec });
-    if (!record.ok) {
-      created.value.close();
-      this.#journals.remove(id);
-      lock?.release();
-      throw new ProblemError(record.problem);
-    }
-    if (this.#services.durability === "disk") await this.#services.values.flush();
-    const written = await created.value.append([record.value as never], {
-      durability: this.#services.durability,
-      expectedSeq: 0,
+    const record = asResult(() => this.#startRecord(graph, { id, input, options, codec }));
+    if (!record.ok) return record;
+    const created = this.#create(id);
+    if (!created.ok) return created;
+    const journal = created.value;
+    const { durability, values } = this.#services;
+    const flushed = durability === "disk" ? await values.flush() : ok(undefined);
+    const written = flushed.ok
+      ? await journal.append([record.value as never], { durability, expectedSeq: 0 })
+      : flushed;
+    if (written.ok)
+      return ok({ state: foldStart(record.value, { decode: (json) => codec.decode(json) }), codec, journal });
+    journal.close();
+    return written;
+  }
+
+  /** A journal for a new run. One that is empty is taken over: whoever made it died before the run began. */
+  #create(id: string): Result<Journal, Problem> {
+    const created = this.#journals.create(id);
+    if (created.ok || created.problem.code !== "journal-exists") return created;
+    const isEmpty = asResult(() => {
+      const records = this.#journals.peek(id);
+      return records.ok ? ok([...records.value].length === 0) : records;
     });
-    if (!written.ok) {
-      lock?.release();
-      throw new ProblemError(written.problem);
-    }
-    const state = foldStart(record.value, { decode: (json) => codec.decode(json) });
-    return this.#drive(plain, { state, codec, journal: created.value, lock }).handle as unknown as FlowRun<S, P>;
+    return isEmpty.ok && isEmpty.value ? this.#journals.open(id) : created;
   }
 
   #startRecord(

@@ -4,13 +4,14 @@
  * Invariant: a run that has not ended, and one that waits for a person, is never removed, whatever the policy says.
  */
 import type { Clock, Digest, JournalStore, Json, Problem, Result } from "@kahn/core";
-import { err, ok, ProblemError, parseDigest, parseDurationMs } from "@kahn/core";
+import { ok, ProblemError, parseDigest, parseDurationMs } from "@kahn/core";
 import type { Duration } from "../definition/nodes.ts";
 import type { FlowValues } from "../machine/values.ts";
 import type { RunResult } from "./flow-run.ts";
 import { openBarriers } from "./flow-run.ts";
 import type { LookOptions } from "./history.ts";
 import { peekRun } from "./loading.ts";
+import { asResult } from "./storage-result.ts";
 
 /** One run, in short. */
 export interface RunSummary {
@@ -83,12 +84,11 @@ export function liveDigests(
     // Removed since it was listed.
     if (!records.ok && records.problem.code === "journal-missing") continue;
     if (!records.ok) return records;
-    try {
+    const collected = asResult(() => {
       for (const { body } of records.value) live.collect(body);
-    } catch (error) {
-      if (error instanceof ProblemError && error.problems[0] !== undefined) return err(error.problems[0]);
-      throw error;
-    }
+      return ok(undefined);
+    });
+    if (!collected.ok) return collected;
   }
   return ok(live.found);
 }
