@@ -49,6 +49,7 @@ export type {
   NodeOutput,
   OpenBarrier,
   ParentOutcome,
+  PayloadAt,
   PayloadOf,
   PayloadShape,
   Reducer,

@@ -1,4 +1,5 @@
 /** Durable state graphs: definition, execution, decisions, history. */
+export type { PayloadAt } from "./definition/barrier-paths.ts";
 export { action, barrier, condition, map, parallel, subgraph } from "./definition/construct.ts";
 export type { DrawMarks } from "./definition/draw.ts";
 export { toDot, toMermaid } from "./definition/draw.ts";

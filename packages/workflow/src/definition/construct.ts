@@ -1,4 +1,5 @@
 /** Makes nodes of the kinds that have one: `barrier`, `map`, `parallel`, `subgraph`, `condition`, `action`. */
+import type { BranchesMark, EachMark, InnerMark, PayloadMark } from "./barrier-paths.ts";
 import type {
   ActionNode,
   ActionSpec,
@@ -35,7 +36,7 @@ export function barrier<
 }
 
 /** What a map is made of: either `run`, or a `body` for nodes of other kinds. */
-export type MapSpec<S, N extends string, T> = NodeOptions<N> &
+export type MapSpec<S, N extends string, T, M = unknown> = NodeOptions<N> &
   FanOptions &
   WorkOptions<S> & {
     readonly over: (state: Readonly<S>) => readonly T[];
@@ -46,11 +47,13 @@ export type MapSpec<S, N extends string, T> = NodeOptions<N> &
         ) => Returned<NodeOutput<S, never>> | Promise<Returned<NodeOutput<S, never>>>;
         readonly body?: undefined;
       }
-    | { readonly run?: undefined; readonly body: (item: T, index: number) => BranchNode<S> }
+    | { readonly run?: undefined; readonly body: (item: T, index: number) => BranchNode<S> & PayloadMark<M> }
   );
 
 /** One branch for each item of a list. */
-export function map<S, T, N extends string = never>(spec: MapSpec<NoInfer<S>, N, T>): MapNode<S, NoInfer<N>> {
+export function map<S, T, N extends string = never, M = unknown>(
+  spec: MapSpec<NoInfer<S>, N, T, M>,
+): MapNode<S, NoInfer<N>> & PayloadMark<EachMark<M>> {
   const { run, body, over, retry, timeout, claim, cache, sideEffects, writes, ...rest } = spec;
   const work = { retry, timeout, claim, cache, sideEffects, writes } as WorkOptions<S>;
   // One object for all items: the item is in the context.
@@ -79,22 +82,22 @@ function defined<T extends object>(options: T): T {
 }
 
 /** Named branches side by side. */
-export function parallel<S, N extends string = never>(
-  branches: Readonly<Record<string, BranchNode<NoInfer<S>>>>,
+export function parallel<S, N extends string = never, B = unknown, K extends string = string>(
+  branches: { readonly [Name in K]: BranchNode<NoInfer<S>> } & { readonly [Name in keyof B]: PayloadMark<B[Name]> },
   options: FanOptions & NodeOptions<N> = {},
-): ParallelNode<S, NoInfer<N>> {
+): ParallelNode<S, NoInfer<N>> & PayloadMark<BranchesMark<NoInfer<B>>> {
   return { kind: "parallel", branches, ...options };
 }
 
 /** A graph inside of a graph, with its own state: `input` makes it, `output` gives back what is wanted of it. */
-export function subgraph<S, Inner, N extends string = never>(
+export function subgraph<S, Inner, N extends string = never, P = unknown>(
   spec: NodeOptions<N> &
     WriteOptions<NoInfer<S>> & {
-      readonly graph: FlowGraph<Inner>;
+      readonly graph: FlowGraph<Inner, P>;
       readonly input: (state: Readonly<NoInfer<S>>) => Partial<NoInfer<Inner>>;
       readonly output: (inner: Readonly<NoInfer<Inner>>, state: Readonly<NoInfer<S>>) => NodeOutput<NoInfer<S>, N>;
     },
-): SubgraphNode<S, NoInfer<N>> {
+): SubgraphNode<S, NoInfer<N>> & PayloadMark<InnerMark<P, Inner>> {
   return { kind: "subgraph", ...spec } as unknown as SubgraphNode<S, N>;
 }
 

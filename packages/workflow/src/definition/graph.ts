@@ -5,13 +5,14 @@
  */
 import type { Json, Problem, Result } from "@kahn/core";
 import { err, ok, ProblemError } from "@kahn/core";
+import type { PayloadMark } from "./barrier-paths.ts";
 import { normalEdges } from "./draft.ts";
 import { graphHash, structureOf } from "./hash.ts";
-import type { AnyNode, Edge, FlowEdge, FlowGraph, FlowNode, PayloadMark } from "./nodes.ts";
+import type { AnyNode, Edge, FlowEdge, FlowGraph, FlowNode } from "./nodes.ts";
 import type { StateSchema } from "./state.ts";
 import { duplicateNode, validate } from "./validate.ts";
 
-/** What is given to `defineGraph`. `N` are the names, `P` maps them to the payloads that barriers accept. */
+/** What is given to `defineGraph`. `N` are the names, `P` maps them to the marks of barriers. */
 export interface GraphSpec<S, N extends string, P> {
   readonly id: string;
   readonly version?: string;

@@ -6,6 +6,7 @@
  * Size:  one vocabulary whose types name each other; files of it would import each other in a circle.
  */
 import type { Digest, Json, MutexClaim, Problem } from "@kahn/core";
+import type { BarrierMark, PayloadMark } from "./barrier-paths.ts";
 import type { FailureClass, NodeError } from "./failure.ts";
 import type { Blob, StateSchema } from "./state.ts";
 import type { GraphStructure } from "./structure.ts";
@@ -205,13 +206,10 @@ export type BarrierOutcome<P = unknown> =
   | { readonly kind: "skip"; readonly timedOut: true };
 
 /** Waits for a decision. */
-export interface BarrierNode<S, N extends string = string, P = unknown> extends BarrierSpec<S, N, P>, PayloadMark<P> {
+export interface BarrierNode<S, N extends string = string, P = unknown>
+  extends BarrierSpec<S, N, P>,
+    PayloadMark<BarrierMark<P>> {
   readonly kind: "barrier";
-}
-
-/** Carries a barrier's payload for the type checker; never set. */
-export interface PayloadMark<P> {
-  readonly payloadType?: P;
 }
 
 /** What `BarrierNode` says besides its kind. */
@@ -352,7 +350,7 @@ export interface FlowEdge extends Omit<EdgeSpec<Readonly<Record<string, unknown>
   readonly id: string;
 }
 
-/** A valid graph. `S` is its state, `P` the payloads of its barriers by node name; both for the type checker alone. */
+/** A valid graph. `S` is its state, `P` the marks of its nodes, which tell of its barriers; both for the type checker alone. */
 export interface FlowGraph<S = unknown, P = unknown> {
   readonly id: string;
   readonly version: string;

@@ -1,4 +1,5 @@
 /** What the compiler must accept and refuse; checked by `tsc` alone. */
+import type { PayloadAt } from "./barrier-paths.ts";
 import { action, barrier, condition, map, parallel, subgraph } from "./construct.ts";
 import { defineGraph } from "./graph.ts";
 import { END } from "./nodes.ts";
@@ -80,11 +81,10 @@ export const research = defineGraph(S, {
   ],
 });
 
-type Payloads = NonNullable<(typeof research)["types"]>["payloads"];
 /** The payload of a barrier is known by the node's name. */
-export const payload: Payloads["review"] = { comment: "x" };
+export const payload: PayloadAt<typeof research, "review"> = { comment: "x" };
 // @ts-expect-error a number is no comment
-export const wrongPayload: Payloads["review"] = { comment: 1 };
+export const wrongPayload: PayloadAt<typeof research, "review"> = { comment: 1 };
 /** Never called: these graphs are refused when they are defined, too. */
 export function refused(): void {
   defineGraph(S, {

@@ -1,6 +1,7 @@
 /** Decisions as people write them, checked against what a barrier accepts, and encoded. */
 import type { Json } from "@kahn/core";
 import { parseDurationMs } from "@kahn/core";
+import type { BarrierOfPath, BarrierOfVisit, BarriersIn } from "../definition/barrier-paths.ts";
 import type { FlowGraph, PayloadShape, StandardSchema } from "../definition/nodes.ts";
 import { barrierAt, staticPath } from "../machine/barriers.ts";
 import type { DecideRequest } from "../machine/decide.ts";
@@ -16,12 +17,32 @@ type Payload<P> = unknown extends P
     ? { readonly payload?: P }
     : { readonly payload: P };
 
-/** What a person says. `P` is what the barrier accepts, `S` the state. */
-export type Decision<P = unknown, S = Readonly<Record<string, unknown>>> =
+/** What a person says. `P` is what the barrier accepts, `S` the state, `N` where a reroute may lead. */
+export type Decision<P = unknown, S = Readonly<Record<string, unknown>>, N = string> =
   | ({ readonly approve: true } & Payload<P>)
   | { readonly reject: string; readonly payload?: P }
   | { readonly modify: Partial<S> }
-  | { readonly reroute: string };
+  | { readonly reroute: N };
+
+/** Targets in a graph of which the barriers are known; any text where they are not. */
+export type TargetIn<P, S> = unknown extends P
+  ? DecisionTarget
+  : BarriersIn<P, S>["id"] | { readonly node: BarriersIn<P, S>["path"] };
+
+/** What may be said to a target: payload, state and nodes are those of the barrier that it names. */
+export type DecisionFor<P, S, T> = unknown extends P
+  ? Decision<unknown, S>
+  : [T] extends [never]
+    ? Decision
+    : DecisionAt<
+        T extends { readonly node: infer Path }
+          ? BarrierOfPath<BarriersIn<P, S>, Path>
+          : BarrierOfVisit<BarriersIn<P, S>, T>
+      >;
+
+type DecisionAt<B> = B extends { readonly payload: infer P; readonly state: infer S; readonly nodes: infer N }
+  ? Decision<P, S, N>
+  : never;
 
 /** By whom, and for how long. */
 export interface DecideOptions {

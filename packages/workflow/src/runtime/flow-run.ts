@@ -5,7 +5,7 @@ import type { FlowGraph } from "../definition/nodes.ts";
 import type { FlowEvent } from "../machine/events.ts";
 import type { RunState } from "../machine/run-state.ts";
 import { ROOT } from "../machine/run-state.ts";
-import type { DecideOptions, Decision, DecisionTarget, RunCommand } from "./decision.ts";
+import type { DecideOptions, Decision, DecisionFor, DecisionTarget, RunCommand, TargetIn } from "./decision.ts";
 import { decideRequest } from "./decision.ts";
 import type { Ack, RunDriver, Stopped } from "./driver.ts";
 import type { EventOptions, StreamEvent } from "./event-stream.ts";
@@ -37,12 +37,7 @@ export interface OpenBarrier {
   readonly dueMs?: number;
 }
 
-/** The nodes of a run whose payloads are known by name; any text where they are not. */
-export type NamesOf<P> = unknown extends P ? string : keyof P & string;
-/** What the barrier of this name accepts. */
-export type PayloadAt<P, N> = N extends keyof P ? P[N] : unknown;
-
-/** A run in this process. `S` is its state, `P` the payloads of its barriers. */
+/** A run in this process. `S` is its state, `P` the marks of its barriers. */
 export interface FlowRun<S = Readonly<Record<string, unknown>>, P = unknown> {
   readonly id: string;
   /** Resolves when the run has ended or was left; never rejects. */
@@ -52,9 +47,9 @@ export interface FlowRun<S = Readonly<Record<string, unknown>>, P = unknown> {
   /** What happened and happens. Several readers may follow at once. */
   events(options?: EventOptions): AsyncIterableIterator<StreamEvent>;
   /** Decides a barrier, or every occurrence of one; resolves when that is on disk. */
-  decide<N extends NamesOf<P>>(
-    target: DecisionTarget<N>,
-    decision: Decision<PayloadAt<P, N>, S>,
+  decide<const T extends TargetIn<P, S>>(
+    target: T,
+    decision: DecisionFor<P, S, T>,
     options?: DecideOptions,
   ): Promise<Ack>;
   /** Takes a decision back that has not been used up. */

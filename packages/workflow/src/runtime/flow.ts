@@ -15,7 +15,7 @@ import type { StartRecord } from "../machine/records.ts";
 import { RECORD_FORMAT } from "../machine/records.ts";
 import type { RunState } from "../machine/run-state.ts";
 import { ValueCodec } from "../machine/values.ts";
-import type { RunCommand } from "./decision.ts";
+import type { DecideOptions, DecisionFor, RunCommand, TargetIn } from "./decision.ts";
 import type { Ack } from "./driver.ts";
 import { RunDriver } from "./driver.ts";
 import type { FlowRun, RunResult } from "./flow-run.ts";
@@ -304,12 +304,17 @@ export class Flow {
   }
 
   /** Decides a barrier of a run that this process need not execute. */
-  async decide(
+  async decide<const T extends TargetIn<P, S>, S = unknown, P = unknown>(
     run: string,
-    decided: Omit<Extract<RunCommand, { kind: "decide" }>, "kind">,
-    graph?: FlowGraph,
+    decided: {
+      readonly target: T;
+      readonly decision: DecisionFor<NoInfer<P>, NoInfer<S>, T>;
+      readonly options?: DecideOptions;
+    },
+    graph?: FlowGraph<S, P>,
   ): Promise<Ack> {
-    return this.command(run, { kind: "decide", ...decided }, graph);
+    const command = { kind: "decide", ...decided } as unknown as RunCommand;
+    return this.command(run, command, graph as FlowGraph | undefined);
   }
 
   /** A new run that shares the past of another; it is executed at once. The other is not touched. */
