@@ -1,4 +1,4 @@
-import { digestOf } from "@kahn/core";
+import { type Digest, digestOf } from "@kahn/core";
 import { CrashError, faulty, memoryFileSystem, seededRandom } from "@kahn/testing";
 import { expect, test } from "vitest";
 import { namesIn, OWNER, testClock } from "./store.fixture.ts";
@@ -49,6 +49,27 @@ test("a value is read back by its digest, by any process; one that was never put
   expect(open().get(digest)).toStrictEqual({ ok: true, value: bytesOf("value") });
   expect([open().has(digest), open().has(digestOf("else"))]).toStrictEqual([true, false]);
   expect(open().get(digestOf("else"))).toStrictEqual({ ok: true, value: undefined });
+});
+
+test("a file of any size is kept under the digest of what it holds, and healed by keeping it again", () => {
+  const { fs, open } = world();
+  const store = open();
+  const kept = (digest: Digest) => {
+    const read = open().get(digest);
+    return read.ok && read.value !== undefined && digestOf(read.value) === digest;
+  };
+  for (const text of ["small", "large ".repeat(20_000)]) {
+    fs.writeFile("/file", text);
+    expect(store.putFile("/file")).toStrictEqual({ ok: true, value: digestOf(text) });
+    fs.writeFile("/file", "changed later");
+    expect(kept(digestOf(text))).toBe(true);
+    damage(fs, text);
+    expect(kept(digestOf(text))).toBe(false);
+    fs.writeFile("/file", text);
+    store.putFile("/file");
+    expect(kept(digestOf(text))).toBe(true);
+  }
+  expect(store.putFile("/absent")).toMatchObject({ ok: false, problem: { code: "value-store-io" } });
 });
 
 test("a sweep removes what no journal names, and leaves what is live or was put within the hour", async () => {

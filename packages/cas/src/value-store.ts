@@ -81,6 +81,34 @@ export class ValueStore {
     });
   }
 
+  /**
+   * Keeps a file (absolute path) without reading it into memory: its copy is hashed, so what is kept is what it was
+   * called. Process-durable when it returns, as `put` is.
+   */
+  putFile(path: string): Result<Digest, ValueProblem> {
+    const sizeBytes = this.#fs.lstat(path)?.sizeBytes ?? 0;
+    if (sizeBytes <= PACKED_MAX_BYTES) {
+      const bytes = this.#guarded(() => this.#fs.readFile(path));
+      if (!bytes.ok) return bytes;
+      return bytes.value === undefined ? err(noFile(path)) : this.put(bytes.value);
+    }
+    return this.#guarded(() => {
+      const temporary = this.#publisher.temporary((to) => this.#fs.copyFile({ from: path, to, mode: 0o444 }));
+      try {
+        const [copy] = this.#fs.hashMany([temporary]);
+        if (copy?.kind !== "file") throw new FileSystemError("EIO", "hash", temporary);
+        // Young, whatever the age of what was there: a sweep that runs now must not take it for left over.
+        const stampMs = this.#clock.nowMs();
+        this.#publisher.rename(temporary, { path: this.#path(copy.digest), stampMs });
+        this.#unflushed.add(this.#path(copy.digest));
+        return copy.digest;
+      } catch (error) {
+        this.#publisher.discard(temporary);
+        throw error;
+      }
+    });
+  }
+
   /** A value, verified; `undefined` when there is none. `value-corrupt` when it is not what it was. */
   get(digest: Digest): Result<Uint8Array | undefined, ValueProblem> {
     const path = this.#path(digest);
@@ -226,6 +254,10 @@ export class ValueStore {
 /** Opens a value store; reads and writes nothing yet. */
 export function openValueStore(options: ValueStoreOptions): ValueStore {
   return new ValueStore(options);
+}
+
+function noFile(path: string): ValueProblem {
+  return problem("value-store-io", `there is no file ${path} to keep`, { next: "Make it before it is kept." });
 }
 
 function valueProblem(error: FileSystemError): ValueProblem {

@@ -165,4 +165,6 @@ export interface RunObserver {
   event(event: RunEvent): void;
   /** Called with output, in the order of each stream. */
   output(event: OutputEvent): void;
+  /** Called before the run begins, when it has to wait for another one; `text` continues "waiting". */
+  waiting?(text: string): void;
 }

@@ -5,18 +5,22 @@
  */
 
 import type { Flow } from "@kahn/workflow";
-import { type FlowFolderOptions, openFlowFolder } from "./session/flow-folder.ts";
+import { type FlowFolder, type FlowFolderOptions, openFlowFolder } from "./session/flow-folder.ts";
 
 export type {
   Ack,
   ActionOutcome,
+  ActionOutput,
   ActionWork,
   AnyNode,
   BarrierOutcome,
   Blob,
   BranchNode,
+  CommandData,
+  CommandOutcome,
   CommandRequest,
   CommandResult,
+  CommandWork,
   DecideOptions,
   Decision,
   DecisionTarget,
@@ -74,6 +78,7 @@ export type {
   Strategy,
   StreamEvent,
   StructureDifference,
+  TasksWork,
   WorkPorts,
 } from "@kahn/workflow";
 export {
@@ -110,12 +115,14 @@ export {
   toMermaid,
 } from "@kahn/workflow";
 
+/** What `openFlow` takes besides the folder: what else `createFlow` takes, such as `durability: "disk"` or hooks. */
+export type OpenFlowOptions = FlowFolderOptions & Pick<FlowFolder, "workspace">;
+
 /**
  * Opens a folder of runs, on the files, clock and randomness of this machine.
  *
  * @param directory absolute; made when needed. Any number of processes may have it open; each run has one owner.
- * @param options whatever else `createFlow` takes, such as `durability: "disk"`, hooks or a concurrency.
  */
-export function openFlow(directory: string, options: FlowFolderOptions = {}): Flow {
-  return openFlowFolder({ directory }, options);
+export function openFlow(directory: string, { workspace = directory, ...options }: OpenFlowOptions = {}): Flow {
+  return openFlowFolder({ directory, workspace }, options);
 }

@@ -4,7 +4,7 @@
  * Never: writes to the terminal; whoever wants to show something gives an observer.
  */
 import { err, ok, type Problem, ProblemError, type Result, type TaskRunner, type TaskRunOutcome } from "@kahn/core";
-import { type Host, processHost } from "./cli/host.ts";
+import { libraryHost, type SessionHost } from "./cli/host.ts";
 import { performRun } from "./session/perform-run.ts";
 import { planRequest } from "./session/plan-request.ts";
 import type { RunRequest } from "./session/run-request.ts";
@@ -14,7 +14,7 @@ import { openSession } from "./session/workspace-session.ts";
 export function taskRunner(): TaskRunner {
   return {
     async run(tasks, options) {
-      const host: Host = { ...processHost(), directory: options.workspaceRoot };
+      const host = libraryHost(options.workspaceRoot);
       try {
         return await runTasks(host, tasks, options);
       } catch (cause) {
@@ -26,7 +26,7 @@ export function taskRunner(): TaskRunner {
 }
 
 async function runTasks(
-  host: Host,
+  host: SessionHost,
   tasks: readonly string[],
   { observer, signal }: Parameters<TaskRunner["run"]>[1],
 ): Promise<Result<TaskRunOutcome, readonly Problem[]>> {
@@ -42,6 +42,10 @@ async function runTasks(
     live: false,
     replay: { executed: observer !== undefined, failed: observer !== undefined, cached: observer !== undefined },
     observers: observer === undefined ? [] : [observer],
+    waiting: {
+      signal: signal ?? new AbortController().signal,
+      onWait: (text) => observer?.waiting?.(text),
+    },
     onCancel(cancel) {
       const abort = () => cancel("term", "the caller");
       if (signal?.aborted === true) abort();

@@ -1,4 +1,13 @@
 /** Durable state graphs: definition, execution, decisions, history. */
+
+export type {
+  ActionOutcome,
+  ActionOutput,
+  ActionWork,
+  CommandOutcome,
+  CommandWork,
+  TasksWork,
+} from "./definition/action-work.ts";
 export type { PayloadAt } from "./definition/barrier-paths.ts";
 export { action, barrier, condition, map, parallel, subgraph } from "./definition/construct.ts";
 export type { DrawMarks } from "./definition/draw.ts";
@@ -10,8 +19,6 @@ export { buildGraph, defineGraph, dynamicGraph } from "./definition/graph.ts";
 export type { StructureDifference } from "./definition/hash.ts";
 export { compareStructures } from "./definition/hash.ts";
 export type {
-  ActionOutcome,
-  ActionWork,
   AnyNode,
   BarrierOutcome,
   BranchNode,
@@ -61,4 +68,4 @@ export { spansOf } from "./runtime/spans.ts";
 export type { Retention, RunSummary } from "./runtime/upkeep.ts";
 export { listRuns, liveDigests, pruneRuns, runSummary } from "./runtime/upkeep.ts";
 export type { ResumeMode } from "./runtime/versions.ts";
-export type { CommandRequest, CommandResult, WorkPorts } from "./runtime/work.ts";
+export type { CommandData, CommandRequest, CommandResult, WorkPorts } from "./runtime/work.ts";

@@ -17,7 +17,7 @@ export interface Command extends ArgumentSpec {
 export const EXIT = { done: 0, failed: 1, usage: 2, internal: 3, waiting: 4, cancelled: 130 } as const;
 
 /** Prints problems to standard error and answers the exit code of a usage error. */
-export function refuse(host: Host, problems: readonly Problem[]): number {
+export function refuse(host: Pick<Host, "stderr">, problems: readonly Problem[]): number {
   const paint = painter(host.stderr.colour);
   for (const problem of problems) host.stderr.write(problemText(problem, paint));
   return EXIT.usage;

@@ -30,21 +30,37 @@ export interface Host {
   onSignal(signalled: (name: string) => void): () => void;
 }
 
+/** What a workspace's session needs of its host. */
+export type SessionHost = ProcessFacts & Pick<Host, "directory" | "stdout" | "stderr" | "onSignal">;
+
+type ProcessFacts = Pick<Host, "env" | "pid" | "platform" | "nodePath" | "nodeVersion" | "processorCount">;
+
+/**
+ * The host for a program that uses Kahn: its environment, but neither its terminal nor its signals.
+ *
+ * @param directory absolute.
+ */
+export function libraryHost(directory: string): SessionHost {
+  const sink: TextSink = { write: () => {}, isTerminal: false, colour: false, columns: () => 80 };
+  return {
+    ...processFacts(),
+    directory,
+    stdout: sink,
+    stderr: sink,
+    onSignal: () => () => {},
+  };
+}
+
 /** The host that this process runs on. */
 export function processHost(): Host {
   surviveLostTerminal();
-  const env: Record<string, string> = {};
-  for (const [name, value] of Object.entries(process.env)) if (value !== undefined) env[name] = value;
+  const facts = processFacts();
+  const { env } = facts;
   return {
-    env,
+    ...facts,
     directory: process.cwd(),
     stdout: streamSink(process.stdout, env),
     stderr: streamSink(process.stderr, env),
-    pid: process.pid,
-    platform: `${process.platform}-${process.arch}`,
-    nodePath: process.execPath,
-    nodeVersion: process.version,
-    processorCount: availableParallelism(),
     onSignal(signalled) {
       const names = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
       for (const name of names) process.on(name, signalled);
@@ -52,6 +68,19 @@ export function processHost(): Host {
         for (const name of names) process.off(name, signalled);
       };
     },
+  };
+}
+
+function processFacts(): ProcessFacts {
+  const env: Record<string, string> = {};
+  for (const [name, value] of Object.entries(process.env)) if (value !== undefined) env[name] = value;
+  return {
+    env,
+    pid: process.pid,
+    platform: `${process.platform}-${process.arch}`,
+    nodePath: process.execPath,
+    nodeVersion: process.version,
+    processorCount: availableParallelism(),
   };
 }
 

@@ -5,6 +5,7 @@
  */
 import { nodeClock, nodeFileSystem, nodeRandom } from "@kahn/system";
 import { createFlow, type Flow, type FlowOptions, inFolder } from "@kahn/workflow";
+import type { FlowActions } from "./flow-actions.ts";
 
 /** What a flow in a folder may be given besides; the rest is files. */
 export type FlowFolderOptions = Partial<Omit<FlowOptions, "journals" | "values" | "locks" | "inboxes">>;
@@ -17,10 +18,27 @@ export interface FlowFolder {
   readonly command?: string;
   /** How long a command waits for the process that executes its run, in milliseconds. */
   readonly answerMs?: number;
+  /** A folder in the workspace whose tasks and commands actions run, absolute; default: the folder of the runs. */
+  readonly workspace?: string;
 }
 
 /** Opens a folder of runs on the files, clock and randomness of this machine. */
 export function openFlowFolder(folder: FlowFolder, options: FlowFolderOptions = {}): Flow {
   const ports = { fs: nodeFileSystem(), clock: nodeClock(), random: nodeRandom() };
-  return createFlow({ ...inFolder({ ...ports, ...folder }), ...options });
+  const actions = actionsWhenNeeded(folder.workspace ?? folder.directory);
+  return createFlow({ ...inFolder({ ...ports, ...folder }), ...actions, ...options });
+}
+
+/** Most flows have no actions; what those need is loaded with the first. */
+function actionsWhenNeeded(directory: string): FlowActions {
+  let loading: Promise<FlowActions> | undefined;
+  const load = () => {
+    loading ??= import("./flow-actions.ts").then((module) => module.flowActions(directory));
+    return loading;
+  };
+  return {
+    workspaceRoot: directory,
+    tasks: { run: async (tasks, options) => (await load()).tasks.run(tasks, options) },
+    runCommand: async (request) => (await load()).runCommand(request),
+  };
 }

@@ -2,7 +2,7 @@
 import type { Problem, Result } from "@kahn/core";
 import { bootId } from "@kahn/system";
 import { createModuleImporter, loadWorkspace, type WorkspaceModel } from "@kahn/workspace";
-import type { Host } from "../cli/host.ts";
+import type { SessionHost } from "../cli/host.ts";
 import { VERSION } from "../version.ts";
 import type { SystemPorts } from "./system-ports.ts";
 
@@ -10,7 +10,7 @@ import type { SystemPorts } from "./system-ports.ts";
 const BUILD = import.meta.url.slice(import.meta.url.lastIndexOf("/") + 1);
 
 /** The model of the workspace that holds the host's directory. */
-export function loadModel(host: Host, { fs }: SystemPorts): Promise<Result<WorkspaceModel, readonly Problem[]>> {
+export function loadModel(host: SessionHost, { fs }: SystemPorts): Promise<Result<WorkspaceModel, readonly Problem[]>> {
   // The boot: a manifest that a power loss took the bytes of keeps its size and times.
   return loadWorkspace({
     fs,
@@ -23,6 +23,6 @@ export function loadModel(host: Host, { fs }: SystemPorts): Promise<Result<Works
 }
 
 /** The user's own folder for caches: transpiled configuration is code, so never a folder that others can write to. */
-function userCache({ env }: Host): string {
+export function userCache({ env }: SessionHost): string {
   return env.XDG_CACHE_HOME || `${env.HOME ?? "/nonexistent"}/.cache`;
 }

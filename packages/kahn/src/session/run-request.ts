@@ -1,6 +1,7 @@
 /** How a planned graph is to be run, whoever asks: the command line or the library. */
 import type { RunObserver } from "@kahn/core";
 import type { RunGraphOptions } from "@kahn/exec";
+import type { LockWaiting } from "./workspace-lock.ts";
 
 /** Ends a run; see `GraphRun.cancel`. */
 export type Cancel = (how: "term" | "kill", by: string) => void;
@@ -18,6 +19,8 @@ export interface RunRequest {
   readonly live: boolean;
   readonly replay: RunGraphOptions["replay"];
   readonly observers: readonly RunObserver[];
+  /** How the workspace is waited for; left out: a signal of the host ends it, and standard error is told. */
+  readonly waiting?: Pick<LockWaiting, "signal" | "onWait">;
   /** Called once the run can be cancelled; the answer is called when it no longer can. */
   onCancel(cancel: Cancel): () => void;
 }

@@ -1,7 +1,7 @@
 /** The ports of this machine that need no workspace. */
 import type { FileSystem, Git } from "@kahn/core";
 import { nodeClock, nodeFileSystem, nodeGit, nodeRandom } from "@kahn/system";
-import type { Host } from "../cli/host.ts";
+import type { SessionHost } from "../cli/host.ts";
 
 /** The ports of this process that need no workspace. */
 export interface SystemPorts {
@@ -12,6 +12,6 @@ export interface SystemPorts {
 }
 
 /** The ports of this machine. */
-export function systemPorts(host: Host): SystemPorts {
+export function systemPorts(host: SessionHost): SystemPorts {
   return { fs: nodeFileSystem(), clock: nodeClock(), random: nodeRandom(), git: nodeGit({ env: host.env }) };
 }

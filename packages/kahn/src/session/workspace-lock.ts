@@ -4,19 +4,33 @@ import { painter } from "@kahn/report";
 import { acquireLock, type Lock, type LockHolder, type LockProblem, livenessOf } from "@kahn/system";
 import type { WorkspaceSession } from "./workspace-session.ts";
 
-/** Takes the lock of the session's work tree, waiting as long as it takes; a signal ends the waiting. */
-export async function lockWorkspace(session: WorkspaceSession, label: string): Promise<Result<Lock, LockProblem>> {
+/** How the lock is waited for. */
+export interface LockWaiting {
+  /** For those who wait for us. */
+  readonly label: string;
+  /** Gives the waiting up; left out: a signal of the host does. */
+  readonly signal?: AbortSignal;
+  /** Told for whom; left out: standard error is. */
+  readonly onWait?: (text: string) => void;
+}
+
+/** Takes the lock of the session's work tree, waiting as long as it takes. */
+export async function lockWorkspace(
+  session: WorkspaceSession,
+  { label, signal, onWait }: LockWaiting,
+): Promise<Result<Lock, LockProblem>> {
   const { host, ports, locations } = session;
   const paint = painter(host.stderr.colour);
+  const tell = onWait ?? ((text) => host.stderr.write(`${paint("waiting", "yellow")} ${text}\n`));
   const interrupt = new AbortController();
-  const stop = host.onSignal(() => interrupt.abort());
+  const stop = signal === undefined ? host.onSignal(() => interrupt.abort()) : () => {};
   try {
     return await acquireLock({
       path: locations.state,
       clock: ports.clock,
       owner: { label, command: label },
-      signal: interrupt.signal,
-      onWait: (holder) => host.stderr.write(`${paint("waiting", "yellow")} ${waitText(holder)}\n`),
+      signal: signal ?? interrupt.signal,
+      onWait: (holder) => tell(waitText(holder)),
     });
   } finally {
     stop();

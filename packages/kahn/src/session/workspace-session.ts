@@ -11,7 +11,7 @@ import { openResultMemo, openRunHistory, type ResultMemo, type RunHistory } from
 import { fileJournalStore } from "@kahn/journal";
 import { bootId, livenessOf, ownIdentity } from "@kahn/system";
 import { openFileStates, type WorkspaceModel, type WorkTreeStates } from "@kahn/workspace";
-import type { Host } from "../cli/host.ts";
+import type { SessionHost } from "../cli/host.ts";
 import { cacheSection } from "./cache-limits.ts";
 import { loadModel } from "./load-model.ts";
 import { type Locations, locationsOf } from "./locations.ts";
@@ -20,7 +20,7 @@ import { type SystemPorts, systemPorts } from "./system-ports.ts";
 
 /** One workspace, open. */
 export class WorkspaceSession {
-  readonly host: Host;
+  readonly host: SessionHost;
   readonly ports: SystemPorts;
   readonly model: WorkspaceModel;
   readonly locations: Locations;
@@ -32,7 +32,7 @@ export class WorkspaceSession {
   #journals: JournalStore | undefined;
   #memo: ResultMemo | undefined;
 
-  constructor(host: Host, ports: SystemPorts, model: WorkspaceModel) {
+  constructor(host: SessionHost, ports: SystemPorts, model: WorkspaceModel) {
     this.host = host;
     this.ports = ports;
     this.model = model;
@@ -100,12 +100,12 @@ export class WorkspaceSession {
 }
 
 /** Opens the workspace that holds the host's directory; every problem of its configuration at once. */
-export async function openSession(host: Host): Promise<Result<WorkspaceSession, readonly Problem[]>> {
+export async function openSession(host: SessionHost): Promise<Result<WorkspaceSession, readonly Problem[]>> {
   const ports = systemPorts(host);
   const model = await loadModel(host, ports);
   return model.ok ? ok(new WorkspaceSession(host, ports, model.value)) : err(model.problem);
 }
 
-function cachePlace(host: Host, model: WorkspaceModel) {
+function cachePlace(host: SessionHost, model: WorkspaceModel) {
   return { fromEnvironment: host.env.KAHN_CACHE_DIR, fromConfiguration: cacheSection(model).dir };
 }

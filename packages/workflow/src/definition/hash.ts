@@ -2,12 +2,14 @@
  * The structure of a graph, and its digest.
  *
  * Owns:      what of a graph a run under way depends on: start, names, kinds, declared versions, edges with their
- *            classes and labels, barriers' defaults, keys with their reducers.
+ *            classes and labels, barriers' defaults, the tasks and commands of actions, keys with their
+ *            reducers.
  * Invariant: equal structure, equal digest, whatever the order of declaration of nodes and keys; the order of edges
  *            of one node counts, since routing does.
  */
 import type { Digest, Json } from "@kahn/core";
 import { canonicalJson, digestOf } from "@kahn/core";
+import type { ActionWork } from "./action-work.ts";
 import type { AnyNode, FlowEdge } from "./nodes.ts";
 import type { StateSchema } from "./state.ts";
 import type { GraphStructure } from "./structure.ts";
@@ -53,6 +55,8 @@ function nodeStructure(node: AnyNode): Json {
       return { kind: "map", ...shared, strategy: node.strategy, body: nodeStructure(node.shape as AnyNode) };
     case "subgraph":
       return { kind: "subgraph", ...shared, graph: node.graph.hash };
+    case "action":
+      return { kind: "action", ...shared, work: workStructure(node.work) } as Json;
     default: {
       const kind = node.kind ?? "task";
       // Most nodes say nothing more, and a graph may have thousands of them.
@@ -60,6 +64,13 @@ function nodeStructure(node: AnyNode): Json {
       return isPlain ? kind : { kind, ...shared };
     }
   }
+}
+
+/** Work that depends on the state is code, which only a declared version tells apart. */
+function workStructure(work: ActionWork | ((state: never) => ActionWork)): unknown {
+  if (typeof work === "function") return "computed";
+  // Names alone: structures are journalled, and a value may be a secret.
+  return "env" in work ? { ...work, env: Object.keys(work.env ?? {}).sort() } : work;
 }
 
 function edgeStructure(edge: FlowEdge): Json {

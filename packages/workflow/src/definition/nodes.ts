@@ -6,6 +6,7 @@
  * Size:  one vocabulary whose types name each other; files of it would import each other in a circle.
  */
 import type { Digest, Json, MutexClaim, Problem } from "@kahn/core";
+import type { ActionOutcome, ActionWork } from "./action-work.ts";
 import type { BarrierMark, PayloadMark } from "./barrier-paths.ts";
 import type { FailureClass, NodeError } from "./failure.ts";
 import type { Blob, StateSchema } from "./state.ts";
@@ -73,6 +74,8 @@ export interface NodeContext<S = Readonly<Record<string, unknown>>> {
   once<T>(name: string, work: () => T | Promise<T>): Promise<T>;
   /** Keeps a large value by its digest. */
   putBlob(bytes: Uint8Array | string): Blob;
+  /** Keeps a large file by its digest, without reading it into memory. @param path absolute. */
+  keepFile(path: string): Blob;
   /** The bytes of a large value; throws when they are gone or damaged. */
   readBlob(blob: Blob): Uint8Array;
   /** The store that outlives runs. */
@@ -275,16 +278,6 @@ export interface SubgraphSpec<S, N extends string = string> extends NodeOptions<
   readonly input: (state: Readonly<S>) => Readonly<Record<string, unknown>>;
   readonly output: (inner: Readonly<Record<string, unknown>>, state: Readonly<S>) => NodeOutput<S, N>;
 }
-
-/** What an action does. */
-export type ActionWork =
-  | { readonly tasks: readonly string[] }
-  | { readonly command: readonly string[]; readonly cwd?: string; readonly env?: Readonly<Record<string, string>> };
-
-/** What an action gave. */
-export type ActionOutcome =
-  | { readonly kind: "tasks"; readonly run: string; readonly executed: number; readonly cached: number }
-  | { readonly kind: "command"; readonly stdout: string; readonly stderr: string; readonly cached: boolean };
 
 /** Runs tasks of the workspace, or a command. */
 export interface ActionNode<S, N extends string = string> extends ActionSpec<S, N> {

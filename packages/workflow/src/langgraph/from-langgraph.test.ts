@@ -25,6 +25,7 @@ function context(state: State): NodeContext<State> {
     heartbeat: unused,
     once: unused,
     putBlob: unused,
+    keepFile: unused,
     readBlob: unused,
     store: { get: unused, put: unused, delete: unused, search: unused },
   };

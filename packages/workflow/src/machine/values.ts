@@ -13,6 +13,8 @@ import type { WriteProblem } from "../definition/reducers.ts";
 /** Where large values are kept: `ValueStore` of `@kahn/cas`, or memory. */
 export interface FlowValues {
   put(bytes: Uint8Array): Result<Digest, Problem>;
+  /** Keeps a file of any size by its absolute path. Left out by stores that have no files. */
+  putFile?(path: string): Result<Digest, Problem>;
   get(digest: Digest): Result<Uint8Array | undefined, Problem>;
   flush(): Promise<Result<void, Problem>>;
 }

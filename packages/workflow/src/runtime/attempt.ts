@@ -22,6 +22,7 @@ export interface AttemptHost {
   emit(path: string, data: unknown): void;
   once(visit: Visit, name: string, work: () => unknown): Promise<unknown>;
   putBlob(bytes: Uint8Array | string): Blob;
+  keepFile(path: string): Blob;
   readBlob(blob: Blob): Uint8Array;
 }
 
@@ -135,6 +136,7 @@ export class Attempt implements NodeContext {
   };
 
   readonly putBlob = (bytes: Uint8Array | string): Blob => this.#host.putBlob(bytes);
+  readonly keepFile = (path: string): Blob => this.#host.keepFile(path);
   readonly readBlob = (blob: Blob): Uint8Array => this.#host.readBlob(blob);
 
   /** Tells the node to stop; its answer is awaited by whoever aborts. */

@@ -85,6 +85,7 @@ export class RunDriver {
       emit: (path, data) => this.#emitData(path, data),
       once: (visit, name, work) => this.#once(visit, name, work),
       putBlob: (bytes) => services.putBlob(bytes),
+      keepFile: (path) => services.keepFile(path),
       readBlob: (blob) => services.readBlob(blob),
     };
     this.delivered = desk.state.events;

@@ -10,7 +10,7 @@ import type {
   ResourceClaim,
   Result,
 } from "@kahn/core";
-import { digestOf, ProblemError, parseDurationMs, problem, randomBelow } from "@kahn/core";
+import { digestOf, digestSizeBytes, ProblemError, parseDurationMs, problem, randomBelow } from "@kahn/core";
 import type { AnyNode, Duration, LongTermStore } from "../definition/nodes.ts";
 import type { Blob } from "../definition/state.ts";
 import type { Desk } from "../machine/desk.ts";
@@ -88,6 +88,7 @@ export interface FlowServices extends WorkPorts {
   claimOf(node: AnyNode): ResourceClaim | undefined;
   warn(message: string): void;
   putBlob(bytes: Uint8Array | string): Blob;
+  keepFile(path: string): Blob;
   readBlob(blob: Blob): Uint8Array;
 }
 
@@ -110,6 +111,7 @@ export function servicesOf(options: FlowOptions): FlowServices {
     claimOf: (node) => claimOf(node, concurrency !== undefined),
     warn: options.warn ?? (() => {}),
     putBlob: (bytes) => putBlob(values, bytes),
+    keepFile: (path) => keepFile(values, path),
     readBlob: (blob) => readBlob(values, blob.digest),
   };
 }
@@ -128,6 +130,19 @@ function putBlob(values: FlowValues, bytes: Uint8Array | string): Blob {
   const put = values.put(data);
   if (!put.ok) throw new ProblemError(put.problem);
   return { digest: put.value, sizeBytes: data.byteLength };
+}
+
+function keepFile(values: FlowValues, path: string): Blob {
+  if (values.putFile === undefined) {
+    throw new ProblemError(
+      problem("flow-port-missing", `this flow cannot keep the file ${path}: its values are in memory`, {
+        next: "Give createFlow values that take files, such as those of inFolder, or read the file and use putBlob.",
+      }),
+    );
+  }
+  const put = values.putFile(path);
+  if (!put.ok) throw new ProblemError(put.problem);
+  return { digest: put.value, sizeBytes: digestSizeBytes(put.value) };
 }
 
 function readBlob(values: FlowValues, digest: Digest): Uint8Array {
