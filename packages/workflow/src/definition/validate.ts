@@ -7,6 +7,7 @@
  */
 import type { Problem } from "@kahn/core";
 import { closestName, parseDurationMs, problem, warning } from "@kahn/core";
+import { workMistakes } from "./action-work.ts";
 import type { Draft } from "./draft.ts";
 import { hasNamedTargets, namedTargets, topologyOf } from "./draft.ts";
 import { joinProblems } from "./join-problems.ts";
@@ -116,6 +117,9 @@ function* nodeOptionProblems(draft: Draft, name: string, node: AnyNode): Iterabl
   }
   if ("limit" in node && node.limit !== undefined && !(node.limit >= 1)) {
     yield optionProblem(draft, where, "has a limit of less than 1");
+  }
+  if (node.kind === "action" && typeof node.work !== "function") {
+    for (const mistake of workMistakes(node.work)) yield optionProblem(draft, where, mistake);
   }
   if (node.kind === "parallel" || node.kind === "map") yield* fanProblems(draft, name, node);
 }
