@@ -3,6 +3,7 @@ import type { SeededRandom } from "@kahn/testing";
 import { seededRandom, testScale } from "@kahn/testing";
 import { expect, test } from "vitest";
 import { checkRun, inFlightOf, type LifeSpan, type WholeRun } from "./crash-checks.fixture.ts";
+import { RUN } from "./crash-graph.fixture.ts";
 import {
   type Between,
   type Camera,
@@ -14,7 +15,6 @@ import {
   newWorld,
   type Photograph,
   type Progress,
-  RUN,
   recordsOf,
   type World,
 } from "./crash-lives.fixture.ts";
@@ -88,25 +88,20 @@ test(
     await live(newWorld(), { camera: counting });
     const stride = Math.max(1, Math.floor(places / DEATHS));
     const seen = { deaths: 0, repeated: 0, collected: 0, torn: 0 };
-    // Some at a time: a photograph is a disk.
-    for (let part = 0; part < stride || seen.deaths === 0; part += stride) {
-      const filmed = await live(newWorld(), {
-        camera: everyNth(stride, random),
-        snapshots: { kind: "every", records: 15 },
-      });
-      for (const dead of filmed.photographs) {
-        const died = deadSpan(dead);
-        const cleaned = await clean(dead, between(random));
-        const next = await lived(cleaned, { camera: () => [] });
-        try {
-          seen.repeated += checkRun({ result: next.result, lives: [died, ...next.lives] }, whole);
-        } catch (cause) {
-          throw new Error(`seed ${SEED}, died at ${dead.at}`, { cause });
-        }
-        seen.deaths++;
-        seen.collected += cleaned.removed;
-        if (/\d$/.test(dead.at)) seen.torn++;
+    const camera = everyNth(stride, random);
+    const filmed = await live(newWorld(), { camera, snapshots: { kind: "every", records: 15 } });
+    for (const dead of filmed.photographs) {
+      const died = deadSpan(dead);
+      const cleaned = await clean(dead, between(random));
+      const next = await lived(cleaned, { camera: () => [] });
+      try {
+        seen.repeated += checkRun({ result: next.result, lives: [died, ...next.lives] }, whole);
+      } catch (cause) {
+        throw new Error(`seed ${SEED}, died at ${dead.at}`, { cause });
       }
+      seen.deaths++;
+      seen.collected += cleaned.removed;
+      if (/\d$/.test(dead.at)) seen.torn++;
     }
     console.log(`crashes: ${places} places, ${JSON.stringify(seen)}`);
     expect(seen.repeated).toBeGreaterThan(0);

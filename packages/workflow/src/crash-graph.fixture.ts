@@ -11,14 +11,30 @@
 import type { Clock } from "@kahn/core";
 import type { Blob, FlowGraph, FlowRun } from "./index.ts";
 import { action, barrier, condition, defineGraph, END, fail, map, parallel, reduce, state, subgraph } from "./index.ts";
+import type { FlowRecord } from "./machine/records.ts";
 
 /** What the nodes use, and whom they tell that they run. */
 export interface CrashProbe {
   readonly clock: Clock;
+  /** Multiplies every time; default 1. */
+  readonly pace?: number;
   /** Called at the beginning of each execution. */
   did(path: string, attempt: number): void;
 }
 
+/** The id of the run. */
+export const RUN = "r";
+/** How fast it goes in processes, which have real clocks. */
+export const PACE = 0.1;
+/** What the command of its action gives. */
+export const BUILT = {
+  kind: "succeeded",
+  stdout: "built",
+  stderr: "",
+  cached: false,
+  workspaceRoot: "/work",
+  outputs: [],
+} as const;
 /** How often the graph goes round. */
 export const ROUNDS = 6;
 /** So many executions are under way at once at most. */
@@ -49,8 +65,8 @@ const Outer = state({
 });
 
 /** Builds the graph for one life of a run. */
-export function crashGraph({ clock, did }: CrashProbe): FlowGraph {
-  const pause = (ms: number) => new Promise<void>((resolve) => void clock.setTimer(ms, resolve));
+export function crashGraph({ clock, did, pace = 1 }: CrashProbe): FlowGraph {
+  const pause = (ms: number) => new Promise<void>((resolve) => void clock.setTimer(ms * pace, resolve));
   const began = ({ path, attempt }: Here) => did(path, attempt);
   const adds = (v: number, ms = 0) => ({
     run: async (context: Here) => {
@@ -104,7 +120,7 @@ export function crashGraph({ clock, did }: CrashProbe): FlowGraph {
   const plain = defineGraph(Inner, {
     id: "plain",
     start: "a",
-    nodes: { a: adds(6, 1), b: barrier({ timeout: 9, onTimeout: "skip" }), c: adds(7) },
+    nodes: { a: adds(6, 1), b: barrier({ timeout: 9 * pace, onTimeout: "skip" }), c: adds(7) },
     edges: [
       ["a", "b"],
       ["b", "c"],
@@ -118,6 +134,12 @@ export function crashGraph({ clock, did }: CrashProbe): FlowGraph {
       return { add: { total: 1, seen: name } };
     },
   });
+  const forAbort = {
+    run: async (context: Here & { readonly signal: AbortSignal }) => {
+      began(context);
+      await new Promise((resolve) => context.signal.addEventListener("abort", resolve));
+    },
+  };
   const fails = (ms: number) => ({
     run: async (context: Here) => {
       began(context);
@@ -141,7 +163,7 @@ export function crashGraph({ clock, did }: CrashProbe): FlowGraph {
       fan: parallel({
         left: tells("left", 3),
         flaky: {
-          retry: { max: 3, delay: 40, backoff: "fixed", jitter: 0 },
+          retry: { max: 3, delay: 40 * pace, backoff: "fixed", jitter: 0 },
           run: async (context) => {
             began(context);
             await pause(1);
@@ -149,7 +171,7 @@ export function crashGraph({ clock, did }: CrashProbe): FlowGraph {
             return { set: { best: context.attempt }, add: { names: `attempt ${context.attempt}` } };
           },
         },
-        quick: barrier({ timeout: 60, onTimeout: "approve", decided: () => ({ add: { total: 10 } }) }),
+        quick: barrier({ timeout: 60 * pace, onTimeout: "approve", decided: () => ({ add: { total: 10 } }) }),
         deep: subgraph({
           graph: outer,
           input: () => ({}),
@@ -171,19 +193,19 @@ export function crashGraph({ clock, did }: CrashProbe): FlowGraph {
           subgraph({ graph: plain, input: () => ({ v: Number(item) }), output: (s) => ({ add: { total: s.v } }) }),
       }),
       spread: tells("spread", 0),
-      a: tells("a", 2),
-      b: tells("b", 1),
+      a: tells("a side", 2),
+      b: tells("a side", 1),
       meet: { join: "all", ...tells("meet", 0) },
       gate: barrier({
         accept: { note: "string" },
         payload: (s) => ({ round: s.round, long: "p".repeat(5000) }),
         decided: (outcome) => (outcome.kind === "approve" ? { add: { names: outcome.payload.note } } : {}),
       }),
-      late: barrier({ timeout: 80, onTimeout: "reject", onReject: { goto: "risky" } }),
+      late: barrier({ timeout: 80 * pace, onTimeout: "reject", onReject: { goto: "risky" } }),
       risky: fails(1),
       mend: tells("mend", 0),
       some: parallel({ ok: tells("some", 1), bad: fails(2) }, { strategy: "collect" }),
-      fast: parallel({ slow: tells("never", 4), dies: fails(2) }),
+      fast: parallel({ waits: forAbort, dies: fails(2) }),
       heal: tells("heal", 0),
       memo: {
         cache: { key: () => "the same in every round" },
@@ -251,7 +273,8 @@ export function crashGraph({ clock, did }: CrashProbe): FlowGraph {
 }
 
 /** Decides in advance what has not been decided yet; what an earlier life recorded is left alone. */
-export async function decideAhead(run: FlowRun, recorded: ReadonlySet<string>): Promise<void> {
+export async function decideAhead(run: FlowRun, records: readonly FlowRecord[]): Promise<void> {
+  const recorded = new Set(records.flatMap((record) => (record.k === "dec" ? [record.v ?? record.node] : [])));
   const wildcard = "fan/deep/deeper/pair/q/ask";
   if (!recorded.has(wildcard)) await run.decide({ node: wildcard }, { approve: true }, { count: ROUNDS, by: "ann" });
   for (let round = 1; round <= ROUNDS; round++) {

@@ -6,7 +6,7 @@
  *         life that was photographed goes on in a world of its own, so one life gives the deaths at all its moments.
  */
 import { collectGarbage, type DiskStore, openDiskStore, openValueStore } from "@kahn/cas";
-import { digestHash, digestOf, type JournalStore, ok } from "@kahn/core";
+import { type JournalStore, ok } from "@kahn/core";
 import { fileJournalStore } from "@kahn/journal";
 import {
   type FileSystemCall,
@@ -17,7 +17,7 @@ import {
   seededRandom,
   virtualClock,
 } from "@kahn/testing";
-import { crashGraph, decideAhead, decideOpen } from "./crash-graph.fixture.ts";
+import { BUILT, crashGraph, decideAhead, decideOpen, RUN } from "./crash-graph.fixture.ts";
 import { quiet } from "./flow.fixture.ts";
 import type { FlowRun, RunResult, SnapshotPolicy } from "./index.ts";
 import { createFlow, liveDigests } from "./index.ts";
@@ -75,10 +75,7 @@ export interface Life {
   readonly world: World;
 }
 
-/** The id of the run. */
-export const RUN = "r";
 const OWNER = { pid: 1, startedAt: "", bootId: "", host: "" };
-const BUILT = { kind: "succeeded", stdout: "built", stderr: "", cached: false, workspaceRoot: "/work", outputs: [] } as const;
 /** Younger values are not collected: the collector's clock is ahead. */
 const LATER_MS = 2 * 60 * 60 * 1000;
 
@@ -136,18 +133,13 @@ export async function live(world: World, { camera, snapshots, photographsMax = I
   void run.result.then((ended) => {
     result = ended;
   });
-  void decideAhead(run, decidedIn(recorded));
+  void decideAhead(run, recorded);
   while (result === undefined && !isDone()) {
     await quiet();
     if (result !== undefined || isDone() || (await decideOpen(run))) continue;
     if (!clock.advanceToNext()) throw new Error(`the run stands still: ${JSON.stringify(run.peek().status)}`);
   }
   return { result, photographs, executions, startedMs: world.nowMs, world: { fs: world.fs, nowMs: clock.nowMs() } };
-}
-
-function decidedIn(records: readonly FlowRecord[]): ReadonlySet<string> {
-  const decisions = records.flatMap((record) => (record.k === "dec" ? [record] : []));
-  return new Set(decisions.map(({ v, node }) => v ?? node ?? ""));
 }
 
 /** A gate that counts calls which change something, and lets the camera look at each. */
@@ -212,9 +204,4 @@ async function collectAll({ fs, nowMs }: World): Promise<void> {
   if (!store.ok) throw new Error(store.problem.message);
   const collected = await collectGarbage(store.value, { maxSizeBytes: 0, maxAgeMs: 0 });
   if (!collected.ok) throw new Error(collected.problem.message);
-}
-
-/** A short name for a value, for messages. */
-export function brief(value: unknown): string {
-  return digestHash(digestOf(JSON.stringify(value))).slice(0, 12);
 }

@@ -8,7 +8,7 @@ import { openValueStore } from "@kahn/cas";
 import type { Clock, FileSystem, Random } from "@kahn/core";
 import { err, problem } from "@kahn/core";
 import { fileJournalStore, isJournalId } from "@kahn/journal";
-import { openInbox, tryLock } from "@kahn/system";
+import { livenessOf, openInbox, ownIdentity, tryLock } from "@kahn/system";
 import { fileStore } from "./long-term.ts";
 import type { FlowOptions, RunInboxes, RunLocks } from "./services.ts";
 
@@ -34,7 +34,7 @@ export function inFolder(
     clock,
     random,
     journals: fileJournalStore({ fs, directory: `${directory}/journals` }),
-    values: openValueStore({ fs, clock, random, root: `${directory}/values` }),
+    values: openValueStore({ fs, clock, random, root: `${directory}/values`, owner: ownIdentity(), livenessOf }),
     store: fileStore(fs, `${directory}/store`),
     locks: fileLocks(options),
     inboxes: fileInboxes(options),
