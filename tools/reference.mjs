@@ -39,14 +39,22 @@ export function referencePages() {
 /** @returns {string} */
 function commandLinePage() {
   const overview = help();
-  const commands = [...overview.matchAll(/^ {2}([a-z]+) {2,}[A-Z]/gm)].map((match) => String(match[1]));
-  const sections = commands.map((command) => `## kahn ${command}\n\n${fenced(help(command))}`);
+  const sections = commandsIn(overview).flatMap((command) => {
+    const own = help(command);
+    const inner = commandsIn(own).map((each) => `### kahn ${command} ${each}\n\n${fenced(help(command, each))}`);
+    return [`## kahn ${command}\n\n${fenced(own)}`, ...inner];
+  });
   return [
     "# The command line",
     "What `kahn --help` and `kahn COMMAND --help` say.",
     fenced(overview),
     ...sections,
   ].join("\n\n");
+}
+
+/** @param {string} text a help that lists commands */
+function commandsIn(text) {
+  return [...text.matchAll(/^ {2}([a-z]+) {2,}[A-Z]/gm)].map((match) => String(match[1]));
 }
 
 /** @param {readonly string[]} command */

@@ -1,5 +1,11 @@
 /** What people and machines read of a run, made from its events alone. */
 export type { DrawnNode } from "./drawn-node.ts";
+export { barriersText, type FlowEnd, failureText, flowEndText } from "./flow-end-text.ts";
+export { writeFlowEvent, writeFlowFinished } from "./flow-json-reporter.ts";
+export { errorText, flowLine } from "./flow-line.ts";
+export { type FlowReporter, flowReporter } from "./flow-reporter.ts";
+export { clip, jsonOf, stateText, valueText } from "./flow-value-text.ts";
+export { emptyFlowView, type FlowView, foldFlowEvent, parentOf } from "./flow-view.ts";
 export { type GraphFormat, graphText } from "./graph-text.ts";
 export { JsonReporter } from "./json-reporter.ts";
 export { missLine, missText } from "./miss-text.ts";

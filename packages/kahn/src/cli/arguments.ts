@@ -23,6 +23,8 @@ export interface OptionSpec {
 export interface ArgumentSpec {
   /** For example `run TASK…`. */
   readonly usage: string;
+  /** Of a command in a group, such as `flow run`; default: the first word of `usage`. */
+  readonly name?: string;
   readonly options: readonly OptionSpec[];
   readonly positionalsMin: number;
   readonly positionalsMax: number;
@@ -111,8 +113,9 @@ function unknownOption(spec: ArgumentSpec, argument: string): Problem {
   ]);
   const name = argument.split("=")[0]!;
   const suggestion = closestName(name, names);
-  return problem("option-unknown", `kahn ${spec.usage.split(" ")[0]} has no option ${name}`, {
-    next: suggestion === undefined ? `See kahn ${spec.usage.split(" ")[0]} --help.` : `Did you mean ${suggestion}?`,
+  const command = spec.name ?? spec.usage.split(" ")[0];
+  return problem("option-unknown", `kahn ${command} has no option ${name}`, {
+    next: suggestion === undefined ? `See kahn ${command} --help.` : `Did you mean ${suggestion}?`,
   });
 }
 

@@ -1,12 +1,5 @@
 /** Every command with one line of help, and where it is loaded from when it is wanted. */
-import type { Command } from "./command.ts";
-
-/** A command that is not loaded yet. */
-export interface CommandEntry {
-  readonly name: string;
-  readonly summary: string;
-  load(): Promise<Command>;
-}
+import type { CommandEntry } from "./command.ts";
 
 /** The commands, in the order of the help. */
 export const COMMANDS: readonly CommandEntry[] = [
@@ -44,5 +37,10 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: "cache",
     summary: "Show, check, trim and clear the cache",
     load: async () => (await import("../commands/cache.ts")).cache,
+  },
+  {
+    name: "flow",
+    summary: "Run durable workflows: graphs that keep state, wait for people and survive a crash",
+    load: async () => (await import("../commands/flow.ts")).flow,
   },
 ];

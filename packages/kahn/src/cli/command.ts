@@ -13,6 +13,23 @@ export interface Command extends ArgumentSpec {
   run(host: Host, given: ParsedArguments): Promise<number>;
 }
 
+/** Several commands under one name: `kahn flow run`, `kahn flow list`. */
+export interface CommandGroup {
+  /** For example `flow COMMAND`. */
+  readonly usage: string;
+  /** Paragraphs of its help, below the usage. */
+  readonly description: string;
+  readonly commands: readonly CommandEntry[];
+  readonly examples: readonly (readonly [line: string, meaning: string])[];
+}
+
+/** A command that is not loaded yet. */
+export interface CommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  load(): Promise<Command | CommandGroup>;
+}
+
 /** Exit codes; the contract of the command line. */
 export const EXIT = { done: 0, failed: 1, usage: 2, internal: 3, waiting: 4, cancelled: 130 } as const;
 

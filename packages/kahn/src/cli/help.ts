@@ -1,18 +1,16 @@
 /** Help texts. */
 import { optionsHelp } from "./arguments.ts";
-import type { Command } from "./command.ts";
+import type { Command, CommandEntry, CommandGroup } from "./command.ts";
 import { COMMANDS } from "./command-table.ts";
 
 /** `kahn --help`. */
 export function generalHelp(): string {
-  const width = Math.max(...COMMANDS.map(({ name }) => name.length));
-  const lines = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}\n`).join("");
   return `Kahn runs graphs of work, and nothing twice.
 
 Usage: kahn COMMAND [OPTIONS]
 
 Commands:
-${lines}
+${commandLines(COMMANDS)}
 Start here:
   kahn run build test   run these tasks in every package that has them
   kahn init             declare inputs and outputs, so that results are cached
@@ -22,10 +20,27 @@ kahn COMMAND --help says more. kahn --version prints the version.
 `;
 }
 
+/** `kahn GROUP --help`. */
+export function groupHelp({ usage, description, commands, examples }: CommandGroup): string {
+  const parts = [`Usage: kahn ${usage}`, `${description.trim()}\n`, `Commands:\n${commandLines(commands)}`].join(
+    "\n\n",
+  );
+  return `${parts}\nExamples:\n${exampleLines(examples)}\nkahn ${usage} --help says more.\n`;
+}
+
+function commandLines(commands: readonly CommandEntry[]): string {
+  const width = Math.max(...commands.map(({ name }) => name.length));
+  return commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}\n`).join("");
+}
+
+function exampleLines(examples: Command["examples"]): string {
+  const width = Math.max(0, ...examples.map(([line]) => line.length));
+  return examples.map(([line, meaning]) => `  ${line.padEnd(width)}  ${meaning}\n`).join("");
+}
+
 /** `kahn COMMAND --help`. */
 export function commandHelp(command: Command): string {
-  const width = Math.max(0, ...command.examples.map(([line]) => line.length));
-  const examples = command.examples.map(([line, meaning]) => `  ${line.padEnd(width)}  ${meaning}\n`).join("");
+  const examples = exampleLines(command.examples);
   const options = command.options.length === 0 ? "" : `\nOptions:\n${optionsHelp(command.options)}`;
   return `Usage: kahn ${command.usage}\n\n${command.description.trim()}\n${options}${examples === "" ? "" : `\nExamples:\n${examples}`}`;
 }

@@ -8,6 +8,7 @@ import { availableParallelism } from "node:os";
 import { isatty } from "node:tty";
 import { problem } from "@kahn/core";
 import { painter, problemText, type TextSink } from "@kahn/report";
+import type { Prompt } from "./prompt.ts";
 
 /** A command that did its work but could not tell. */
 const EXIT_LOST = 2;
@@ -28,6 +29,14 @@ export interface Host {
   readonly processorCount: number;
   /** Calls `signalled` for each INT, TERM and HUP; the answer stops that. */
   onSignal(signalled: (name: string) => void): () => void;
+  /** Everything on standard input, as text. */
+  readInput(): Promise<string>;
+  /** Whether somebody can be asked: input and output are a terminal. */
+  readonly canAsk: boolean;
+  /** Asks for a line. */
+  ask(question: string): Promise<Prompt>;
+  /** Ends the process once what was printed is out: code that is not ours may keep it from ending by itself. */
+  exit(code: number): Promise<never>;
 }
 
 /** What a workspace's session needs of its host. */
@@ -67,6 +76,22 @@ export function processHost(): Host {
       return () => {
         for (const name of names) process.off(name, signalled);
       };
+    },
+    async readInput() {
+      const parts: Buffer[] = [];
+      for await (const part of process.stdin) parts.push(part as Buffer);
+      return Buffer.concat(parts).toString("utf8");
+    },
+    canAsk: process.stdin.isTTY === true && process.stdout.isTTY === true && facts.env.TERM !== "dumb",
+    async ask(question) {
+      const { openPrompt } = await import("./prompt.ts");
+      return openPrompt(question, process.stdin, process.stdout);
+    },
+    async exit(code) {
+      process.exitCode = code;
+      const streams = [process.stdout, process.stderr];
+      await Promise.all(streams.map((stream) => new Promise<unknown>((done) => stream.write("", done))));
+      return process.exit();
     },
   };
 }

@@ -6,9 +6,9 @@
 import { closestName, FileSystemError, type Problem, ProblemError, problem } from "@kahn/core";
 import { VERSION } from "../version.ts";
 import { parseArguments } from "./arguments.ts";
-import { EXIT, refuse } from "./command.ts";
+import { type CommandEntry, type CommandGroup, EXIT, refuse } from "./command.ts";
 import { COMMANDS } from "./command-table.ts";
-import { commandHelp, generalHelp } from "./help.ts";
+import { commandHelp, generalHelp, groupHelp } from "./help.ts";
 import { type Host, processHost } from "./host.ts";
 
 /** Runs one command line. @returns the exit code. */
@@ -34,17 +34,40 @@ async function dispatch(argv: readonly string[], host: Host): Promise<number> {
     host.stdout.write(`${VERSION}\n`);
     return EXIT.done;
   }
-  const wanted = name === "help" ? rest[0]! : name;
-  const entry = COMMANDS.find((each) => each.name === wanted);
-  if (entry === undefined) return refuse(host, [unknownCommand(wanted)]);
+  const words = name === "help" ? [...rest, "--help"] : argv;
+  const entry = COMMANDS.find((each) => each.name === words[0]);
+  if (entry === undefined) return refuse(host, [unknownCommand(words[0]!)]);
+  return perform(entry, words.slice(1), host);
+}
+
+async function perform(entry: CommandEntry, words: readonly string[], host: Host): Promise<number> {
   const command = await entry.load();
-  const own = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
-  if (name === "help" || own.includes("--help") || own.includes("-h")) {
+  if ("commands" in command) return performOne(command, words, host);
+  const own = words.includes("--") ? words.slice(0, words.indexOf("--")) : words;
+  if (own.includes("--help") || own.includes("-h")) {
     host.stdout.write(commandHelp(command));
     return EXIT.done;
   }
-  const given = parseArguments(command, rest);
+  const given = parseArguments(command, words);
   return given.ok ? command.run(host, given.value) : refuse(host, [given.problem]);
+}
+
+/** The command of a group that the next word names. */
+async function performOne(group: CommandGroup, words: readonly string[], host: Host): Promise<number> {
+  const [name, ...rest] = words;
+  if (name === undefined || name === "--help" || name === "-h") {
+    host.stdout.write(groupHelp(group));
+    return name === undefined ? EXIT.usage : EXIT.done;
+  }
+  const entry = group.commands.find((each) => each.name === name);
+  if (entry !== undefined) return perform(entry, rest, host);
+  const names = group.commands.map((each) => each.name);
+  const suggestion = closestName(name, names);
+  return refuse(host, [
+    problem("arguments-count", `kahn ${group.usage.split(" ")[0]} has no "${name}"`, {
+      next: suggestion === undefined ? `One of: ${names.join(", ")}.` : `Did you mean ${suggestion}?`,
+    }),
+  ]);
 }
 
 /** A refusal that nothing below had words for; a file of Kahn's own, since those of tasks and of the cache are named there. */

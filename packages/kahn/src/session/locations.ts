@@ -72,7 +72,7 @@ function gitEntryKind(root: string, fs: FileSystem): string | undefined {
 }
 
 /** Makes `.kahn` with a `.gitignore` of its own, so that nobody has to edit the repository's. */
-export function makeStateDirectory(fs: FileSystem, { root, state }: Locations): void {
+export function makeStateDirectory(fs: FileSystem, { root, state }: Pick<Locations, "root" | "state">): void {
   fs.makeDirectory(state);
   if (fs.lstat(`${root}/.kahn/.gitignore`) === undefined) fs.writeFile(`${root}/.kahn/.gitignore`, "*\n");
 }

@@ -1,0 +1,40 @@
+/** `kahn flow cancel`: stops a run, whoever executes it. */
+import { painter } from "@kahn/report";
+import { type Command, EXIT, refuse } from "../cli/command.ts";
+import { DIR_OPTION, FILE_OPTION, JSON_OPTION, sessionFor } from "./flow-options.ts";
+
+/** The command. */
+export const flowCancel: Command = {
+  name: "flow cancel",
+  usage: "flow cancel RUN [OPTIONS]",
+  positionalsMin: 1,
+  positionalsMax: 1,
+  options: [
+    { name: "reason", value: "TEXT", help: "why, for the record" },
+    { name: "by", value: "NAME", help: "who cancels (default: $USER)" },
+    FILE_OPTION,
+    DIR_OPTION,
+    JSON_OPTION,
+  ],
+  description: `
+Aborts what runs and ends the run as cancelled; no barrier is decided by it. A cancelled run can be resumed.`,
+  examples: [["kahn flow cancel last --reason 'wrong branch'", ""]],
+  async run(host, given) {
+    const opened = await sessionFor(host, given, { command: `cancel ${given.positionals[0]}` });
+    if (!opened.ok) return refuse(host, opened.problem);
+    const session = opened.value;
+    const run = session.find(given.positionals[0]!);
+    if (!run.ok) return refuse(host, [run.problem]);
+    const [reason, by] = [given.value("reason"), given.value("by") ?? host.env.USER ?? host.env.LOGNAME];
+    const ack = await session.tell(run.value, {
+      kind: "cancel",
+      ...(reason === undefined ? {} : { reason }),
+      ...(by === undefined ? {} : { by }),
+    });
+    const paint = painter(host.stdout.colour);
+    if (given.has("json")) host.stdout.write(`${JSON.stringify({ run: run.value, ...ack })}\n`);
+    else if (ack.ack === "accepted") host.stdout.write(`${paint("○ cancelled", "yellow")} ${run.value}\n`);
+    else host.stdout.write(`${paint(`✖ ${ack.ack}`, "red")}${ack.why === undefined ? "" : `: ${ack.why}`}\n`);
+    return ack.ack === "accepted" ? EXIT.done : EXIT.failed;
+  },
+};

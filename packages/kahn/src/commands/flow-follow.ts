@@ -1,0 +1,198 @@
+/**
+ * Follows a run that this process executes: shows it, asks at its barriers, leaves it when it is told to.
+ *
+ * Invariant: whatever ends this (a signal, a barrier without a terminal, the end of the run), the journal has everything,
+ *            and what is printed last is the command that goes on.
+ */
+import { type Durability, err, ok, type Problem, type ProblemError, problem, type Result } from "@kahn/core";
+import {
+  type FlowReporter,
+  flowEndText,
+  flowReporter,
+  painter,
+  problemText,
+  writeFlowEvent,
+  writeFlowFinished,
+} from "@kahn/report";
+import { eventsOf, type FlowEvent, type FlowGraph, type FlowRun, type RunResult } from "@kahn/workflow";
+import type { ParsedArguments } from "../cli/arguments.ts";
+import { EXIT, refuse } from "../cli/command.ts";
+import type { Host } from "../cli/host.ts";
+import type { FlowSession } from "../session/flow-session.ts";
+import { BarrierDialog } from "./flow-dialog.ts";
+import { parseCount } from "./flow-options.ts";
+
+/** How a run is followed. */
+export interface FollowOptions {
+  readonly json: boolean;
+  readonly wait: boolean;
+  readonly durability: Durability;
+  readonly maxSteps: number | undefined;
+}
+
+/** What is followed. */
+export interface Followed {
+  readonly session: FlowSession;
+  readonly graph: FlowGraph;
+  readonly options: FollowOptions;
+  /** What happened before this process took the run up. */
+  readonly past?: readonly FlowEvent[];
+}
+
+/** Reads the options. */
+export function followOptions(given: ParsedArguments): Result<FollowOptions, Problem> {
+  const maxSteps = parseCount(given, "max-steps");
+  if (!maxSteps.ok) return err(maxSteps.problem);
+  const durability = given.value("durability") === "disk" ? "disk" : "process";
+  return ok({ json: given.has("json"), wait: given.has("wait"), durability, maxSteps: maxSteps.value });
+}
+
+/** Refuses to run anything, in the form that was asked for. */
+export function refuseRun(host: Host, given: ParsedArguments, problems: readonly Problem[]): number {
+  if (given.has("json")) host.stdout.write(`${JSON.stringify({ kind: "flow.refused", problems })}\n`);
+  return refuse(host, problems);
+}
+
+/** What a run did before this process took it up: all until it was resumed last. */
+export function pastOf(run: string, session: FlowSession): readonly FlowEvent[] {
+  const events = eventsOf(run, session.look());
+  if (!events.ok) return [];
+  return events.value.slice(
+    0,
+    Math.max(
+      0,
+      events.value.findLastIndex(({ type }) => type === "run.resumed"),
+    ),
+  );
+}
+
+/** What kept a run from being executed, in the words of the command line. */
+export function runProblems(error: ProblemError, session: FlowSession, run = "RUN"): readonly Problem[] {
+  const option = session.dirOption();
+  return error.problems.map((cause) => {
+    if (cause.code === "journal-exists") {
+      const next = `Go on with it (kahn flow resume ${run}${option}), or leave --id out.`;
+      return problem("flow-run-exists", "there is a run with this id already", { next, cause });
+    }
+    if (cause.code !== "lock-held") return cause;
+    return problem("flow-run-owned", `another process executes the run: ${cause.message}`, {
+      facts: cause.facts ?? [],
+      next: `What it shall do is told with kahn flow decide and kahn flow cancel${option}; or end that process.`,
+    });
+  });
+}
+
+/** Prints what the engine warns of. */
+export function warnTo(host: Host): (message: string, problem?: Problem) => void {
+  const paint = painter(host.stderr.colour);
+  return (message, found) =>
+    host.stderr.write(found === undefined ? `${paint("warning:", "yellow")} ${message}\n` : problemText(found, paint));
+}
+
+/** Follows a run to its end or until it is left, and ends the process: code of the graph may keep it from ending. */
+export async function followRun(run: FlowRun, followed: Followed): Promise<number> {
+  const { host } = followed.session;
+  return host.exit(await new Follower(run, followed).follow());
+}
+
+class Follower {
+  readonly #run: FlowRun;
+  readonly #followed: Followed;
+  readonly #host: Host;
+  readonly #reporter: FlowReporter | undefined;
+  readonly #dialog: BarrierDialog | undefined;
+  #signals = 0;
+
+  constructor(run: FlowRun, followed: Followed) {
+    const { session, graph, options } = followed;
+    this.#run = run;
+    this.#followed = followed;
+    this.#host = session.host;
+    this.#reporter = options.json ? undefined : flowReporter(session.host.stdout, session.ports.clock);
+    for (const event of followed.past ?? []) this.#reporter?.past(event);
+    if (this.#reporter === undefined || !session.host.canAsk) return;
+    this.#dialog = new BarrierDialog({
+      host: session.host,
+      clock: session.ports.clock,
+      run,
+      graph,
+      reporter: this.#reporter,
+    });
+  }
+
+  async follow(): Promise<number> {
+    const { session, options } = this.#followed;
+    const { clock } = session.ports;
+    const startedMs = clock.monotonicMs();
+    const stop = this.#host.onSignal((name) => this.#signalled(name));
+    const told = this.#tell();
+    const result = await this.#end();
+    await told;
+    this.#dialog?.close();
+    this.#reporter?.close();
+    stop();
+    await session.flow.close();
+    const isInterrupted = this.#signals > 0;
+    if (options.json) writeFlowFinished(this.#host.stdout, result);
+    else {
+      const durationMs = clock.monotonicMs() - startedMs;
+      const end = { result, durationMs, nowMs: clock.nowMs(), isInterrupted, dirOption: session.dirOption() };
+      this.#host.stdout.write(flowEndText(end, this.#host.stdout));
+    }
+    return exitCodeOf(result, isInterrupted);
+  }
+
+  /** Shows what happens, until the run stops in this process. */
+  async #tell(): Promise<void> {
+    const { past = [] } = this.#followed;
+    // Shown as they come, so the buffer stays empty; and a run is never kept waiting for a terminal.
+    const stream = this.#run.events({
+      from: (past.at(-1)?.seq ?? 0) + 1,
+      data: true,
+      onFull: "drop-data",
+      buffer: 4096,
+    });
+    for (const open of past.length === 0 ? [] : this.#run.peek().barriers) this.#dialog?.opened(open);
+    for await (const event of stream) {
+      if (this.#reporter === undefined) writeFlowEvent(this.#host.stdout, event);
+      else this.#reporter.event(event);
+      if (event.type !== "node.data") this.#dialog?.event(event);
+    }
+  }
+
+  async #end(): Promise<RunResult> {
+    if (this.#dialog !== undefined || this.#followed.options.wait) return this.#run.result;
+    const settled = await this.#run.settled();
+    const isOpen = settled.status === "waiting" || settled.status === "suspended";
+    return isOpen ? this.#run.leave("waits for a decision") : settled;
+  }
+
+  #signalled(name: string): void {
+    this.#signals++;
+    if (this.#signals > 1) {
+      this.#host.stderr.write(`\nstopped at once; go on with: kahn flow resume ${this.#run.id}\n`);
+      void this.#host.exit(EXIT.cancelled);
+      return;
+    }
+    this.#dialog?.close();
+    const text = `\nleaving the run (${name}); once more to stop at once\n`;
+    if (this.#reporter === undefined) this.#host.stderr.write(text);
+    else this.#reporter.note(text);
+    void this.#run.leave(name);
+  }
+}
+
+function exitCodeOf(result: RunResult, isInterrupted: boolean): number {
+  switch (result.status) {
+    case "completed":
+      return EXIT.done;
+    case "failed":
+      return EXIT.failed;
+    case "cancelled":
+      return EXIT.cancelled;
+    case "waiting":
+    case "suspended":
+      if (result.problem !== undefined) return EXIT.failed;
+      return isInterrupted ? EXIT.cancelled : EXIT.waiting;
+  }
+}

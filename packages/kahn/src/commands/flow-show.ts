@@ -1,0 +1,209 @@
+/** `kahn flow show`: a run's summary, its history, and its state now or after any step. */
+import { err, ok, type Problem, problem, type Result } from "@kahn/core";
+import {
+  barriersText,
+  durationText,
+  failureText,
+  jsonOf,
+  type Paint,
+  painter,
+  stateText,
+  textTable,
+  valueText,
+} from "@kahn/report";
+import {
+  diffStates,
+  eventsOf,
+  type FlowEvent,
+  type HistoryEntry,
+  history,
+  type RunSummary,
+  stateAt,
+} from "@kahn/workflow";
+import type { ParsedArguments } from "../cli/arguments.ts";
+import { type Command, EXIT, refuse } from "../cli/command.ts";
+import { graphOfLabels } from "../session/flow-place.ts";
+import type { FlowSession } from "../session/flow-session.ts";
+import { statusOf } from "../session/flow-status.ts";
+import { DIR_OPTION, JSON_OPTION, sessionFor } from "./flow-options.ts";
+
+/** Entries of a history that people are shown at once. */
+const ENTRIES_MAX = 100;
+
+/** The command. */
+export const flowShow: Command = {
+  name: "flow show",
+  usage: "flow show [RUN] [OPTIONS]",
+  positionalsMin: 0,
+  positionalsMax: 1,
+  options: [
+    { name: "at", value: "STEP", help: "the state after this step of the history" },
+    { name: "diff", value: "A..B", help: "what differs between the states after two steps" },
+    { name: "events", help: "every event, one JSON line each" },
+    DIR_OPTION,
+    JSON_OPTION,
+  ],
+  description: `
+Shows how a run stands, what it did, and what it waits for with the command that decides it. STEP is a number from the
+first column of the history. Without RUN: the last one. Needs neither the graph nor the process that executes the run.`,
+  examples: [
+    ["kahn flow show", "the last run"],
+    ["kahn flow show 01JH --at 12", "its state after step 12"],
+    ["kahn flow show 01JH --diff 3..12", "what nine steps changed"],
+    ["kahn flow show last --json", "summary, history and state as one JSON object"],
+  ],
+  async run(host, given) {
+    const opened = await sessionFor(host, given, { command: "show" });
+    if (!opened.ok) return refuse(host, opened.problem);
+    const session = opened.value;
+    const run = session.find(given.positionals[0] ?? "last");
+    if (!run.ok) return refuse(host, [run.problem]);
+    const text = await textOf(session, run.value, given);
+    if (!text.ok) return refuse(host, [text.problem]);
+    host.stdout.write(text.value);
+    return EXIT.done;
+  },
+};
+
+async function textOf(session: FlowSession, run: string, given: ParsedArguments): Promise<Result<string, Problem>> {
+  const entries = history(run, session.look());
+  if (!entries.ok) return entries;
+  const last = entries.value.at(-1)!.seq;
+  if (given.has("events")) {
+    const events = eventsOf(run, session.look());
+    return events.ok ? ok(events.value.map((event) => `${JSON.stringify(event)}\n`).join("")) : events;
+  }
+  const [at, diff] = [given.value("at"), given.value("diff")];
+  if (diff !== undefined) return differenceText(session, run, { diff, last, json: given.has("json") });
+  if (at !== undefined) {
+    const seq = readStep(at, last, "--at");
+    if (!seq.ok) return seq;
+    const state = stateAt(run, { ...session.look(), seq: seq.value });
+    if (!state.ok) return state;
+    return ok(given.has("json") ? `${JSON.stringify(jsonOf(state.value))}\n` : stateText(state.value));
+  }
+  return runText(session, run, { entries: entries.value, json: given.has("json") });
+}
+
+/** Reads the number of a step. */
+export function readStep(text: string, last: number, option: string): Result<number, Problem> {
+  const step = Number(text);
+  if (/^[0-9]+$/.test(text) && step >= 1 && step <= last) return ok(step);
+  return err(
+    problem("flow-step-unknown", `${option} wants a step from 1 to ${last}, not "${text}"`, {
+      next: "kahn flow show RUN numbers them.",
+    }),
+  );
+}
+
+function differenceText(
+  session: FlowSession,
+  run: string,
+  { diff, last, json }: { readonly diff: string; readonly last: number; readonly json: boolean },
+): Result<string, Problem> {
+  const [from = "", to = ""] = diff.split("..");
+  const [a, b] = [readStep(from, last, "--diff"), readStep(to === "" ? String(last) : to, last, "--diff")];
+  if (!a.ok) return a;
+  if (!b.ok) return b;
+  const before = stateAt(run, { ...session.look(), seq: a.value });
+  const after = stateAt(run, { ...session.look(), seq: b.value });
+  if (!before.ok) return before;
+  if (!after.ok) return after;
+  const found = diffStates(before.value, after.value);
+  if (json) return ok(found.map((each) => `${JSON.stringify(jsonOf(each))}\n`).join(""));
+  if (found.length === 0) return ok("no key differs\n");
+  const paint = painter(session.host.stdout.colour);
+  const lines = found.map((each) => {
+    const old = "before" in each ? `  ${paint(`- ${valueText(each.before, 400)}`, "red")}\n` : "";
+    const fresh = "after" in each ? `  ${paint(`+ ${valueText(each.after, 400)}`, "green")}\n` : "";
+    return `${each.key}\n${old}${fresh}`;
+  });
+  return ok(lines.join(""));
+}
+
+async function runText(
+  session: FlowSession,
+  run: string,
+  { entries, json }: { readonly entries: readonly HistoryEntry[]; readonly json: boolean },
+): Promise<Result<string, Problem>> {
+  const summary = session.summary(run);
+  if (!summary.ok) return summary;
+  const result = session.flow.peek(run);
+  if (!result.ok) return result;
+  const events = eventsOf(run, session.look());
+  if (!events.ok) return events;
+  const { status, pid } = await statusOf(summary.value, session);
+  const { state, error, steps, cost, barriers } = result.value;
+  if (json) {
+    const { startedMs, lastMs, ...rest } = summary.value;
+    const whole = { ...rest, status, pid, startedMs, lastMs, error, cost, history: entries, state: jsonOf(state) };
+    return ok(`${JSON.stringify(whole)}\n`);
+  }
+  const paint = painter(session.host.stdout.colour);
+  const executed = pid === undefined ? "" : `, executed by process ${pid}`;
+  const facts = `${summary.value.graph} version ${summary.value.version}: ${status}${executed}, ${steps} steps`;
+  const options = { nowMs: session.ports.clock.nowMs(), dirOption: session.dirOption(), paint };
+  const parts = [
+    `${paint(run, "bold")}  ${facts}\n${originText(summary.value, session, paint)}`,
+    historyText(entries, events.value),
+    failureText(error, paint),
+    barriersText(run, barriers, options),
+    status === "interrupted" || (status === "waiting" && pid === undefined)
+      ? `to go on: kahn flow resume ${run}${session.dirOption()}\n`
+      : "",
+    `state\n${stateText(state)}`,
+  ];
+  return ok(parts.filter((part) => part !== "").join("\n"));
+}
+
+function originText({ labels, startedMs, parent }: RunSummary, session: FlowSession, paint: Paint): string {
+  const place = graphOfLabels(labels, session.place.directory);
+  const file =
+    place === undefined ? "" : `graph    ${place.file}${place.export === "default" ? "" : `#${place.export}`}\n`;
+  const fork = parent === undefined ? "" : `fork of  ${parent.run} after step ${parent.seq}\n`;
+  return paint(`started  ${new Date(startedMs).toISOString()}\n${file}${fork}`, "dim");
+}
+
+/** One row for each thing that a run did. */
+function historyText(entries: readonly HistoryEntry[], events: readonly FlowEvent[]): string {
+  const durations = durationsOf(events);
+  const [first] = entries;
+  const told = entries.filter(({ kind }) => kind !== "other");
+  const shown = told.slice(-ENTRIES_MAX);
+  const rows = shown.map((entry) => {
+    const { seq, atMs, kind, path, changed, next = [], error, name } = entry;
+    const took = kind === "committed" || kind === "branch" || kind === "failed" ? durations.get(path ?? "") : undefined;
+    const detail = [
+      next.length === 0 ? "" : `→ ${next.join(", ")}`,
+      changed.length === 0 ? "" : `sets ${changed.join(", ")}`,
+      error === undefined ? "" : `${error.message.split("\n")[0]} [${error.code}]`,
+      name ?? "",
+    ];
+    return [
+      String(seq),
+      durationText(atMs - first!.atMs),
+      kind,
+      path ?? "",
+      took === undefined ? "" : durationText(took),
+      detail.filter((each) => each !== "").join("; "),
+    ];
+  });
+  const earlier = told.length - shown.length;
+  const more = earlier === 0 ? "" : `… ${earlier} earlier steps: --json shows all\n`;
+  return `${more}${textTable([">STEP", ">AT", "WHAT", "NODE", ">TOOK", ""], rows)}`;
+}
+
+/** How long each visit took, from its first start to its end. */
+function durationsOf(events: readonly FlowEvent[]): ReadonlyMap<string, number> {
+  const begun = new Map<string, number>();
+  const took = new Map<string, number>();
+  for (const event of events) {
+    if (event.type === "node.started" || event.type === "branch.started") {
+      if (!begun.has(event.path)) begun.set(event.path, event.atMs);
+    } else if (event.type === "node.committed" || event.type === "branch.committed" || event.type === "node.failed") {
+      const since = begun.get(event.path);
+      if (since !== undefined) took.set(event.path, event.atMs - since);
+    }
+  }
+  return took;
+}

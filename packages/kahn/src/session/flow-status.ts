@@ -1,0 +1,28 @@
+/** How a run of a flow stands, as people are told: its journal says a part of it, its lock the rest. */
+import type { RunSummary } from "@kahn/workflow";
+import type { FlowSession } from "./flow-session.ts";
+
+/** Every status. */
+export const STATUSES = [
+  "running",
+  "waiting",
+  "interrupted",
+  "completed",
+  "failed",
+  "cancelled",
+  "unreadable",
+] as const;
+/** One of them. */
+export type FlowStatus = (typeof STATUSES)[number];
+
+/** How a run stands, and the process that executes it. */
+export async function statusOf(
+  { run, status, barriers }: Pick<RunSummary, "run" | "status" | "barriers">,
+  session: FlowSession,
+): Promise<{ readonly status: FlowStatus; readonly pid: number | undefined }> {
+  if (status !== "running") return { status, pid: undefined };
+  const owner = await session.owner(run);
+  const pid = owner === undefined || owner === "unknown" ? undefined : owner.pid;
+  if (barriers.length > 0) return { status: "waiting", pid };
+  return { status: owner === undefined ? "interrupted" : "running", pid };
+}

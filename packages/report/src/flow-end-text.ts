@@ -1,0 +1,67 @@
+/** The last words about a workflow's run: how it stands, and what to type next. */
+import type { NodeError, OpenBarrier, RunResult } from "@kahn/workflow";
+import { stateText, valueText } from "./flow-value-text.ts";
+import { type Paint, painter } from "./paint.ts";
+import { problemText } from "./problem-text.ts";
+import type { TextSink } from "./text-sink.ts";
+import { countText, durationText } from "./units.ts";
+
+/** What the last words need to know besides the result. */
+export interface FlowEnd {
+  readonly result: RunResult;
+  /** Since this process took it up. */
+  readonly durationMs: number;
+  readonly nowMs: number;
+  /** Set when a signal ended it. */
+  readonly isInterrupted: boolean;
+  /** Appended to commands, such as ` --dir runs`. */
+  readonly dirOption: string;
+}
+
+/** How the run stands, with its state if it has ended. */
+export function flowEndText(end: FlowEnd, sink: Pick<TextSink, "colour">): string {
+  const { result, durationMs, isInterrupted } = end;
+  const paint = painter(sink.colour);
+  const facts = paint(`${countText(result.steps, "step")} · ${durationText(durationMs)} · run ${result.run}`, "dim");
+  const resume = `kahn flow resume ${result.run}${end.dirOption}`;
+  switch (result.status) {
+    case "completed":
+      return `${paint("✔ completed", "green")} ${facts}\n${stateText(result.state)}`;
+    case "failed":
+      return `${failureText(result.error, paint)}${paint("✖ failed", "red")} ${facts}\n${stateText(result.state)}to try again what failed: ${resume}\n`;
+    case "cancelled":
+      return `${paint("○ cancelled", "yellow")} ${facts}\n${stateText(result.state)}to go on after all: ${resume}\n`;
+    case "waiting":
+    case "suspended": {
+      const broken = result.problem === undefined ? "" : problemText(result.problem, paint);
+      const waits = barriersText(result.run, result.barriers, { ...end, paint });
+      const why = isInterrupted ? "left; nothing is lost" : result.barriers.length > 0 ? "waiting" : "left";
+      return `${broken}${paint(`⏸ ${why}`, "yellow")} ${facts}\n${waits}to go on: ${resume}\n`;
+    }
+  }
+}
+
+/** The barriers that wait, each with the command that decides it. */
+export function barriersText(
+  run: string,
+  barriers: readonly OpenBarrier[],
+  { nowMs, dirOption, paint }: { readonly nowMs: number; readonly dirOption: string; readonly paint: Paint },
+): string {
+  return barriers
+    .map(({ barrier, payload, dueMs }) => {
+      const left = dueMs === undefined ? "" : paint(`, ${durationText(Math.max(0, dueMs - nowMs))} left`, "dim");
+      const shown = payload === undefined ? "" : ` ${paint(valueText(payload, 200), "dim")}`;
+      return `  ${barrier} waits for a decision${left}${shown}\n    kahn flow decide ${run} ${barrier} --approve${dirOption}\n`;
+    })
+    .join("");
+}
+
+/** Why a run failed. */
+export function failureText(error: NodeError | undefined, paint: Paint): string {
+  if (error === undefined) return "";
+  const { code, message, path, facts = [], next, parts = [] } = error;
+  const where = path === undefined ? [] : [["node", path] as const];
+  const inner = parts.slice(0, 5).map((part) => [part.path ?? "part", `${part.message} [${part.code}]`] as const);
+  const problem = { code, severity: "error", message, facts: [...where, ...facts, ...inner] } as const;
+  return problemText(next === undefined ? problem : { ...problem, next }, paint);
+}
