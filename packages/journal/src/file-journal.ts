@@ -23,6 +23,7 @@ import type {
 } from "@kahn/core";
 import { err, FileSystemError, InvariantError, invariant, ok, problem } from "@kahn/core";
 import { FlushGroup } from "./internal/flush-group.ts";
+import type { FlushPace } from "./internal/flush-pace.ts";
 import {
   BODY_BYTES_MAX,
   encodeFrame,
@@ -47,6 +48,8 @@ export interface FileJournalOptions {
   readonly folder: string;
   /** A segment that has reached this size gets no more records. */
   readonly segmentBytes: number;
+  /** Where flushes are done; left out: in the thread pool. */
+  readonly pace: FlushPace | undefined;
 }
 
 interface AppendOptions {
@@ -218,7 +221,8 @@ export class FileJournal implements Journal {
 
   async #flush(): Promise<void> {
     const sizeBytes = this.#sizeBytes;
-    await this.#handle.sync();
+    const { pace } = this.#options;
+    await (pace === undefined ? this.#handle.sync() : pace.flush(this, this.#handle));
     this.#settledBytes = sizeBytes;
   }
 

@@ -103,6 +103,9 @@ function interceptHandle(path: string, handle: FileHandle, gate: Gate): FileHand
       ),
     truncate: (sizeBytes) => gate({ operation: "truncate", path, mutates: true }, () => handle.truncate(sizeBytes)),
     sync: async () => gate({ operation: "sync", path, mutates: true }, () => handle.sync()),
+    ...(handle.syncNow === undefined
+      ? {}
+      : { syncNow: () => gate({ operation: "sync", path, mutates: true }, () => handle.syncNow?.()) }),
     sizeBytes: () => gate({ operation: "sizeBytes", path, mutates: false }, () => handle.sizeBytes()),
     close: () => gate({ operation: "close", path, mutates: false }, () => handle.close()),
   };

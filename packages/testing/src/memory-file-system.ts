@@ -190,6 +190,10 @@ export class MemoryFileSystem implements FileSystem {
       },
       truncate: (sizeBytes) => this.#put(opened("ftruncate"), file.content.resize(sizeBytes)),
       sync: async () => this.#sync([opened("fdatasync")], this.#settings.syncScope === "file-and-names"),
+      // Where a flush takes time, nobody can wait for it here.
+      ...(this.#settings.syncMs > 0
+        ? {}
+        : { syncNow: () => this.#syncNow([opened("fdatasync")], this.#settings.syncScope === "file-and-names") }),
       sizeBytes: () => opened("fstat").content.sizeBytes,
       close: () => {
         this.#tree.closed(opened("close"));
@@ -309,6 +313,12 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   // ——— inside ———
+
+  #syncNow(files: readonly FileInode[], names: boolean): void {
+    const flushes = files.map((file) => this.#tree.beginFlush(file));
+    for (const flush of flushes) this.#tree.endFlush(flush);
+    if (names) this.#tree.commitNames(this.#tree.namesChanged);
+  }
 
   async #sync(files: readonly FileInode[], names: boolean): Promise<void> {
     const flushes = files.map((file) => this.#tree.beginFlush(file));

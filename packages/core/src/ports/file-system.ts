@@ -68,6 +68,8 @@ export interface FileHandle {
   truncate(sizeBytes: number): void;
   /** Flushes data to the device (`fdatasync`), off the calling thread. */
   sync(): Promise<void>;
+  /** The same on the calling thread, which it holds up: for flushes known to be quick. Left out where there is none. */
+  syncNow?(): void;
   sizeBytes(): number;
   close(): void;
 }

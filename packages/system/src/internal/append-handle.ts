@@ -1,5 +1,5 @@
 /** A file open for appending. */
-import { closeSync, fdatasync, fstatSync, ftruncateSync, openSync, writeSync } from "node:fs";
+import { closeSync, fdatasync, fdatasyncSync, fstatSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { type FileHandle, InvariantError } from "@kahn/core";
 import { guarded, refusal } from "./refusal.ts";
 
@@ -48,6 +48,10 @@ class AppendHandle implements FileHandle {
         else reject(refusal(error, "fdatasync", this.#path));
       });
     });
+  }
+
+  syncNow(): void {
+    this.#call("fdatasync", () => fdatasyncSync(this.#fd));
   }
 
   sizeBytes(): number {

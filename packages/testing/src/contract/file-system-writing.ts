@@ -119,6 +119,7 @@ export const WRITING: Readonly<Record<string, (subject: FileSystemSubject) => vo
     const flushing = handle.sync();
     handle.append(bytesOf("b"));
     await flushing;
+    handle.syncNow?.();
     handle.close();
     await fs.syncAll(root);
     assert.equal(textAt(fs, `${root}/log`), "ab");

@@ -33,7 +33,7 @@ export function inFolder(
   return {
     clock,
     random,
-    journals: fileJournalStore({ fs, directory: `${directory}/journals` }),
+    journals: fileJournalStore({ fs, clock, directory: `${directory}/journals` }),
     values: openValueStore({ fs, clock, random, root: `${directory}/values`, owner: ownIdentity(), livenessOf }),
     store: fileStore(fs, `${directory}/store`),
     locks: fileLocks(options),
