@@ -54,7 +54,7 @@ function nodeStructure(node: AnyNode): Json {
     case "map":
       return { kind: "map", ...shared, strategy: node.strategy, body: nodeStructure(node.shape as AnyNode) };
     case "subgraph":
-      return { kind: "subgraph", ...shared, graph: node.graph.hash };
+      return { kind: "subgraph", ...shared, graph: node.graph.structure as unknown as Json };
     case "action":
       return { kind: "action", ...shared, work: workStructure(node.work) } as Json;
     default: {
@@ -92,22 +92,60 @@ export interface StructureDifference {
   readonly change: "added" | "removed" | "changed";
 }
 
-/** What differs between the structure that a run began with and another. */
+/** What differs between the structure that a run began with and another; inside of subgraphs and branches by path. */
 export function compareStructures(before: GraphStructure, after: GraphStructure): readonly StructureDifference[] {
-  const found: StructureDifference[] = [];
-  if (before.start !== after.start) found.push({ what: "start", name: after.start, change: "changed" });
-  const parts = [
-    ["key", before.keys, after.keys],
-    ["node", before.nodes, after.nodes],
-    ["edges", before.edges, after.edges],
-  ] as const;
-  for (const [what, old, fresh] of parts) {
-    for (const name of new Set([...Object.keys(old), ...Object.keys(fresh)])) {
-      const [a, b] = [old[name], fresh[name]];
-      if (a === undefined) found.push({ what, name, change: "added" });
-      else if (b === undefined) found.push({ what, name, change: "removed" });
-      else if (canonicalJson(a) !== canonicalJson(b)) found.push({ what, name, change: "changed" });
-    }
+  return [...differencesIn(before, after, "")];
+}
+
+function* differencesIn(before: GraphStructure, after: GraphStructure, path: string): Iterable<StructureDifference> {
+  if (before.start !== after.start) yield { what: "start", name: `${path}${after.start}`, change: "changed" };
+  yield* differing("key", [before.keys, after.keys], path);
+  yield* differing("node", [before.nodes, after.nodes], path);
+  yield* differing("edges", [before.edges, after.edges], path);
+}
+
+type Part = Readonly<Record<string, Json>>;
+
+function* differing(
+  what: StructureDifference["what"],
+  [old, fresh]: readonly [Part, Part],
+  path: string,
+): Iterable<StructureDifference> {
+  for (const name of new Set([...Object.keys(old), ...Object.keys(fresh)])) {
+    const [a, b] = [old[name], fresh[name]];
+    const named = `${path}${name}`;
+    if (a === undefined) yield { what, name: named, change: "added" };
+    else if (b === undefined) yield { what, name: named, change: "removed" };
+    else if (canonicalJson(a) === canonicalJson(b)) continue;
+    else if (what !== "node") yield { what, name: named, change: "changed" };
+    else yield* differingNodes(a, b, named);
   }
-  return found;
+}
+
+interface Nested {
+  readonly graph?: GraphStructure;
+  readonly branches?: readonly (readonly [string, Json])[];
+  readonly body?: Json;
+}
+
+/** Of a node with others inside: what differs in there, and the node itself if something else of it does. */
+function* differingNodes(before: Json, after: Json, path: string): Iterable<StructureDifference> {
+  const { graph: g1, branches: b1, body: m1, ...one } = objectOf(before);
+  const { graph: g2, branches: b2, body: m2, ...two } = objectOf(after);
+  const found: StructureDifference[] = [];
+  if (g1 !== undefined && g2 !== undefined) {
+    found.push(...differencesIn(g1, g2, `${path}/`));
+    // Of a graph of another name that does the same, the node itself is what differs.
+    if (g1.id !== g2.id && found.length === 0) found.push({ what: "node", name: path, change: "changed" });
+  } else if (b1 !== undefined && b2 !== undefined) {
+    found.push(...differing("node", [Object.fromEntries(b1), Object.fromEntries(b2)], `${path}/`));
+  } else if (m1 !== undefined && m2 !== undefined)
+    found.push(...differing("node", [{ "*": m1 }, { "*": m2 }], `${path}/`));
+  const isOther = canonicalJson(one as Json) !== canonicalJson(two as Json);
+  if (isOther || found.length === 0) yield { what: "node", name: path, change: "changed" };
+  yield* found;
+}
+
+function objectOf(structure: Json): Nested {
+  return (typeof structure === "string" ? { kind: structure } : structure) as Nested;
 }

@@ -85,6 +85,7 @@ function judge(desk: Desk, request: DecideRequest): Judgement {
       return { ack: "duplicate", why: "it has a decision already" };
   }
   if (state.status === "completed") return { ack: "late", why: "the run is over" };
+  if (request.count !== undefined && !(request.count >= 1)) return { ack: "invalid", why: "its count is less than 1" };
   const invalid = request.invalid ?? impossible(desk, request, path);
   return invalid === undefined ? { ack: "accepted" } : { ack: "invalid", why: invalid };
 }

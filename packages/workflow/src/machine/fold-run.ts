@@ -2,6 +2,7 @@
 import { dropFrame } from "./closing.ts";
 import { decodeAll, type FoldContext, fanOf, frameOf, startNode, tell } from "./folding.ts";
 import type { FlowRecord } from "./records.ts";
+import { rename } from "./renaming.ts";
 import type { RunState, Visit } from "./run-state.ts";
 import { ACTIVE, ROOT } from "./run-state.ts";
 
@@ -60,6 +61,7 @@ function foldResume(state: RunState, record: Extract<FlowRecord, { k: "resume" }
     frameOf(state, ROOT).keys = record.structure.keys;
   }
   if (record.rename !== undefined) rename(state, record.rename);
+  for (const [id, keys] of Object.entries(record.keys ?? {})) frameOf(state, id).keys = keys;
   if (record.retry === 1) {
     for (const visit of state.visits.values()) if (visit.error !== undefined) tryAgain(state, visit);
   }
@@ -72,20 +74,6 @@ function tryAgain(state: RunState, visit: Visit): void {
   visit.attempt = 1;
   if (visit.parent !== undefined) fanOf(state, visit.parent).failed.delete(visit.node);
   if (visit.phase.kind === "backoff") visit.phase = ACTIVE;
-}
-
-/** Nodes of the run's own frame that have other names in the graph that goes on. */
-function rename(state: RunState, names: Readonly<Record<string, string>>): void {
-  for (const visit of [...state.visits.values()]) {
-    const name = names[visit.node];
-    if (visit.frame !== ROOT || visit.parent !== undefined || name === undefined || visit.phase.kind === "fan")
-      continue;
-    const frame = frameOf(state, ROOT);
-    const occurrence = (frame.counts.get(name) ?? 0) + 1;
-    frame.counts.set(name, occurrence);
-    state.visits.delete(visit.id);
-    state.visits.set(`${name}#${occurrence}`, { ...visit, id: `${name}#${occurrence}`, node: name, occurrence });
-  }
 }
 
 /** A fork begins to differ from its parent. */

@@ -240,7 +240,7 @@ function startBranches({ state, context }: Omit<Place, "frame">, visit: Visit, b
 function foldSubgraph(state: RunState, record: Extract<FlowRecord, { k: "sub" }>, context: FoldContext): void {
   const visit = visitOf(state, record.v);
   visit.phase = { kind: "subgraph" };
-  const frame = newFrame(visit.id, visit.id, record.structure.keys);
+  const frame = newFrame(visit.id, visit.id, record.keys);
   frame.values = decodeAll(record.state, context);
   state.frames.set(frame.id, frame);
   tell(state, context, () => ({ type: "subgraph.opened", path: visit.id, node: visit.node }));

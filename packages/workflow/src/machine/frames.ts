@@ -22,7 +22,7 @@ export function openSubgraph(desk: Desk, visit: Visit, node: SubgraphNode<Readon
     v: visit.id,
     t: desk.t,
     state: state.value as Readonly<Record<string, Json>>,
-    structure,
+    keys: structure.keys,
     start,
   });
   desk.moves.push({ move: "launch", visit: desk.state.visits.get(`${visit.id}/${start}#1`)! });

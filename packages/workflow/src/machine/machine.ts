@@ -19,6 +19,7 @@ import type { Desk, FlowEffect, Move } from "./desk.ts";
 import type { FlowEvent } from "./events.ts";
 import { escalate, fail, failFor, stop, stopIfQuiet } from "./failing.ts";
 import { advanceFan, openFan } from "./fans.ts";
+import { misfitOf } from "./fitting.ts";
 import { openSubgraph, settleFrame } from "./frames.ts";
 import { declaredWrites, NOTHING, readOutput } from "./output.ts";
 import type { FlowRecord } from "./records.ts";
@@ -122,12 +123,23 @@ function begin(desk: Desk): void {
     stop(desk, { how: "cancelled", reason: state.cancelling.reason });
     return;
   }
+  const unfit = [...state.visits.values()].find((visit) => !desk.isDead(visit) && !isFit(desk, visit));
+  if (unfit !== undefined) {
+    failMissing(desk, unfit);
+    return;
+  }
   for (const visit of state.visits.values()) {
     if (desk.isDead(visit)) continue;
     if (visit.error !== undefined) moves.push({ move: "escalate", visit, error: visit.error });
     else moves.push({ move: "launch", visit });
   }
   for (const id of state.frames.keys()) moves.push({ move: "settle", frame: id });
+}
+
+/** Whether the graph still has what is open; it may not, if it was taken by force. Outer visits come first. */
+function isFit(desk: Desk, visit: Visit): boolean {
+  const node = desk.nodeOf(visit);
+  return node !== undefined && misfitOf(node, visit) === undefined;
 }
 
 function land(desk: Desk, event: Extract<MachineEvent, { kind: "succeeded" | "failed" }>): void {
@@ -232,7 +244,7 @@ function failMissing(desk: Desk, visit: Visit): void {
   const error: NodeError = {
     class: "Terminal",
     code: "flow-node-missing",
-    message: `the graph has no node for the visit ${visit.id}`,
+    message: `the graph has no node that could go on with the visit ${visit.id}`,
     next: "Resume with the graph that the run began with, or migrate the node to another name.",
   };
   stop(desk, { how: "failed", error });

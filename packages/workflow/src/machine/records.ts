@@ -133,7 +133,8 @@ export type FlowRecord =
       readonly v: string;
       readonly t: number;
       readonly state: Writes;
-      readonly structure: GraphStructure;
+      /** Reducers by key. */
+      readonly keys: GraphStructure["keys"];
       readonly start: string;
     }
   | { readonly k: "wait"; readonly v: string; readonly t: number; readonly dueMs?: number; readonly payload?: Json }
@@ -190,7 +191,10 @@ export type FlowRecord =
       readonly structure?: GraphStructure;
       readonly mode: string;
       readonly maxSteps?: number;
+      /** New names of nodes, by path without occurrences. */
       readonly rename?: Readonly<Record<string, string>>;
+      /** Reducers by key of open subgraphs that have changed, by frame. */
+      readonly keys?: Readonly<Record<string, Readonly<Record<string, string>>>>;
       readonly retry?: 1;
       readonly labels?: Readonly<Record<string, string>>;
     };

@@ -27,8 +27,8 @@ import { memoryJournals } from "./memory-journals.ts";
 import { type FlowOptions, type FlowServices, servicesOf } from "./services.ts";
 import { restoreSnapshot, snapshotOf } from "./snapshots.ts";
 import { asResult } from "./storage-result.ts";
-import type { ResumeMode } from "./versions.ts";
-import { resumeRecord } from "./versions.ts";
+import type { ResumeMode, Versions } from "./versions.ts";
+import { pinnedVersion, resumeRecord } from "./versions.ts";
 
 /** How a run is started. */
 export interface StartOptions {
@@ -159,14 +159,14 @@ export class Flow {
 
   /**
    * Takes a run up where its journal ends: same id, steps, occurrences, decisions and remaining times. A completed run
-   * gives its result; a failed or cancelled one goes on where it stopped.
+   * gives its result; a failed or cancelled one goes on where it stopped. Of several versions it takes its own.
    */
-  async resume<S, P>(id: string, graph: FlowGraph<S, P>, options: ResumeOptions = {}): Promise<FlowRun<S, P>> {
+  async resume<S, P>(id: string, graph: Versions<S, P>, options: ResumeOptions = {}): Promise<FlowRun<S, P>> {
     const live = this.#live.get(id);
     if (live !== undefined) return live.handle as unknown as FlowRun<S, P>;
-    const plain = graph as FlowGraph;
     const opened = await this.#open(id);
     const { state, journal, lock, codec } = opened;
+    const plain = pinnedVersion(state, graph);
     if (state.status === "completed") {
       const driven = this.#drive(plain, opened);
       return driven.handle as unknown as FlowRun<S, P>;
