@@ -1,0 +1,132 @@
+/**
+ * From chunks of bytes to messages: the length-prefix framing of gRPC.
+ *
+ * Owns:      the bytes of at most one unfinished message.
+ * Invariant: holds at most four times as many bytes as have arrived of that message, whatever length it claims to have
+ *            (1 MiB of untouched address space apart); a message that arrives in one chunk is not copied.
+ * Source:    "PROTOCOL-HTTP2": one byte of flags (bit 0: compressed), four bytes of length, big-endian, message.
+ */
+
+/** Bytes of the prefix of each message. */
+export const PREFIX_BYTES = 5;
+
+/** Largest first allocation for a message in pieces. */
+const FIRST_ALLOCATION_BYTES = 1 << 20;
+const GROWTH = 4;
+
+/** What is wrong with the bytes. */
+export type FramingFault =
+  | { readonly kind: "too-large"; readonly sizeBytes: number }
+  | { readonly kind: "bad-flag"; readonly flag: number };
+
+/** Told of each message; `message` may be a view of the chunk it came in. */
+export type MessageSink = (message: Buffer, isCompressed: boolean) => void;
+
+/** Takes a stream of frames apart. After a fault it must not be used again. */
+export class FrameReader {
+  readonly #messageMaxBytes: number;
+  readonly #sink: MessageSink;
+  /** An unfinished prefix; made when first needed. */
+  #prefix: Buffer | undefined;
+  #prefixFilled = 0;
+  /** The length of the message that has begun, -1 between messages. */
+  #sizeBytes = -1;
+  #isCompressed = false;
+  #body: Buffer | undefined;
+  #bodyFilled = 0;
+
+  constructor(messageMaxBytes: number, sink: MessageSink) {
+    this.#messageMaxBytes = messageMaxBytes;
+    this.#sink = sink;
+  }
+
+  /** Bytes held of an unfinished message. */
+  get heldBytes(): number {
+    return this.#bodyFilled + this.#prefixFilled;
+  }
+
+  /** True if the bytes so far end within a message or its prefix. */
+  get isInsideMessage(): boolean {
+    return this.#sizeBytes >= 0 || this.#prefixFilled > 0;
+  }
+
+  /** Takes the next bytes; the sink is called for every message they complete. */
+  push(chunk: Buffer): FramingFault | undefined {
+    let at = 0;
+    while (at < chunk.length) {
+      if (this.#sizeBytes < 0) {
+        const fault = this.#readPrefix(chunk, at);
+        if (fault !== undefined) return fault;
+        at += this.#consumed;
+        if (this.#sizeBytes < 0) continue;
+      }
+      at += this.#readBody(chunk, at);
+    }
+    return undefined;
+  }
+
+  /** How many bytes the last `#readPrefix` took. */
+  #consumed = 0;
+
+  #readPrefix(chunk: Buffer, at: number): FramingFault | undefined {
+    if (this.#prefixFilled === 0 && chunk.length - at >= PREFIX_BYTES) {
+      this.#consumed = PREFIX_BYTES;
+      return this.#begin(chunk, at);
+    }
+    this.#prefix ??= Buffer.allocUnsafe(PREFIX_BYTES);
+    this.#consumed = chunk.copy(this.#prefix, this.#prefixFilled, at);
+    this.#prefixFilled += this.#consumed;
+    if (this.#prefixFilled < PREFIX_BYTES) return undefined;
+    this.#prefixFilled = 0;
+    return this.#begin(this.#prefix, 0);
+  }
+
+  #begin(prefix: Buffer, at: number): FramingFault | undefined {
+    const flag = prefix[at]!;
+    if (flag > 1) return { kind: "bad-flag", flag };
+    const sizeBytes = prefix.readUInt32BE(at + 1);
+    if (sizeBytes > this.#messageMaxBytes) return { kind: "too-large", sizeBytes };
+    this.#isCompressed = flag === 1;
+    if (sizeBytes === 0) this.#sink(EMPTY, this.#isCompressed);
+    else this.#sizeBytes = sizeBytes;
+    return undefined;
+  }
+
+  /** @returns how many bytes of the chunk it took. */
+  #readBody(chunk: Buffer, at: number): number {
+    const missing = this.#sizeBytes - this.#bodyFilled;
+    const available = chunk.length - at;
+    if (this.#bodyFilled === 0 && available >= missing) {
+      this.#finish(chunk.subarray(at, at + missing));
+      return missing;
+    }
+    if (available === 0) return 0;
+    const take = Math.min(missing, available);
+    const body = this.#room(take);
+    chunk.copy(body, this.#bodyFilled, at, at + take);
+    this.#bodyFilled += take;
+    if (take === missing) this.#finish(body.subarray(0, this.#sizeBytes));
+    return take;
+  }
+
+  #finish(message: Buffer): void {
+    this.#body = undefined;
+    this.#bodyFilled = 0;
+    this.#sizeBytes = -1;
+    this.#sink(message, this.#isCompressed);
+  }
+
+  /** The body's buffer with room for so many more bytes. */
+  #room(bytes: number): Buffer {
+    const needed = this.#bodyFilled + bytes;
+    const held = this.#body;
+    if (held !== undefined && held.length >= needed) return held;
+    const wanted = held === undefined ? FIRST_ALLOCATION_BYTES : held.length * GROWTH;
+    const grown = Buffer.allocUnsafeSlow(Math.min(this.#sizeBytes, Math.max(wanted, needed)));
+    if (held !== undefined) held.copy(grown, 0, 0, this.#bodyFilled);
+    this.#body = grown;
+    return grown;
+  }
+}
+
+const EMPTY = Buffer.alloc(0);

@@ -1,0 +1,30 @@
+/** gRPC on `node:http2`: server and client. Knows no service but health and reflection. */
+export {
+  type CallContext,
+  type CallEnd,
+  type CallEndObserver,
+  type CallKey,
+  callKey,
+  type HandlerKinds,
+  type Interceptor,
+  type Registration,
+  type SendingCall,
+  serve,
+} from "./call-context.ts";
+export { type KeepaliveOptions, SERVER_KEEPALIVE } from "./keepalive.ts";
+export { DEFAULT_SERVER_LIMITS, type ServerLimits } from "./limits.ts";
+export type { EncodedMessage } from "./message-encoding.ts";
+export type { MessageReader } from "./message-reader.ts";
+export type { Metadata, MetadataValue, OutgoingMetadata } from "./metadata.ts";
+export {
+  type Codec,
+  type DescribedMethod,
+  type Method,
+  type MethodKind,
+  methodOf,
+  RAW_BYTES,
+  RAW_PARTS,
+} from "./method.ts";
+export { type Peer, type PeerCertificate, UNKNOWN_PEER } from "./peer.ts";
+export { GrpcServer, type GrpcServerCounts, type GrpcServerOptions } from "./server.ts";
+export { OK, type Status, StatusCode, StatusError } from "./status.ts";

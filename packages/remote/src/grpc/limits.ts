@@ -1,0 +1,26 @@
+/** What one server grants its peers. Every number is a bound on memory or time that a hostile peer can take. */
+
+/** Limits of a gRPC server. */
+export interface ServerLimits {
+  /** Largest message received, in bytes, after unpacking. */
+  readonly messageMaxBytes: number;
+  /** Calls at once over all connections; one more is answered RESOURCE_EXHAUSTED. */
+  readonly callsMax: number;
+  /** Bytes of unfinished and unread messages of one connection, and of all. */
+  readonly connectionHeldMaxBytes: number;
+  readonly serverHeldMaxBytes: number;
+  /** How long a message may be incomplete, or an answer unread, without a byte of progress. */
+  readonly stallMaxMs: number;
+  /** How long a peer may go on sending after it got its answer. */
+  readonly lingerMs: number;
+}
+
+/** Limits for a server of blobs. */
+export const DEFAULT_SERVER_LIMITS: ServerLimits = {
+  messageMaxBytes: 16 << 20,
+  callsMax: 10_000,
+  connectionHeldMaxBytes: 256 << 20,
+  serverHeldMaxBytes: 512 << 20,
+  stallMaxMs: 60_000,
+  lingerMs: 2000,
+};

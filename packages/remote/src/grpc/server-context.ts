@@ -1,0 +1,16 @@
+/** What the calls of one server share. */
+import type { Clock } from "@kahn/core";
+import type { CallContext, Interceptor } from "./call-context.ts";
+import type { ServerLimits } from "./limits.ts";
+
+/** The server as its calls see it. */
+export interface ServerContext {
+  readonly clock: Clock;
+  readonly limits: ServerLimits;
+  readonly interceptors: readonly Interceptor[];
+  readonly gzipFromBytes: number | undefined;
+  /** A handler, a codec or an observer threw something that is no status: a bug, to be logged. */
+  onFault(error: unknown, call: CallContext): void;
+  /** The call's stream is gone. */
+  closed(call: object): void;
+}

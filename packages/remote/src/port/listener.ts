@@ -1,0 +1,122 @@
+/**
+ * The listening socket: TCP or Unix, plain or TLS.
+ *
+ * Owns:      binding an address, and the file of a Unix socket.
+ * Invariant: a Unix socket that a live server listens on is never taken away; one that a dead server left is replaced.
+ */
+import { chmodSync, unlinkSync } from "node:fs";
+import type { AddressInfo, Server, Socket } from "node:net";
+import { connect, createServer } from "node:net";
+import type { TLSSocket } from "node:tls";
+import { createServer as createTlsServer } from "node:tls";
+import type { Problem, Result } from "@kahn/core";
+import { err, ok, problem } from "@kahn/core";
+import type { ListenAddress, PortLimits, PortTls } from "./port-options.ts";
+
+/** Why a port cannot be had. */
+export type ListenProblem = Problem<"port-unavailable" | "tls-material-invalid">;
+
+/** Hears of connections. */
+export interface ConnectionSink {
+  /** A connection, before anything was read from it. */
+  opened(socket: Socket): void;
+  /** A connection whose client must speak next: the socket itself, or the one inside TLS. */
+  ready(socket: Socket | TLSSocket): void;
+}
+
+// The defaults that `http.Server` would have set. Half-open is for HTTP/1.1 clients that send and then close their side.
+const SOCKET_OPTIONS = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 } as const;
+
+/** Makes the server, not yet listening. */
+export function createListener(
+  tls: PortTls | undefined,
+  limits: PortLimits,
+  sink: ConnectionSink,
+): Result<Server, ListenProblem> {
+  if (tls === undefined) {
+    const server = createServer(SOCKET_OPTIONS, (socket) => {
+      sink.opened(socket);
+      sink.ready(socket);
+    });
+    return ok(server);
+  }
+  try {
+    const server = createTlsServer({
+      ...SOCKET_OPTIONS,
+      cert: tls.certificate,
+      key: tls.key,
+      ...(tls.clientAuthorities === undefined ? {} : { ca: tls.clientAuthorities }),
+      requestCert: tls.clientCertificate !== "none",
+      rejectUnauthorized: tls.clientCertificate === "require",
+      ALPNProtocols: ["h2", "http/1.1"],
+      minVersion: "TLSv1.2",
+      handshakeTimeout: limits.silenceMaxMs,
+    });
+    server.on("connection", (socket: Socket) => sink.opened(socket));
+    server.on("secureConnection", (socket) => {
+      if (isTrusted(socket)) sink.ready(socket);
+      else socket.destroy();
+    });
+    server.on("tlsClientError", (_error, socket) => socket.destroy());
+    return ok(server);
+  } catch (error) {
+    const next = "Give a PEM certificate (with its chain), its PEM key, and PEM authorities.";
+    const message = `the TLS certificate or key cannot be used: ${(error as Error).message}`;
+    return err(problem("tls-material-invalid", message, { next }));
+  }
+}
+
+/** False for a client that gave a certificate which no authority of ours vouches for. */
+function isTrusted(socket: TLSSocket): boolean {
+  return socket.authorized || socket.getPeerCertificate().raw === undefined;
+}
+
+/** Binds the address. */
+export async function listen(server: Server, address: ListenAddress): Promise<Result<ListenAddress, ListenProblem>> {
+  let failure = await bind(server, address);
+  if (failure?.code === "EADDRINUSE" && address.kind === "unix" && (await isAbandoned(address.path))) {
+    unlinkSync(address.path);
+    failure = await bind(server, address);
+  }
+  if (failure !== undefined) return err(unavailable(address, failure));
+  if (address.kind === "unix") {
+    chmodSync(address.path, 0o600);
+    return ok(address);
+  }
+  return ok({ kind: "tcp", host: address.host, port: (server.address() as AddressInfo).port });
+}
+
+function bind(server: Server, address: ListenAddress): Promise<NodeJS.ErrnoException | undefined> {
+  return new Promise((resolve) => {
+    const failed = (error: NodeJS.ErrnoException) => {
+      server.off("listening", listening);
+      resolve(error);
+    };
+    const listening = () => {
+      server.off("error", failed);
+      resolve(undefined);
+    };
+    server.once("error", failed);
+    server.once("listening", listening);
+    if (address.kind === "unix") server.listen({ path: address.path });
+    else server.listen({ host: address.host, port: address.port });
+  });
+}
+
+/** True if nobody listens on this socket: the file of a server that is gone. */
+function isAbandoned(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect({ path });
+    probe.once("connect", () => {
+      probe.destroy();
+      resolve(false);
+    });
+    probe.once("error", (error: NodeJS.ErrnoException) => resolve(error.code === "ECONNREFUSED"));
+  });
+}
+
+function unavailable(address: ListenAddress, error: NodeJS.ErrnoException): ListenProblem {
+  const where = address.kind === "unix" ? address.path : `${address.host}:${address.port}`;
+  const next = error.code === "EADDRINUSE" ? "Stop what listens there, or choose another address." : "Choose another.";
+  return problem("port-unavailable", `${where} cannot be listened on: ${error.message}`, { next });
+}
