@@ -60,6 +60,8 @@ export function repositoryOf(texts: Readonly<Record<string, string>>): Repositor
 
 function kindOf(path: string): FileKind {
   if (/(^|\/)fixtures\//.test(path)) return "other";
+  // What a program wrote is judged by the program's own tests.
+  if (/^packages\/[^/]+\/src\/([^/]+\/)*generated\//.test(path)) return "other";
   if (path.endsWith(".md")) return "document";
   // An example is a project of its own, with rules of its own.
   if (path.startsWith("examples/")) return "other";

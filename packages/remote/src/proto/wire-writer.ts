@@ -1,0 +1,202 @@
+/**
+ * Writes protobuf wire format from the end of a buffer to its start, so that a length is known when it is written and
+ * nothing is measured twice or moved.
+ *
+ * Owns:   varints, tags, lengths and UTF-8. The generated encoders are the only callers; they write the last field first.
+ * Errors: a number that its type cannot hold is a bug of the caller and throws `InvariantError`.
+ */
+import { invariant } from "@kahn/core";
+
+/** A buffer that grows towards its start. `reset` keeps the memory. */
+export class WireWriter {
+  #buffer: Buffer;
+  /** Where the first byte written so far is. */
+  #at: number;
+
+  constructor(sizeBytes = 1024) {
+    this.#buffer = Buffer.allocUnsafeSlow(sizeBytes);
+    this.#at = sizeBytes;
+  }
+
+  /** How much is written; the lengths of two moments differ by what was written between them. */
+  get length(): number {
+    return this.#buffer.length - this.#at;
+  }
+
+  /** Forgets what was written, and a buffer that is larger than most messages need. */
+  reset(): void {
+    if (this.#buffer.length > KEPT_BYTES) this.#buffer = Buffer.allocUnsafeSlow(1024);
+    this.#at = this.#buffer.length;
+  }
+
+  /** What was written, as bytes of its own; the writer is reset. */
+  take(): Uint8Array {
+    // A large buffer is given away, a small one copied and kept.
+    const written = this.#buffer.subarray(this.#at);
+    const taken = this.#buffer.length > KEPT_BYTES ? written : Buffer.from(written);
+    this.reset();
+    return taken;
+  }
+
+  /** Ends a message field: what was written since the writer had `length` is its content. */
+  close(tag: number, length: number): void {
+    this.#varint(this.length - length);
+    this.#varint(tag);
+  }
+
+  /** A 32-bit number with a sign, or an enum. */
+  int32(tag: number, value: number): void {
+    invariant(value === (value | 0), `${value} is no 32-bit number (field ${tag >>> 3})`);
+    if (value >= 0) this.#varint(value);
+    else this.#negative(value);
+    this.#varint(tag);
+  }
+
+  uint32(tag: number, value: number): void {
+    invariant(value === value >>> 0, `${value} is no 32-bit number without a sign (field ${tag >>> 3})`);
+    this.#varint(value);
+    this.#varint(tag);
+  }
+
+  /** A whole number up to 2^53 either way. */
+  int64(tag: number, value: number): void {
+    invariant(Number.isSafeInteger(value), `${value} is no exact whole number (field ${tag >>> 3})`);
+    if (value >= 0) this.#varint(value);
+    else this.#negative(value);
+    this.#varint(tag);
+  }
+
+  uint64(tag: number, value: number): void {
+    invariant(Number.isSafeInteger(value) && value >= 0, `${value} is no size (field ${tag >>> 3})`);
+    this.#varint(value);
+    this.#varint(tag);
+  }
+
+  bool(tag: number, value: boolean): void {
+    this.#reserve(1);
+    this.#buffer[--this.#at] = value ? 1 : 0;
+    this.#varint(tag);
+  }
+
+  double(tag: number, value: number): void {
+    this.#reserve(8);
+    this.#buffer.writeDoubleLE(value, (this.#at -= 8));
+    this.#varint(tag);
+  }
+
+  float(tag: number, value: number): void {
+    this.#reserve(4);
+    this.#buffer.writeFloatLE(value, (this.#at -= 4));
+    this.#varint(tag);
+  }
+
+  /** A string, also when empty. Lone surrogates become U+FFFD. */
+  string(tag: number, text: string): void {
+    const size = this.#ascii(text) ?? this.#utf8(text);
+    this.#varint(size);
+    this.#varint(tag);
+  }
+
+  /** A bytes field, also when empty. */
+  bytes(tag: number, bytes: Uint8Array): void {
+    this.#reserve(bytes.length);
+    this.#at -= bytes.length;
+    this.#buffer.set(bytes, this.#at);
+    this.#varint(bytes.length);
+    this.#varint(tag);
+  }
+
+  /** A list of numbers in one field; `values` is not empty. */
+  packed(tag: number, values: readonly (number | boolean)[]): void {
+    const length = this.length;
+    for (let index = values.length - 1; index >= 0; index--) {
+      const value = Number(values[index]);
+      invariant(Number.isSafeInteger(value), `${value} is no exact whole number (field ${tag >>> 3})`);
+      if (value >= 0) this.#varint(value);
+      else this.#negative(value);
+    }
+    this.close(tag, length);
+  }
+
+  /** Writes short ASCII text; `undefined` when it is not that, and then nothing counts as written. */
+  #ascii(text: string): number | undefined {
+    const size = text.length;
+    if (size > ASCII_MAX) return undefined;
+    this.#reserve(size);
+    // Names and hashes are short and nearly always ASCII: a call into the native writer costs more than this loop.
+    const buffer = this.#buffer;
+    const start = this.#at - size;
+    for (let index = 0; index < size; index++) {
+      const unit = text.charCodeAt(index);
+      if (unit >= 0x80) return undefined;
+      buffer[start + index] = unit;
+    }
+    this.#at = start;
+    return size;
+  }
+
+  #utf8(text: string): number {
+    const size = Buffer.byteLength(text);
+    this.#reserve(size);
+    this.#at -= size;
+    this.#buffer.write(text, this.#at, size, "utf8");
+    return size;
+  }
+
+  #varint(value: number): void {
+    if (value < 0x80) {
+      this.#reserve(1);
+      this.#buffer[--this.#at] = value;
+      return;
+    }
+    const size = varintSize(value);
+    this.#reserve(size);
+    const buffer = this.#buffer;
+    let at = (this.#at -= size);
+    let rest = value;
+    // Not shifts: sizes go beyond 32 bits.
+    while (rest > 0x7fff_ffff) {
+      buffer[at++] = (rest % 0x80) | 0x80;
+      rest = Math.floor(rest / 0x80);
+    }
+    while (rest >= 0x80) {
+      buffer[at++] = (rest & 0x7f) | 0x80;
+      rest >>>= 7;
+    }
+    buffer[at] = rest;
+  }
+
+  /** Two's complement of 64 bits: always ten bytes. */
+  #negative(value: number): void {
+    this.#reserve(10);
+    let at = (this.#at -= 10);
+    let rest = BigInt.asUintN(64, BigInt(value));
+    for (let index = 0; index < 9; index++) {
+      this.#buffer[at++] = Number(rest & 0x7fn) | 0x80;
+      rest >>= 7n;
+    }
+    this.#buffer[at] = Number(rest);
+  }
+
+  #reserve(count: number): void {
+    if (count <= this.#at) return;
+    const { length } = this;
+    const grown = Buffer.allocUnsafeSlow(Math.max(length + count, this.#buffer.length * 2));
+    const at = grown.length - length;
+    this.#buffer.copy(grown, at, this.#at);
+    this.#buffer = grown;
+    this.#at = at;
+  }
+}
+
+/** Longer text is left to the native writer. */
+const ASCII_MAX = 128;
+
+/** A writer's buffer that is larger than this is not kept. */
+const KEPT_BYTES = 64 * 1024;
+
+function varintSize(value: number): number {
+  let size = 1;
+  for (let limit = 0x80; value >= limit; limit *= 0x80) size++;
+  return size;
+}
