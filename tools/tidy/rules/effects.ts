@@ -27,8 +27,12 @@ const notClock = (name: string): boolean => name !== "system" && name !== "kahn"
 const BANS: readonly Ban[] = [
   ...["Date.now", "new Date()", "performance.now"].map((name) => ({ name, instead: "Take a Clock.", in: notClock })),
   { name: "Math.random", instead: "Take a Random.", in: notClock },
-  // To let others run is not to read a clock; the virtual clock has no other way.
-  { name: "setImmediate", instead: "Take a Clock, and sleep.", in: (name) => notClock(name) && name !== "testing" },
+  // To let others run is not to read a clock: the virtual clock has no other way, and runs must do it under any clock.
+  {
+    name: "setImmediate",
+    instead: "Take a Clock, and sleep.",
+    in: (name) => notClock(name) && name !== "testing" && name !== "workflow",
+  },
   ...["setTimeout", "setInterval", "node:timers", "node:timers/promises"].map((name) => ({
     name,
     instead: "Take a Clock, and use its timers.",

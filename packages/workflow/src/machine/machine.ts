@@ -40,11 +40,11 @@ export type MachineEvent =
   /** A fact that somebody else has worked out, such as a checkpoint or the result of `once`. */
   | { readonly kind: "note"; readonly record: FlowRecord };
 
-/** What comes of an event. */
+/** What comes of an event; whoever asked for it owns the arrays. */
 export interface Step {
-  readonly records: readonly FlowRecord[];
-  readonly effects: readonly FlowEffect[];
-  readonly events: readonly FlowEvent[];
+  readonly records: FlowRecord[];
+  readonly effects: FlowEffect[];
+  readonly events: FlowEvent[];
 }
 
 /** Takes one event. `now` is wall time; `fraction`, from 0 to 1, is this step's share of chance. */

@@ -51,7 +51,8 @@ export function readOutput(returned: unknown, place: OutputPlace): Result<Output
     return err(nonsense(place, `returned ${typeOf(returned)}`));
   const writes: Draft = {};
   const rest: { goto?: string; end?: true; fallback?: string; cost?: number } = {};
-  for (const [member, value] of Object.entries(returned)) {
+  for (const member of Object.keys(returned)) {
+    const value: unknown = (returned as Members)[member];
     const wrong = value === undefined ? undefined : readMember(member, value, { place, writes, rest });
     if (wrong !== undefined) return err(wrong);
   }
@@ -102,7 +103,8 @@ function readMember(member: string, value: unknown, reading: Reading): Problem |
 }
 
 function readWrites(how: "set" | "add" | "replace", members: Members, { place, writes }: Reading): Problem | undefined {
-  for (const [key, given] of Object.entries(members)) {
+  for (const key of Object.keys(members)) {
+    const given = members[key];
     if (given === undefined) continue;
     const spec = Object.hasOwn(place.schema.keys, key) ? place.schema.keys[key] : undefined;
     if (spec === undefined) return unknownKey(place, key);

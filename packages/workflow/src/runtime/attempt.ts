@@ -46,7 +46,7 @@ export class Attempt implements NodeContext {
   #timedOut: NodeError | undefined;
   #isOver = false;
   #hasBegun = false;
-  #timers: Timer[] = [];
+  #timers: Timer[] | undefined;
   #idle: Timer | undefined;
   #idleMs: number | undefined;
   #once: Map<string, Promise<unknown>> | undefined;
@@ -90,6 +90,7 @@ export class Attempt implements NodeContext {
         typeof (returned as { then?: unknown }).then !== "function"
       ) {
         this.#finish({ kind: "succeeded", output: returned });
+        return;
       }
       this.#startTimers(node);
       (returned as PromiseLike<unknown>).then(
@@ -115,29 +116,39 @@ export class Attempt implements NodeContext {
     return this.#host.store;
   }
 
-  // Members are bound, so that a node may take its context apart.
-  readonly emit = (data: unknown): void => {
-    if (this.#isOver) return;
-    this.heartbeat();
-    this.#host.emit(this.#visit.id, data);
-  };
+  // Bound, so that a node may take its context apart; and only when asked for, since most nodes use none of them.
+  get emit(): (data: unknown) => void {
+    return (data) => {
+      if (this.#isOver) return;
+      this.#beat();
+      this.#host.emit(this.#visit.id, data);
+    };
+  }
 
-  readonly heartbeat = (): void => {
-    if (this.#idleMs === undefined || this.#isOver) return;
-    this.#idle?.cancel();
-    this.#idle = this.#host.clock.setTimer(this.#idleMs, () => this.#expire("idle", this.#idleMs!));
-  };
+  get heartbeat(): () => void {
+    return () => this.#beat();
+  }
 
-  readonly once = <T>(name: string, work: () => T | Promise<T>): Promise<T> => {
-    this.#once ??= new Map();
-    const running = this.#once.get(name) ?? this.#host.once(this.#visit, name, work);
-    this.#once.set(name, running);
-    return running as Promise<T>;
-  };
+  get once(): NodeContext["once"] {
+    return <T>(name: string, work: () => T | Promise<T>): Promise<T> => {
+      this.#once ??= new Map();
+      const running = this.#once.get(name) ?? this.#host.once(this.#visit, name, work);
+      this.#once.set(name, running);
+      return running as Promise<T>;
+    };
+  }
 
-  readonly putBlob = (bytes: Uint8Array | string): Blob => this.#host.putBlob(bytes);
-  readonly keepFile = (path: string): Blob => this.#host.keepFile(path);
-  readonly readBlob = (blob: Blob): Uint8Array => this.#host.readBlob(blob);
+  get putBlob(): NodeContext["putBlob"] {
+    return (bytes) => this.#host.putBlob(bytes);
+  }
+
+  get keepFile(): NodeContext["keepFile"] {
+    return (path) => this.#host.keepFile(path);
+  }
+
+  get readBlob(): NodeContext["readBlob"] {
+    return (blob) => this.#host.readBlob(blob);
+  }
 
   /** Tells the node to stop; its answer is awaited by whoever aborts. */
   abort(why: AbortWhy): void {
@@ -148,17 +159,28 @@ export class Attempt implements NodeContext {
     if (!this.#hasBegun) this.#finish({ kind: "failed", error: this.#aborted.error });
   }
 
+  #beat(): void {
+    if (this.#idleMs === undefined || this.#isOver) return;
+    this.#idle?.cancel();
+    this.#idle = this.#host.clock.setTimer(this.#idleMs, () => this.#expire("idle", this.#idleMs!));
+  }
+
+  #keep(timer: Timer): void {
+    this.#timers ??= [];
+    this.#timers.push(timer);
+  }
+
   #startTimers(node: AnyNode): void {
     const timeout = "timeout" in node ? node.timeout : undefined;
     if (timeout === undefined || this.#isOver) return;
     const { run, idle } = typeof timeout === "object" ? timeout : { run: timeout, idle: undefined };
     if (run !== undefined) {
       const runMs = parseDurationMs(run)!;
-      this.#timers.push(this.#host.clock.setTimer(runMs, () => this.#expire("run", runMs)));
+      this.#keep(this.#host.clock.setTimer(runMs, () => this.#expire("run", runMs)));
     }
     if (idle === undefined) return;
     this.#idleMs = parseDurationMs(idle)!;
-    this.heartbeat();
+    this.#beat();
   }
 
   /** Time is up: the node is told, and given the grace to stop before the attempt counts as failed. */
@@ -168,7 +190,7 @@ export class Attempt implements NodeContext {
     this.#timedOut = { class: "Timeout", code: "flow-node-timeout", message: `${this.#visit.id} ${what}` };
     this.#aborted = new NodeFailure(this.#timedOut);
     this.#controller?.abort(this.#aborted);
-    this.#timers.push(
+    this.#keep(
       this.#host.clock.setTimer(this.#host.graceMs, () => this.#finish({ kind: "failed", error: this.#timedOut! })),
     );
   }
@@ -176,7 +198,7 @@ export class Attempt implements NodeContext {
   #finish(end: AttemptEnd): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    for (const timer of this.#timers) timer.cancel();
+    if (this.#timers !== undefined) for (const timer of this.#timers) timer.cancel();
     this.#idle?.cancel();
     this.#end(this.#timedOut === undefined ? end : { kind: "failed", error: this.#timedOut });
   }

@@ -12,13 +12,13 @@ import { nodeErrorOf } from "../definition/failure.ts";
 import type { Desk, FlowEffect } from "../machine/desk.ts";
 import type { FlowEvent } from "../machine/events.ts";
 import type { MachineEvent } from "../machine/machine.ts";
-import { transition } from "../machine/machine.ts";
+import { type Step, transition } from "../machine/machine.ts";
 import type { DecisionRecord, FlowRecord } from "../machine/records.ts";
 import type { Visit } from "../machine/run-state.ts";
 import type { Admitted } from "./admission.ts";
 import type { AttemptEnd, AttemptHost, OnceValue } from "./attempt.ts";
 import { Attempt } from "./attempt.ts";
-import { breathe } from "./breath.ts";
+import { Breath } from "./breath.ts";
 import type { EventReader, StreamEvent } from "./event-stream.ts";
 import type { FlowServices } from "./services.ts";
 import { workOf } from "./work.ts";
@@ -43,8 +43,6 @@ interface Posted {
 
 /** Events taken into one append at most. */
 const BATCH_MAX = 2048;
-/** After so many appends others get their turn, though every step was ready at once. */
-const BREATH_EVERY = 128;
 /** Longer timers are set in parts: what Node takes at most. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
@@ -62,7 +60,7 @@ export class RunDriver {
   #queue: Posted[] = [];
   #isPumping = false;
   #isOver = false;
-  #batches = 0;
+  readonly #breath: Breath;
   readonly #attempts = new Map<string, Attempt>();
   readonly #admitted = new Map<string, Admitted>();
   readonly #timers = new Map<string, Timer>();
@@ -77,6 +75,7 @@ export class RunDriver {
     this.desk = desk;
     this.#journal = journal;
     this.#services = services;
+    this.#breath = new Breath(services.clock);
     this.#host = {
       run: desk.state.run,
       clock: services.clock,
@@ -143,7 +142,7 @@ export class RunDriver {
     try {
       while (this.#queue.length > 0 && !this.#isOver) {
         await this.#batch();
-        if (++this.#batches % BREATH_EVERY === 0) await breathe();
+        await this.#breath.take();
       }
     } catch (thrown) {
       // A bug of ours must not leave a run without an end.
@@ -159,33 +158,39 @@ export class RunDriver {
   }
 
   async #batch(): Promise<void> {
-    const { clock } = this.#services;
     const taken = this.#queue.length > BATCH_MAX ? this.#queue.splice(0, BATCH_MAX) : this.#queue;
     if (taken === this.#queue) this.#queue = [];
-    const records: FlowRecord[] = [];
-    const events: FlowEvent[] = [];
-    const effects: FlowEffect[] = [];
-    const answers: (Ack | undefined)[] = [];
-    const now = { ms: clock.nowMs(), fraction: 0 };
-    for (const { event } of taken) {
-      if (event.kind === "failed") now.fraction = this.#services.fraction();
-      const step = transition(this.desk, event, now);
-      let answer: Ack | undefined;
-      for (const record of step.records) records.push(record);
-      for (const each of step.events) events.push(each);
-      for (const effect of step.effects) {
-        if (effect.kind === "answer") answer = effect;
-        else effects.push(effect);
-      }
-      answers.push(answer);
-    }
+    const answers: (() => void)[] = [];
+    const { records, events, effects } = this.#decide(taken, answers);
     if (records.length > 0 && !(await this.#write(records))) {
       for (const { done } of taken) done?.(undefined);
       return;
     }
-    await this.#deliver(events);
-    for (const [index, { done }] of taken.entries()) done?.(answers[index]);
+    this.delivered = this.desk.state.events;
+    if (events.length > 0) await this.#deliver(events);
+    for (const answer of answers) answer();
     for (const effect of effects) this.#perform(effect);
+  }
+
+  /** What comes of some events, together; `answers` gets what their senders are told then. */
+  #decide(taken: readonly Posted[], answers: (() => void)[]): Step {
+    const now = { ms: this.#services.clock.nowMs(), fraction: 0 };
+    let all: Step | undefined;
+    for (const { event, done } of taken) {
+      if (event.kind === "failed") now.fraction = this.#services.fraction();
+      const { records, effects, events } = transition(this.desk, event, now);
+      if (done !== undefined) {
+        const answer = effects.find((effect) => effect.kind === "answer");
+        answers.push(() => done(answer));
+      }
+      // The arrays of a step are its own: those of the first one take the others.
+      if (all !== undefined) {
+        for (const each of records) all.records.push(each);
+        for (const each of events) all.events.push(each);
+        for (const each of effects) all.effects.push(each);
+      } else all = { records, effects, events };
+    }
+    return all!;
   }
 
   /** Appends records; false when the run is over because of it. */
@@ -219,8 +224,6 @@ export class RunDriver {
 
   /** Tells readers and hooks; waits for readers that block. */
   async #deliver(events: readonly FlowEvent[]): Promise<void> {
-    this.delivered = this.desk.state.events;
-    if (events.length === 0) return;
     for (const event of events) {
       for (const reader of this.readers) {
         reader.push(event);
