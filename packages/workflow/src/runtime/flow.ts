@@ -5,8 +5,8 @@
  * Invariant: a run is executed by one process at a time: its lock is held from before the journal is opened until
  *            everything has stopped, and each append says which record it follows.
  */
-import type { Journal, JournalStore, Problem, Result, TornTail } from "@kahn/core";
-import { digestHash, digestOf, newRunId, ok, ProblemError, problem, warning } from "@kahn/core";
+import type { Journal, JournalStore, Problem, Result } from "@kahn/core";
+import { digestHash, digestOf, newRunId, ok, ProblemError, problem } from "@kahn/core";
 import type { FlowGraph } from "../definition/nodes.ts";
 import { Desk } from "../machine/desk.ts";
 import { foldStart } from "../machine/fold.ts";
@@ -22,10 +22,10 @@ import type { FlowRun, RunResult } from "./flow-run.ts";
 import { RunHandle, resultOf } from "./flow-run.ts";
 import { type ForkOptions, forkRecords } from "./fork.ts";
 import type { LookOptions } from "./history.ts";
-import { foldRecords, peekRun, unknownRun } from "./loading.ts";
+import { loadState, peekRun, repaired, unknownRun } from "./loading.ts";
 import { memoryJournals } from "./memory-journals.ts";
 import { type FlowOptions, type FlowServices, servicesOf } from "./services.ts";
-import { restoreSnapshot, snapshotOf } from "./snapshots.ts";
+import { snapshotOf } from "./snapshots.ts";
 import { asResult } from "./storage-result.ts";
 import type { ResumeMode, Versions } from "./versions.ts";
 import { pinnedVersion, resumeRecord } from "./versions.ts";
@@ -376,23 +376,8 @@ export function createFlow(options: FlowOptions): Flow {
   return new Flow(options);
 }
 
-function loadState(id: string, journal: Journal, codec: ValueCodec): Result<RunState, Problem> {
-  const snapshot = journal.readSnapshot();
-  const restored = snapshot === undefined ? undefined : restoreSnapshot(snapshot.state, codec);
-  if (restored === undefined || snapshot === undefined) return foldRecords(id, journal.read(), { codec });
-  return foldRecords(id, journal.read(snapshot.seq + 1), { codec, onto: restored });
-}
-
 function keyedId(graph: FlowGraph, key: string): string {
   return `k-${digestHash(digestOf(`${graph.id}\n${key}`)).slice(0, 40)}`;
-}
-
-function repaired(run: string, { droppedBytes, lastSeq }: TornTail): Problem {
-  return warning(
-    "flow-journal-repaired",
-    `the journal of the run "${run}" ended within a record; ${droppedBytes} bytes of it were cut off`,
-    { next: `Nothing to do: the run goes on after record ${lastSeq}, and repeats at most what was in flight.` },
-  );
 }
 
 function graphNeeded(run: string): Problem {

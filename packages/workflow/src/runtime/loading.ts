@@ -1,12 +1,14 @@
 /** Runs from their journals: state, and the events that led to it. Needs no graph. */
-import type { JournalProblem, JournalRecord, JournalStore, Problem, Result } from "@kahn/core";
-import { err, ok, ProblemError, problem } from "@kahn/core";
+import type { Journal, JournalProblem, JournalRecord, JournalStore, Problem, Result, TornTail } from "@kahn/core";
+import { err, ok, problem, warning } from "@kahn/core";
 import type { EventSink } from "../machine/events.ts";
 import { fold, foldStart } from "../machine/fold.ts";
 import type { FlowRecord } from "../machine/records.ts";
 import { RECORD_FORMAT } from "../machine/records.ts";
 import type { RunState } from "../machine/run-state.ts";
 import type { ValueCodec } from "../machine/values.ts";
+import { restoreSnapshot } from "./snapshots.ts";
+import { asResult } from "./storage-result.ts";
 
 /** What folding records needs. */
 export interface LoadOptions {
@@ -28,8 +30,9 @@ export function foldRecords(
 ): Result<RunState, Problem> {
   const { codec, sink, throughSeq = Number.POSITIVE_INFINITY, each } = options;
   const context = { decode: (json: Parameters<ValueCodec["decode"]>[0]) => codec.decode(json), sink };
-  let state = options.onto;
-  try {
+  // Throws for a value that is gone, or a segment that is damaged.
+  return asResult(() => {
+    let state = options.onto;
     for (const { seq, body } of records) {
       if (seq > throughSeq) break;
       const record = body as unknown as FlowRecord;
@@ -39,12 +42,16 @@ export function foldRecords(
       else state = foldStart(record, context);
       each?.(state, record, seq);
     }
-  } catch (error) {
-    // A value that is gone, a segment that is damaged: said by whoever found it.
-    if (error instanceof ProblemError && error.problems[0] !== undefined) return err(error.problems[0]);
-    throw error;
-  }
-  return state === undefined ? err(notARun(run)) : ok(state);
+    return state === undefined ? err(notARun(run)) : ok(state);
+  });
+}
+
+/** The state of an open journal: from its snapshot on, if there is one that can be used. */
+export function loadState(id: string, journal: Journal, codec: ValueCodec): Result<RunState, Problem> {
+  const snapshot = journal.readSnapshot();
+  const restored = snapshot === undefined ? undefined : restoreSnapshot(snapshot.state, codec);
+  if (restored === undefined || snapshot === undefined) return foldRecords(id, journal.read(), { codec });
+  return foldRecords(id, journal.read(snapshot.seq + 1), { codec, onto: restored });
 }
 
 /** Folds a run of a store without opening it. */
@@ -75,5 +82,14 @@ function formatNewer(run: string, format: number): Problem {
     {
       next: "Use the version of Kahn that began it, or a later one.",
     },
+  );
+}
+
+/** Said when opening a journal cut the end of it. */
+export function repaired(run: string, { droppedBytes, lastSeq }: TornTail): Problem {
+  return warning(
+    "flow-journal-repaired",
+    `the journal of the run "${run}" ended within a record; ${droppedBytes} bytes of it were cut off`,
+    { next: `Nothing to do: the run goes on after record ${lastSeq}, and repeats at most what was in flight.` },
   );
 }
