@@ -90,10 +90,15 @@ function armOf(depth: number) {
 function fieldArbitrary(field: protobuf.Field, depth: number): fc.Arbitrary<unknown> {
   const value = valueArbitrary(field, depth);
   const maxLength = depth > 2 ? 1 : 3;
-  if (field.map) return fc.array(fc.tuple(text, value), { maxLength }).map((pairs) => new Map(pairs));
+  if (field.map) return fc.array(fc.tuple(text, value), { maxLength }).map(mapOf);
   if (field.repeated) return fc.array(value, { maxLength });
   if (isOptional(field)) return fc.option(value, { nil: undefined });
   return value;
+}
+
+/** In the order in which the oracle, which keeps maps as objects, has the keys. */
+function mapOf(pairs: readonly (readonly [string, unknown])[]): ReadonlyMap<string, unknown> {
+  return new Map(Object.entries(Object.fromEntries(pairs.filter(([key]) => key !== "__proto__"))));
 }
 
 function valueArbitrary(field: protobuf.Field, depth: number): fc.Arbitrary<unknown> {
