@@ -165,7 +165,7 @@ function commandFailure(
     path,
     message: `${path}: \`${shown.length > 200 ? `${shown.slice(0, 200)}…` : shown}\` ${how}`,
     facts: [["in", cwd ?? "."], ["exit code", String(exitCode)], ...(said === "" ? [] : [["stderr", said] as const])],
-    next: "Mend what it complains of and fork the run, or give the node a `retry` or an error edge.",
+    next: "Mend what it complains of and resume the run, or give the node a `retry` or an error edge.",
   });
 }
 
