@@ -1,6 +1,7 @@
 """A terminal for a test: runs a command in a pseudo terminal of its own and does what its input says.
 
-Input:  "int" types Ctrl-C; "close" closes the terminal, as a closed window does.
+Input:  lines: "int" types Ctrl-C; "close" closes the terminal, as a closed window does; "type TEXT" types a line;
+        "keys TEXT" types without the return key.
 Output: what the command prints, while the terminal is open.
 Exit:   that of the command; 128 and the signal's number when a signal ended it.
 """
@@ -18,11 +19,16 @@ while terminal in sources:
     ready = select.select(sources, [], [])[0]
     if 0 in ready:
         text = os.read(0, 1000)
-        if b"int" in text:
-            os.write(terminal, b"\x03")
-        if text == b"" or b"close" in text:
+        for line in text.splitlines():
+            if line == b"int":
+                os.write(terminal, b"\x03")
+            if line.startswith(b"type "):
+                os.write(terminal, line[5:] + b"\r")
+            if line.startswith(b"keys "):
+                os.write(terminal, line[5:])
+        if text == b"" or b"close\n" in text:
             sources.remove(0)
-        if b"close" in text:
+        if b"close\n" in text:
             sources.remove(terminal)
             os.close(terminal)
             continue

@@ -14,11 +14,20 @@ import {
   writeFlowEvent,
   writeFlowFinished,
 } from "@kahn/report";
-import { eventsOf, type FlowEvent, type FlowGraph, type FlowRun, type RunResult } from "@kahn/workflow";
+import {
+  eventsOf,
+  type FlowEvent,
+  type FlowGraph,
+  type FlowRun,
+  type RunResult,
+  type StreamEvent,
+} from "@kahn/workflow";
 import type { ParsedArguments } from "../cli/arguments.ts";
 import { EXIT, refuse } from "../cli/command.ts";
 import type { Host } from "../cli/host.ts";
+import type { FlowFolderOptions } from "../session/flow-folder.ts";
 import type { FlowSession } from "../session/flow-session.ts";
+import { DataTap } from "./flow-data.ts";
 import { BarrierDialog } from "./flow-dialog.ts";
 import { parseCount } from "./flow-options.ts";
 
@@ -28,6 +37,7 @@ export interface FollowOptions {
   readonly wait: boolean;
   readonly durability: Durability;
   readonly maxSteps: number | undefined;
+  readonly data: DataTap;
 }
 
 /** What is followed. */
@@ -44,7 +54,13 @@ export function followOptions(given: ParsedArguments): Result<FollowOptions, Pro
   const maxSteps = parseCount(given, "max-steps");
   if (!maxSteps.ok) return err(maxSteps.problem);
   const durability = given.value("durability") === "disk" ? "disk" : "process";
-  return ok({ json: given.has("json"), wait: given.has("wait"), durability, maxSteps: maxSteps.value });
+  return ok({
+    json: given.has("json"),
+    wait: given.has("wait"),
+    durability,
+    maxSteps: maxSteps.value,
+    data: new DataTap(),
+  });
 }
 
 /** Refuses to run anything, in the form that was asked for. */
@@ -82,11 +98,12 @@ export function runProblems(error: ProblemError, session: FlowSession, run = "RU
   });
 }
 
-/** Prints what the engine warns of. */
-export function warnTo(host: Host): (message: string, problem?: Problem) => void {
+/** What the engine is opened with: how durable, and whom it tells what. */
+export function engineOptions(host: Host, { durability, data }: FollowOptions): FlowFolderOptions {
   const paint = painter(host.stderr.colour);
-  return (message, found) =>
+  const warn = (message: string, found?: Problem) =>
     host.stderr.write(found === undefined ? `${paint("warning:", "yellow")} ${message}\n` : problemText(found, paint));
+  return { durability, warn, onData: data.take };
 }
 
 /** Follows a run to its end or until it is left, and ends the process: code of the graph may keep it from ending. */
@@ -148,16 +165,21 @@ class Follower {
     // Shown as they come, so the buffer stays empty; and a run is never kept waiting for a terminal.
     const stream = this.#run.events({
       from: (past.at(-1)?.seq ?? 0) + 1,
-      data: true,
       onFull: "drop-data",
       buffer: 4096,
     });
     for (const open of past.length === 0 ? [] : this.#run.peek().barriers) this.#dialog?.opened(open);
+    this.#followed.options.data.open((event) => this.#show(event), past.at(-1)?.seq ?? 0);
     for await (const event of stream) {
-      if (this.#reporter === undefined) writeFlowEvent(this.#host.stdout, event);
-      else this.#reporter.event(event);
+      this.#show(event);
+      this.#followed.options.data.told(event.seq);
       if (event.type !== "node.data") this.#dialog?.event(event);
     }
+  }
+
+  #show(event: StreamEvent): void {
+    if (this.#reporter === undefined) writeFlowEvent(this.#host.stdout, event);
+    else this.#reporter.event(event);
   }
 
   async #end(): Promise<RunResult> {

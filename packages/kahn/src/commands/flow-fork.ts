@@ -4,7 +4,7 @@ import { painter } from "@kahn/report";
 import { type FlowRun, type ForkOptions, history } from "@kahn/workflow";
 import type { ParsedArguments } from "../cli/arguments.ts";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
-import { followOptions, followRun, pastOf, refuseRun, runProblems, warnTo } from "./flow-follow.ts";
+import { engineOptions, followOptions, followRun, pastOf, refuseRun, runProblems } from "./flow-follow.ts";
 import { DIR_OPTION, FILE_OPTION, FOLLOW_OPTIONS, JSON_OPTION, parseJson, sessionFor } from "./flow-options.ts";
 import { readStep } from "./flow-show.ts";
 
@@ -38,7 +38,7 @@ kahn flow resume, or at once with --run.`,
     const opened = await sessionFor(host, given, { command: `fork ${given.positionals[0]}` });
     if (!opened.ok) return refuseRun(host, given, opened.problem);
     const session = opened.value;
-    session.open({ durability: follow.value.durability, warn: warnTo(host) });
+    session.open(engineOptions(host, follow.value));
     const run = session.find(given.positionals[0]!);
     if (!run.ok) return refuseRun(host, given, [run.problem]);
     const entries = history(run.value, session.look());

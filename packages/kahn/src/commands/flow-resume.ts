@@ -6,7 +6,7 @@ import type { Command } from "../cli/command.ts";
 import type { Host } from "../cli/host.ts";
 import { parseGraphPlace } from "../session/flow-module.ts";
 import { graphLabels } from "../session/flow-place.ts";
-import { followOptions, followRun, refuseRun, runProblems, warnTo } from "./flow-follow.ts";
+import { engineOptions, followOptions, followRun, refuseRun, runProblems } from "./flow-follow.ts";
 import { DIR_OPTION, FILE_OPTION, FOLLOW_OPTIONS, JSON_OPTION, sessionFor } from "./flow-options.ts";
 
 const MODES = ["strict", "compatible", "migrate", "force"] as const;
@@ -62,7 +62,7 @@ async function prepare(host: Host, given: ParsedArguments) {
   const opened = await sessionFor(host, given, { command: `resume ${text}` });
   if (!opened.ok) return opened;
   const session = opened.value;
-  session.open({ durability: options.value.durability, warn: warnTo(host) });
+  session.open(engineOptions(host, options.value));
   const run = session.find(text);
   if (!run.ok) return err([run.problem]);
   const summary = session.summary(run.value);

@@ -9,7 +9,7 @@ import type { Host } from "../cli/host.ts";
 import { type GraphPlace, parseGraphPlace } from "../session/flow-module.ts";
 import { graphLabels, makeFlowDirectory } from "../session/flow-place.ts";
 import type { FlowSession } from "../session/flow-session.ts";
-import { followOptions, followRun, pastOf, refuseRun, runProblems, warnTo } from "./flow-follow.ts";
+import { engineOptions, followOptions, followRun, pastOf, refuseRun, runProblems } from "./flow-follow.ts";
 import { DIR_OPTION, FOLLOW_OPTIONS, JSON_OPTION, parseCount, parseJsonObject, sessionFor } from "./flow-options.ts";
 
 /** The command. */
@@ -66,7 +66,7 @@ async function prepare(host: Host, given: ParsedArguments) {
   const graph = await session.value.load(place);
   if (!graph.ok) return graph;
   if (!options.value.json) warnOfGraph(host, graph.value);
-  session.value.open({ durability: options.value.durability, warn: warnTo(host) });
+  session.value.open(engineOptions(host, options.value));
   const steps = parseCount(given, "max-steps");
   if (!steps.ok) return err([steps.problem]);
   const start = { input: input.value, options: startOptions(given, session.value, { place, maxSteps: steps.value }) };

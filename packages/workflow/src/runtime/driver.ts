@@ -234,7 +234,7 @@ export class RunDriver {
     }
   }
 
-  #call(hook: (event: FlowEvent) => void, event: FlowEvent): void {
+  #call<E extends StreamEvent>(hook: (event: E) => void, event: E): void {
     try {
       hook(event);
     } catch (thrown) {
@@ -371,9 +371,9 @@ export class RunDriver {
 
   /** Data from a node, to whoever wants it, without waiting for anybody. */
   #emitData(path: string, data: unknown): void {
-    if (this.readers.size === 0) return;
-    const event: StreamEvent = { type: "node.data", run: this.desk.state.run, seq: this.delivered, path, data };
+    const event = { type: "node.data", run: this.desk.state.run, seq: this.delivered, path, data } as const;
     for (const reader of this.readers) reader.push(event);
+    if (this.#services.onData !== undefined) this.#call(this.#services.onData, event);
   }
 
   /** The result of an earlier attempt; else does it, and resolves once the result is in the journal. */

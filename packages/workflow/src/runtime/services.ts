@@ -14,7 +14,7 @@ import { digestOf, digestSizeBytes, ProblemError, parseDurationMs, problem, rand
 import type { AnyNode, Duration, LongTermStore } from "../definition/nodes.ts";
 import type { Blob } from "../definition/state.ts";
 import type { Desk } from "../machine/desk.ts";
-import type { FlowEvent } from "../machine/events.ts";
+import type { FlowDataEvent, FlowEvent } from "../machine/events.ts";
 import type { FlowRecord } from "../machine/records.ts";
 import type { FlowValues } from "../machine/values.ts";
 import { memoryValues } from "../machine/values.ts";
@@ -65,6 +65,8 @@ export interface FlowOptions extends WorkPorts {
   readonly snapshots?: SnapshotPolicy;
   /** Told every event after it is journalled; what they throw is told to `warn` and changes nothing. */
   readonly hooks?: readonly ((event: FlowEvent) => void)[];
+  /** Told what nodes emit, at once: also what comes before anybody could read the run's events. */
+  readonly onData?: (event: FlowDataEvent) => void;
   /** `problem` where it has a code: a journal that was repaired when it was opened. */
   readonly warn?: (message: string, problem?: Problem) => void;
 }
@@ -80,6 +82,7 @@ export interface FlowServices extends WorkPorts {
   readonly store: LongTermStore;
   readonly admission: Admission;
   readonly hooks: readonly ((event: FlowEvent) => void)[];
+  readonly onData?: (event: FlowDataEvent) => void;
   /** Told after each append: may write a snapshot. */
   readonly snapshots: ((journal: Journal, desk: Desk, records: readonly FlowRecord[]) => void) | undefined;
   /** A number from 0 to 1. */
