@@ -22,7 +22,8 @@ export interface ReaderFlow {
 
 type Ending =
   | { readonly kind: "open" }
-  | { readonly kind: "ended" }
+  /** With the error to throw once everything was read. */
+  | { readonly kind: "ended"; readonly error: StatusError | undefined }
   | { readonly kind: "failed"; readonly error: StatusError };
 
 /** Received messages, in order. For one reader. */
@@ -77,10 +78,10 @@ export class MessageReader<T> implements AsyncIterable<T> {
     return decoded(this.#codec, bytes);
   }
 
-  /** Waits until `poll` has something: true; or the peer has sent its last: false. @throws what `poll` throws. */
+  /** Waits until `poll` has something: true; or the peer has sent its last: false. @throws what ended the stream. */
   async ready(): Promise<boolean> {
     while (this.waiting === 0 || this.#ending.kind === "failed") {
-      if (this.#ending.kind === "failed") throw this.#ending.error;
+      if (this.#ending.kind !== "open" && this.#ending.error !== undefined) throw this.#ending.error;
       if (this.#ending.kind === "ended") return false;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
@@ -107,9 +108,9 @@ export class MessageReader<T> implements AsyncIterable<T> {
     this.#notify();
   }
 
-  /** For the stream: no more will arrive. */
-  end(): void {
-    if (this.#ending.kind === "open") this.#ending = { kind: "ended" };
+  /** For the stream: no more will arrive; the reader gets the error, if any, after what waits. */
+  end(error?: StatusError): void {
+    if (this.#ending.kind === "open") this.#ending = { kind: "ended", error };
     this.#notify();
   }
 
