@@ -108,6 +108,8 @@ test("a takeover that dies at any call, or loses power, leaves the journal as it
       expect([at, end, again.lastSeq >= acknowledged.length]).toEqual([at, end, true]);
       value(await again.append([{ last: 1 }], PROCESS));
       expect(kept(left).slice(0, acknowledged.length)).toEqual(acknowledged);
+      const last = value(storeOn(left, 4000).open("run", { fence: true }));
+      expect([...last.read()].at(-1)?.body).toEqual({ last: 1 });
       if (!dying.crashed && end === "power") return;
     }
   }

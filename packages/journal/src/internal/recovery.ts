@@ -57,8 +57,9 @@ export function recover(
     const canBeBlank = header.kind === "torn" && index === numbers.length - 1;
     if (canBeBlank && isTornEnd(readRest(fs, path, 0), 0)) blankPaths.push(path);
     else if (header.kind !== "whole") return err(corrupt(path, 0, "its header is not that of a journal"));
-    else if (header.firstSeq <= (segments.at(-1)?.firstSeq ?? 0))
-      return err(corrupt(path, 12, "its first sequence number is not after that of the segment before it"));
+    // Equal, if the one before it was sealed before anything was written to it.
+    else if (header.firstSeq < (segments.at(-1)?.firstSeq ?? 1))
+      return err(corrupt(path, 12, "its first sequence number is before that of the segment before it"));
     else segments.push({ number, path, firstSeq: header.firstSeq });
   }
   if (segments.length === 0) return ok(unborn(fs, at.folder));

@@ -52,6 +52,8 @@ function foldResume(state: RunState, record: Extract<FlowRecord, { k: "resume" }
   if (state.status !== "running") state.cancelling = undefined;
   state.status = "running";
   state.error = undefined;
+  state.epoch++;
+  state.owner = record.owner;
   state.version = record.version;
   state.hash = record.hash;
   if (record.maxSteps !== undefined) state.maxSteps = record.maxSteps;

@@ -24,6 +24,8 @@ export function foldStart(record: StartRecord, context: FoldContext): RunState {
     hash: record.hash,
     structure: record.structure,
     startedMs: record.atMs,
+    epoch: 1,
+    owner: record.owner,
     trace: record.trace,
     key: record.key,
     parent: record.parent,

@@ -44,6 +44,8 @@ export interface StartRecord {
   readonly key?: string;
   /** What whoever started it wants to find again. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** Who executes the run, as its lock names it. */
+  readonly owner?: string;
   /** Of a fork: where it came from. */
   readonly parent?: { readonly run: string; readonly seq: number };
   /** Of a fork that goes on elsewhere: the folded state of its parent. */
@@ -197,4 +199,6 @@ export type FlowRecord =
       readonly keys?: Readonly<Record<string, Readonly<Record<string, string>>>>;
       readonly retry?: 1;
       readonly labels?: Readonly<Record<string, string>>;
+      /** Who executes the run from here on: with each resumption begins an epoch. */
+      readonly owner?: string;
     };

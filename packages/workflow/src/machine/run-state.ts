@@ -109,6 +109,10 @@ export interface RunState {
   hash: Digest;
   structure: GraphStructure;
   readonly startedMs: number;
+  /** Counts owners from 1: the start, and each resumption. */
+  epoch: number;
+  /** Who executed it last, if that was told. */
+  owner: string | undefined;
   readonly trace: string;
   readonly key: string | undefined;
   readonly parent: { readonly run: string; readonly seq: number } | undefined;

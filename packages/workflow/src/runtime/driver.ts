@@ -6,7 +6,7 @@
  *            journal writes go into the next append together. If the journal refuses, nothing more is started, what
  *            runs is aborted, and the run is suspended with the refusal: it can be resumed from what was written.
  */
-import type { Durability, Journal, Json, Problem, Timer } from "@kahn/core";
+import type { Durability, Journal, Json, Problem } from "@kahn/core";
 import { ProblemError, problem } from "@kahn/core";
 import { nodeErrorOf } from "../definition/failure.ts";
 import type { Desk, FlowEffect } from "../machine/desk.ts";
@@ -20,6 +20,9 @@ import type { AttemptEnd, AttemptHost, OnceValue } from "./attempt.ts";
 import { Attempt } from "./attempt.ts";
 import { Breath } from "./breath.ts";
 import type { EventReader, StreamEvent } from "./event-stream.ts";
+import { RunClock } from "./run-clock.ts";
+import { type RunLock, takenOver } from "./run-lock.ts";
+import { RunTimers } from "./run-timers.ts";
 import type { FlowServices } from "./services.ts";
 import { workOf } from "./work.ts";
 
@@ -36,6 +39,15 @@ export type Stopped =
   | { readonly how: "completed" | "failed" | "cancelled" | "left" }
   | { readonly how: "broken"; readonly problem: Problem };
 
+/** What a driver works with. */
+export interface DriverParts {
+  readonly desk: Desk;
+  /** Open, with everything that the desk's state was folded from. */
+  readonly journal: Journal;
+  readonly services: FlowServices;
+  readonly lock?: RunLock | undefined;
+}
+
 interface Posted {
   readonly event: MachineEvent;
   readonly done: ((ack: Ack | undefined) => void) | undefined;
@@ -43,8 +55,6 @@ interface Posted {
 
 /** Events taken into one append at most. */
 const BATCH_MAX = 2048;
-/** Longer timers are set in parts: what Node takes at most. */
-const TIMER_MAX_MS = 2 ** 31 - 1;
 
 /** See the head of the file. */
 export class RunDriver {
@@ -63,16 +73,21 @@ export class RunDriver {
   readonly #breath: Breath;
   readonly #attempts = new Map<string, Attempt>();
   readonly #admitted = new Map<string, Admitted>();
-  readonly #timers = new Map<string, Timer>();
+  readonly #timers: RunTimers;
   #resolveStopped: (stopped: Stopped) => void = () => {};
   #idleWaiters: (() => void)[] = [];
-  readonly #graces = new Set<Timer>();
+  readonly #clock: RunClock;
+  readonly #lock: RunLock | undefined;
   readonly #shouldDeliver: () => boolean;
   readonly #host: AttemptHost;
 
-  /** @param journal open, with everything that the desk's state was folded from. */
-  constructor({ desk, journal, services }: { desk: Desk; journal: Journal; services: FlowServices }) {
+  /** See `DriverParts`. */
+  constructor({ desk, journal, services, lock }: DriverParts) {
     this.desk = desk;
+    this.#clock = new RunClock(services.clock, desk.state.lastMs);
+    this.#timers = new RunTimers(this.#clock);
+    this.#lock = lock;
+    lock?.onLost?.((lost) => void this.#break(lost));
     this.#journal = journal;
     this.#services = services;
     this.#breath = new Breath(services.clock);
@@ -166,15 +181,19 @@ export class RunDriver {
       for (const { done } of taken) done?.(undefined);
       return;
     }
+    const before = this.delivered;
     this.delivered = this.desk.state.events;
-    if (events.length > 0) await this.#deliver(events);
+    // Nobody wanted events when they were to be made, and somebody came while the journal wrote.
+    const isLate = events.length === 0 && this.readers.size > 0 && this.delivered > before;
+    if (isLate) await this.#deliver(this.#services.retell(this.desk, before + 1));
+    else if (events.length > 0) await this.#deliver(events);
     for (const answer of answers) answer();
     for (const effect of effects) this.#perform(effect);
   }
 
   /** What comes of some events, together; `answers` gets what their senders are told then. */
   #decide(taken: readonly Posted[], answers: (() => void)[]): Step {
-    const now = { ms: this.#services.clock.nowMs(), fraction: 0 };
+    const now = { ms: this.#clock.nowMs(), fraction: 0 };
     let all: Step | undefined;
     for (const { event, done } of taken) {
       if (event.kind === "failed") now.fraction = this.#services.fraction();
@@ -202,24 +221,17 @@ export class RunDriver {
       const flushed = await values.flush();
       if (!flushed.ok) return this.#break(flushed.problem);
     }
+    const { run } = this.desk.state;
+    if (this.#lock?.isHeld?.() === false) return this.#break(takenOver(run));
     const expectedSeq = this.desk.state.seq - records.length;
     const written = await this.#journal.append(records as unknown as readonly Json[], {
       durability: wanted,
       expectedSeq,
     });
-    if (!written.ok) return this.#break(written.problem);
+    if (!written.ok) return this.#break(this.#services.whoWrites(run, written.problem));
     snapshots?.(this.#journal, this.desk, records);
-    if (this.#timers.size > 0) this.#dropTimers(records);
+    this.#timers.drop(records);
     return true;
-  }
-
-  /** A timer of a visit that is over would keep the process awake. */
-  #dropTimers(records: readonly FlowRecord[]): void {
-    for (const record of records) {
-      if (record.k !== "c" && record.k !== "b") continue;
-      this.#timers.get(record.v)?.cancel();
-      this.#timers.delete(record.v);
-    }
   }
 
   /** Tells readers and hooks; waits for readers that block. */
@@ -262,7 +274,7 @@ export class RunDriver {
 
   #finish(stopped: Stopped): void {
     this.#isOver = true;
-    for (const timer of [...this.#timers.values(), ...this.#graces]) timer.cancel();
+    this.#timers.close();
     for (const admitted of this.#admitted.values()) admitted.done();
     for (const { done } of this.#queue) done?.(undefined);
     this.#queue = [];
@@ -291,15 +303,11 @@ export class RunDriver {
         this.#abort(effect.visit, effect.why);
         return;
       case "timer":
-        this.#setTimer(effect.visit, effect.dueMs);
+        this.#timers.set(effect.visit, effect.dueMs, () => this.post({ kind: "due", visit: effect.visit }));
         return;
       case "grace": {
         const { id } = effect;
-        const timer = this.#services.clock.setTimer(this.#services.graceMs, () => {
-          this.#graces.delete(timer);
-          this.post({ kind: "grace", id });
-        });
-        this.#graces.add(timer);
+        this.#timers.after(this.#services.graceMs, () => this.post({ kind: "grace", id }));
         return;
       }
       case "stopped":
@@ -357,16 +365,6 @@ export class RunDriver {
     const attempt = this.#attempts.get(id);
     if (attempt === undefined) return;
     attempt.abort(why);
-  }
-
-  #setTimer(visit: string, dueMs: number): void {
-    this.#timers.get(visit)?.cancel();
-    const delayMs = Math.min(TIMER_MAX_MS, Math.max(0, dueMs - this.#services.clock.nowMs()));
-    const timer = this.#services.clock.setTimer(delayMs, () => {
-      this.#timers.delete(visit);
-      this.post({ kind: "due", visit });
-    });
-    this.#timers.set(visit, timer);
   }
 
   /** Data from a node, to whoever wants it, without waiting for anybody. */

@@ -6,11 +6,12 @@
  */
 import { openValueStore } from "@kahn/cas";
 import type { Clock, FileSystem, Random } from "@kahn/core";
-import { err, problem } from "@kahn/core";
+import { err, ok, problem } from "@kahn/core";
 import { fileJournalStore, isJournalId } from "@kahn/journal";
 import { livenessOf, openInbox, ownIdentity, tryLock } from "@kahn/system";
 import { fileStore } from "./long-term.ts";
-import type { FlowOptions, RunInboxes, RunLocks } from "./services.ts";
+import type { RunLocks } from "./run-lock.ts";
+import type { FlowOptions, RunInboxes } from "./services.ts";
 
 /** Where the folder is, and what it is used with. */
 export interface FileFlowOptions {
@@ -58,7 +59,10 @@ function fileLocks(options: FileFlowOptions): RunLocks {
             next: "Use 1 to 128 of the characters A-Z a-z 0-9 . _ - and no dot at the start.",
           }),
         );
-      return tryLock({ path: controlFolder(options, run), owner: { label: `run ${run}`, command }, clock });
+      const lock = await tryLock({ path: controlFolder(options, run), owner: { label: `run ${run}`, command }, clock });
+      if (!lock.ok) return lock;
+      const { pid, host } = lock.value.holder;
+      return ok({ owner: `process ${pid} on ${host}`, release: () => lock.value.release() });
     },
   };
 }

@@ -10,7 +10,7 @@ import { decideRequest } from "./decision.ts";
 import type { Ack, RunDriver, Stopped } from "./driver.ts";
 import type { EventOptions, StreamEvent } from "./event-stream.ts";
 import { EventReader } from "./event-stream.ts";
-import { peekRun } from "./loading.ts";
+import { peekRun, retell } from "./loading.ts";
 
 /** How a run stands, or ended. */
 export interface RunResult<S = Readonly<Record<string, unknown>>> {
@@ -116,13 +116,8 @@ export class RunHandle implements FlowRun {
 
   /** Events that were told before, folded from the journal as they are asked for. */
   *#backlog(from: number, through: number): Generator<FlowEvent, void> {
-    if (from > through) return;
-    const found: FlowEvent[] = [];
-    const sink = (event: FlowEvent) => {
-      if (event.seq >= from && event.seq <= through) found.push(event);
-    };
-    peekRun(this.#parts.journals, this.id, { codec: this.#parts.driver.desk.codec, sink });
-    yield* found;
+    const { journals, driver } = this.#parts;
+    yield* retell(journals, { run: this.id, codec: driver.desk.codec, from, through });
   }
 
   decide(target: DecisionTarget, decision: Decision, options: DecideOptions = {}): Promise<Ack> {

@@ -3,16 +3,14 @@
  *
  * Owns:      the runs that this process executes, each under its lock; limits and ports that they share.
  * Invariant: a run is executed by one process at a time: its lock is held from before the journal is opened until
- *            everything has stopped, and each append says which record it follows.
+ *            everything has stopped. Opening shuts out whoever wrote to it before, each append says which record it
+ *            follows, and a resumption records its owner: one that lost its lock asleep can write nothing.
  */
 import type { Journal, JournalStore, Problem, Result } from "@kahn/core";
-import { digestHash, digestOf, newRunId, ok, ProblemError, problem } from "@kahn/core";
+import { newRunId, ok, ProblemError, problem } from "@kahn/core";
 import type { FlowGraph } from "../definition/nodes.ts";
 import { Desk } from "../machine/desk.ts";
 import { foldStart } from "../machine/fold.ts";
-import { initialState } from "../machine/initial-state.ts";
-import type { StartRecord } from "../machine/records.ts";
-import { RECORD_FORMAT } from "../machine/records.ts";
 import type { RunState } from "../machine/run-state.ts";
 import { ValueCodec } from "../machine/values.ts";
 import type { DecideOptions, DecisionFor, RunCommand, TargetIn } from "./decision.ts";
@@ -24,8 +22,10 @@ import { type ForkOptions, forkRecords } from "./fork.ts";
 import type { LookOptions } from "./history.ts";
 import { loadState, peekRun, repaired, unknownRun } from "./loading.ts";
 import { memoryJournals } from "./memory-journals.ts";
+import type { RunLock } from "./run-lock.ts";
 import { type FlowOptions, type FlowServices, servicesOf } from "./services.ts";
 import { snapshotOf } from "./snapshots.ts";
+import { type Beginning, keyedId, startRecord } from "./starting.ts";
 import { asResult } from "./storage-result.ts";
 import type { ResumeMode, Versions } from "./versions.ts";
 import { pinnedVersion, resumeRecord } from "./versions.ts";
@@ -62,7 +62,7 @@ export class Flow {
   constructor(options: FlowOptions) {
     this.#options = options;
     this.#journals = options.journals ?? memoryJournals();
-    this.#services = servicesOf(options);
+    this.#services = servicesOf(options, this.#journals);
   }
 
   /** The journals of this flow. */
@@ -88,7 +88,7 @@ export class Flow {
     const live = options.key === undefined ? undefined : this.#live.get(id);
     if (live !== undefined) return live.handle as unknown as FlowRun<S, P>;
     const lock = await this.#lock(id);
-    const begun = await this.#begin(plain, { id, input, options });
+    const begun = await this.#begin(plain, { ...options, id, input, owner: lock?.owner });
     if (begun.ok) return this.#drive(plain, { ...begun.value, lock }).handle as unknown as FlowRun<S, P>;
     lock?.release();
     if (begun.problem.code !== "journal-exists" || options.key === undefined) throw new ProblemError(begun.problem);
@@ -97,12 +97,13 @@ export class Flow {
 
   async #begin(
     graph: FlowGraph,
-    { id, input, options }: { readonly id: string; readonly input: unknown; readonly options: StartOptions },
+    beginning: Omit<Beginning, "codec" | "nowMs">,
   ): Promise<Result<Omit<Opened, "lock">, Problem>> {
     const codec = this.codec();
-    const record = asResult(() => this.#startRecord(graph, { id, input, options, codec }));
+    const nowMs = this.#options.clock.nowMs();
+    const record = asResult(() => startRecord(graph, { ...beginning, codec, nowMs }));
     if (!record.ok) return record;
-    const created = this.#create(id);
+    const created = this.#create(beginning.id);
     if (!created.ok) return created;
     const journal = created.value;
     const { durability, values } = this.#services;
@@ -124,37 +125,7 @@ export class Flow {
       const records = this.#journals.peek(id);
       return records.ok ? ok([...records.value].length === 0) : records;
     });
-    return isEmpty.ok && isEmpty.value ? this.#journals.open(id) : created;
-  }
-
-  #startRecord(
-    graph: FlowGraph,
-    { id, input, options, codec }: { id: string; input: unknown; options: StartOptions; codec: ValueCodec },
-  ): Result<StartRecord, Problem> {
-    const state = initialState(graph.schema, input, codec);
-    if (!state.ok) return state;
-    const { trace = digestHash(digestOf(id)).slice(0, 32), key, maxSteps = graph.maxSteps, labels } = options;
-    const { id: name, version, hash, structure, start } = graph;
-    const atMs = this.#options.clock.nowMs();
-    const head = {
-      k: "start",
-      format: RECORD_FORMAT,
-      run: id,
-      atMs,
-      graph: name,
-      version,
-      hash,
-      structure,
-      start,
-    } as const;
-    return ok({
-      ...head,
-      maxSteps,
-      state: state.value,
-      trace,
-      ...(key === undefined ? {} : { key }),
-      ...(labels === undefined ? {} : { labels }),
-    });
+    return isEmpty.ok && isEmpty.value ? this.#journals.open(id, { fence: true }) : created;
   }
 
   /**
@@ -182,13 +153,14 @@ export class Flow {
       lock?.release();
       throw new ProblemError(record.problem);
     }
-    const driven = this.#drive(plain, { state, codec, journal, lock, first: record.value });
+    const owner = lock?.owner === undefined ? {} : { owner: lock.owner };
+    const driven = this.#drive(plain, { state, codec, journal, lock, first: { ...record.value, ...owner } });
     return driven.handle as unknown as FlowRun<S, P>;
   }
 
   async #open(id: string) {
     const lock = await this.#lock(id);
-    const journal = this.#journals.open(id);
+    const journal = this.#journals.open(id, { fence: true });
     if (!journal.ok) {
       lock?.release();
       throw new ProblemError(unknownRun(id, journal.problem));
@@ -209,7 +181,7 @@ export class Flow {
     this.#options.warn?.(found.message, found);
   }
 
-  async #lock(id: string): Promise<{ release(): void } | undefined> {
+  async #lock(id: string): Promise<RunLock | undefined> {
     const lock = await this.#options.locks?.acquire(id);
     if (lock === undefined) return undefined;
     if (!lock.ok) throw new ProblemError(lock.problem);
@@ -219,7 +191,7 @@ export class Flow {
   #drive(graph: FlowGraph, opened: Opened) {
     const { state, codec, journal, lock, first } = opened;
     const desk: Desk = new Desk({ graph, state, codec, wantsEvents: () => driver.wantsEvents() });
-    const driver = new RunDriver({ desk, journal, services: this.#services });
+    const driver = new RunDriver({ desk, journal, services: this.#services, lock });
     const inbox = this.#options.inboxes?.watch(state.run, (command) => this.#command(state.run, command));
     const released = driver.stopped.then(async () => {
       await inbox?.close();
@@ -282,7 +254,7 @@ export class Flow {
       throw new ProblemError(same.problem);
     }
     const desk: Desk = new Desk({ graph, state, codec, wantsEvents: () => driver.wantsEvents() });
-    const driver = new RunDriver({ desk, journal, services: this.#services });
+    const driver = new RunDriver({ desk, journal, services: this.#services, lock });
     desk.stopping = { how: "passive" };
     const handle = new RunHandle(
       { driver, graph, journals: this.#journals, snapshot: () => {}, clock: this.#options.clock },
@@ -367,17 +339,13 @@ interface Opened {
   readonly state: RunState;
   readonly codec: ValueCodec;
   readonly journal: Journal;
-  readonly lock: { release(): void } | undefined;
+  readonly lock: RunLock | undefined;
   readonly first?: ReturnType<typeof resumeRecord> extends Result<infer R, Problem> ? R : never;
 }
 
 /** Creates a flow. */
 export function createFlow(options: FlowOptions): Flow {
   return new Flow(options);
-}
-
-function keyedId(graph: FlowGraph, key: string): string {
-  return `k-${digestHash(digestOf(`${graph.id}\n${key}`)).slice(0, 40)}`;
 }
 
 function graphNeeded(run: string): Problem {

@@ -1,7 +1,7 @@
 /** Runs from their journals: state, and the events that led to it. Needs no graph. */
 import type { Journal, JournalProblem, JournalRecord, JournalStore, Problem, Result, TornTail } from "@kahn/core";
 import { err, ok, problem, warning } from "@kahn/core";
-import type { EventSink } from "../machine/events.ts";
+import type { EventSink, FlowEvent } from "../machine/events.ts";
 import { fold, foldStart } from "../machine/fold.ts";
 import type { FlowRecord } from "../machine/records.ts";
 import { RECORD_FORMAT } from "../machine/records.ts";
@@ -58,6 +58,21 @@ export function loadState(id: string, journal: Journal, codec: ValueCodec): Resu
 export function peekRun(journals: JournalStore, run: string, options: LoadOptions): Result<RunState, Problem> {
   const records: Result<Iterable<JournalRecord>, JournalProblem> = journals.peek(run);
   return records.ok ? foldRecords(run, records.value, options) : err(unknownRun(run, records.problem));
+}
+
+/** The events of a run between two numbers, both included. None, where the journal keeps nothing. */
+export function retell(
+  journals: JournalStore,
+  wanted: { readonly run: string; readonly codec: ValueCodec; readonly from: number; readonly through: number },
+): readonly FlowEvent[] {
+  const { run, codec, from, through } = wanted;
+  const found: FlowEvent[] = [];
+  if (from > through) return found;
+  const sink = (event: FlowEvent) => {
+    if (event.seq >= from && event.seq <= through) found.push(event);
+  };
+  peekRun(journals, run, { codec, sink });
+  return found;
 }
 
 /** No such run, or its journal cannot be read. */

@@ -19,15 +19,12 @@ import type { FlowRecord } from "../machine/records.ts";
 import type { FlowValues } from "../machine/values.ts";
 import { memoryValues } from "../machine/values.ts";
 import { Admission } from "./admission.ts";
+import { retell } from "./loading.ts";
 import { memoryStore } from "./long-term.ts";
+import type { RunLocks } from "./run-lock.ts";
+import { takenOver } from "./run-lock.ts";
 import { type SnapshotPolicy, snapshotWriter } from "./snapshots.ts";
 import type { WorkPorts } from "./work.ts";
-
-/** Keeps two processes from executing one run. */
-export interface RunLocks {
-  /** `lock-held` when another process executes the run. */
-  acquire(run: string): Promise<Result<{ release(): void }, Problem>>;
-}
 
 /** Hands commands to the process that executes a run. */
 export interface RunInboxes {
@@ -90,13 +87,17 @@ export interface FlowServices extends WorkPorts {
   /** What a node claims; `undefined`: nothing, so that it is not admitted through the kernel. */
   claimOf(node: AnyNode): ResourceClaim | undefined;
   warn(message: string): void;
+  /** The events of a run from this number through the last one, from its journal. */
+  retell(desk: Desk, from: number): readonly FlowEvent[];
+  /** Makes of a journal's refusal who has the run now, if that is why. */
+  whoWrites(run: string, refusal: Problem): Problem;
   putBlob(bytes: Uint8Array | string): Blob;
   keepFile(path: string): Blob;
   readBlob(blob: Blob): Uint8Array;
 }
 
 /** Works the services out. */
-export function servicesOf(options: FlowOptions): FlowServices {
+export function servicesOf(options: FlowOptions, journals: JournalStore): FlowServices {
   const { concurrency, pools = {}, tagCaps = {}, random } = options;
   const values = options.values ?? memoryValues((bytes) => digestOf(bytes));
   const limits = { slots: concurrency ?? 1_000_000, pools, tagCaps, io: 1_000_000 };
@@ -113,10 +114,27 @@ export function servicesOf(options: FlowOptions): FlowServices {
     fraction: () => randomBelow(random, 1_000_000) / 1_000_000,
     claimOf: (node) => claimOf(node, concurrency !== undefined),
     warn: options.warn ?? (() => {}),
+    retell: ({ state, codec }, from) => retell(journals, { run: state.run, codec, from, through: state.events }),
+    whoWrites: (run, refusal) => whoWrites(journals, run, refusal),
     putBlob: (bytes) => putBlob(values, bytes),
     keepFile: (path) => keepFile(values, path),
     readBlob: (blob) => readBlob(values, blob.digest),
   };
+}
+
+/** A conflict means that somebody else writes: the journal tells who, if it has been said. */
+function whoWrites(journals: JournalStore, run: string, refusal: Problem): Problem {
+  if (refusal.code !== "journal-conflict") return refusal;
+  const records = journals.peek(run);
+  let owner: string | undefined;
+  let epoch = 0;
+  for (const { body } of records.ok ? records.value : []) {
+    const record = body as unknown as FlowRecord;
+    if (record.k !== "start" && record.k !== "resume") continue;
+    owner = record.owner;
+    epoch++;
+  }
+  return { ...takenOver(run, owner, epoch), cause: refusal };
 }
 
 function claimOf(node: AnyNode, isLimited: boolean): ResourceClaim | undefined {

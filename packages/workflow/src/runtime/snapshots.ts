@@ -181,6 +181,8 @@ function stateOf(snapshot: SnapshotJson, codec: ValueCodec): RunState {
   const state: RunState = {
     ...rest,
     key: rest.key,
+    epoch: rest.epoch ?? 1,
+    owner: rest.owner,
     parent: rest.parent,
     labels: rest.labels ?? {},
     cancelling: rest.cancelling,
