@@ -175,7 +175,6 @@ export class ServerCall implements SendingCall<unknown> {
       if (!this.#isAlive()) return;
       if (!hadResponded)
         this.#stream.respond(trailersOnly(status, this.#headers, this.#trailers), TRAILERS_ONLY_OPTIONS);
-      else if (status.code !== StatusCode.ok && this.#writer.bytesInFlight > 0) this.#reset(constants.NGHTTP2_CANCEL);
       else if (!this.#stream.writableEnded) this.#stream.end();
     } catch (error) {
       this.#fault(error);
@@ -334,7 +333,7 @@ export class ServerCall implements SendingCall<unknown> {
     this.#stream.resume();
     this.#timer = this.#context.clock.setTimer(this.#context.limits.lingerMs, () => {
       // A peer that still takes its answer gets all of it.
-      if (this.#stream.writableFinished) this.#reset(constants.NGHTTP2_NO_ERROR);
+      if (this.#writer.bytesInFlight === 0) this.#reset(constants.NGHTTP2_NO_ERROR);
       else this.#drain();
     });
   }
