@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { DecodeError } from "./decode-error.ts";
-import { FindMissingBlobsRequest, NodeProperties, OutputFile, RequestMetadata } from "./generated/remote-execution.ts";
+import {
+  BatchUpdateBlobsRequest,
+  FindMissingBlobsRequest,
+  NodeProperties,
+  OutputFile,
+  RequestMetadata,
+} from "./generated/remote-execution.ts";
 import { CODECS, messages, oracleBytes, oracleMessage } from "./oracle.fixture.ts";
 
 const scale = Number(process.env.KAHN_TEST_SCALE ?? 1);
@@ -17,6 +23,7 @@ test.each(CODECS.map((codec) => [codec.typeName, codec] as const))(
       fc.property(messages(name), (message) => {
         const bytes = codec.encode(message as never);
         expect(hex(bytes)).toBe(hex(oracleBytes(name, message)));
+        expect(hex(Buffer.concat(codec.encodeParts(message as never)))).toBe(hex(bytes));
         assert.deepEqual(codec.decode(bytes), message);
         assert.deepEqual(oracleMessage(name, bytes), message);
       }),
@@ -119,6 +126,22 @@ test("what encode returns stays as it is when the next message is encoded, small
     expect(hex(bytes)).toBe(before);
     expect(bytes.buffer.byteLength).toBeLessThan(3 * size + 20_000);
   }
+});
+
+// Goal: sending in parts is a matter of speed only. Method: batches of blobs of sizes around the limit, in any order.
+test("parts are together what encode gives, and large bytes are parts as they are", () => {
+  const size = fc.oneof(fc.nat({ max: 300 }), fc.integer({ min: 16_380, max: 16_390 }), fc.nat({ max: 80_000 }));
+  fc.assert(
+    fc.property(fc.array(size, { maxLength: 8 }), fc.string(), (sizes, instanceName) => {
+      const requests = sizes.map((size, index) => ({ data: Buffer.alloc(size, index), digest: { hash: "ab" } }));
+      const parts = BatchUpdateBlobsRequest.encodeParts({ instanceName, requests });
+      // Another message between: parts must not be in a buffer that is used again.
+      BatchUpdateBlobsRequest.encodeParts({ requests: [...requests].reverse() });
+      expect(hex(Buffer.concat(parts))).toBe(hex(BatchUpdateBlobsRequest.encode({ instanceName, requests })));
+      for (const { data } of requests) expect(parts.includes(data)).toBe(data.length >= 16 * 1024);
+    }),
+    { numRuns: 30 * scale },
+  );
 });
 
 test("a message of many tiny messages is refused before it has filled the memory", () => {

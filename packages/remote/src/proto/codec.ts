@@ -40,6 +40,11 @@ export interface Codec<T> {
    */
   encode(message: Init<T>): Uint8Array;
   /**
+   * The message's bytes in parts, without a copy of large `bytes` fields: those are parts themselves, so they must not
+   * change until the parts are sent. For messages that hold blobs.
+   */
+  encodeParts(message: Init<T>): readonly Uint8Array[];
+  /**
    * The message in these bytes. Its `bytes` fields are views into them: see `wire-reader.ts`.
    *
    * @throws DecodeError for bytes that are no such message; nothing else.
@@ -68,9 +73,14 @@ export function codec<T>(
   return {
     typeName,
     encode: (message) => {
-      shared.reset();
+      shared.reset(false);
       write(shared, message);
       return shared.take();
+    },
+    encodeParts: (message) => {
+      shared.reset(true);
+      write(shared, message);
+      return shared.takeParts();
     },
     decode: (bytes) => {
       try {

@@ -7,35 +7,53 @@
  */
 import { invariant } from "@kahn/core";
 
-/** A buffer that grows towards its start. `reset` keeps the memory. */
+/** A buffer that grows towards its start. */
 export class WireWriter {
-  #buffer: Buffer;
-  /** Where the first byte written so far is. */
-  #at: number;
-
-  constructor(sizeBytes = 1024) {
-    this.#buffer = Buffer.allocUnsafeSlow(sizeBytes);
-    this.#at = sizeBytes;
-  }
+  #buffer: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
+  /** Where in the buffer the first byte written so far is, and where those end that are in no part yet. */
+  #at = FIRST_BYTES;
+  #end = FIRST_BYTES;
+  /** What is finished behind the buffer's bytes, last part first. */
+  #parts: Uint8Array[] = [];
+  #partsBytes = 0;
+  #sharesBytes = false;
 
   /** How much is written; the lengths of two moments differ by what was written between them. */
   get length(): number {
-    return this.#buffer.length - this.#at;
+    return this.#end - this.#at + this.#partsBytes;
   }
 
-  /** Forgets what was written, and a buffer that is larger than most messages need. */
-  reset(): void {
-    if (this.#buffer.length > KEPT_BYTES) this.#buffer = Buffer.allocUnsafeSlow(1024);
+  /**
+   * Forgets what was written, and a buffer that is larger than most messages need.
+   *
+   * @param sharesBytes true to put large bytes fields into `takeParts` as they are, false to copy them.
+   */
+  reset(sharesBytes: boolean): void {
+    if (this.#buffer.length > KEPT_BYTES) this.#buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
     this.#at = this.#buffer.length;
+    this.#end = this.#at;
+    this.#parts = [];
+    this.#partsBytes = 0;
+    this.#sharesBytes = sharesBytes;
   }
 
-  /** What was written, as bytes of its own; the writer is reset. */
+  /** What was written since a `reset(false)`, as bytes of its own. */
   take(): Uint8Array {
-    // A large buffer is given away, a small one copied and kept.
     const written = this.#buffer.subarray(this.#at);
-    const taken = this.#buffer.length > KEPT_BYTES ? written : Buffer.from(written);
-    this.reset();
-    return taken;
+    if (this.#buffer.length <= KEPT_BYTES) return Buffer.from(written);
+    // A large buffer is given away instead of copied.
+    this.#replaceBuffer();
+    return written;
+  }
+
+  /** What was written since a `reset(true)`: parts that in their order are its bytes. */
+  takeParts(): readonly Uint8Array[] {
+    if (this.#parts.length === 0) return [this.take()];
+    if (this.#end > this.#at) this.#parts.push(this.#buffer.subarray(this.#at, this.#end));
+    const parts = this.#parts.reverse();
+    this.#replaceBuffer();
+    this.reset(false);
+    return parts;
   }
 
   /** Ends a message field: what was written since the writer had `length` is its content. */
@@ -99,9 +117,12 @@ export class WireWriter {
 
   /** A bytes field, also when empty. */
   bytes(tag: number, bytes: Uint8Array): void {
-    this.#reserve(bytes.length);
-    this.#at -= bytes.length;
-    this.#buffer.set(bytes, this.#at);
+    if (this.#sharesBytes && bytes.length >= SHARED_MIN_BYTES) this.#share(bytes);
+    else {
+      this.#reserve(bytes.length);
+      this.#at -= bytes.length;
+      this.#buffer.set(bytes, this.#at);
+    }
     this.#varint(bytes.length);
     this.#varint(tag);
   }
@@ -178,16 +199,37 @@ export class WireWriter {
     this.#buffer[at] = Number(rest);
   }
 
+  /** Ends the part that is being written, and makes one of these bytes. */
+  #share(bytes: Uint8Array): void {
+    if (this.#end > this.#at) this.#parts.push(this.#buffer.subarray(this.#at, this.#end));
+    this.#parts.push(bytes);
+    this.#partsBytes += this.#end - this.#at + bytes.length;
+    this.#end = this.#at;
+  }
+
   #reserve(count: number): void {
     if (count <= this.#at) return;
-    const { length } = this;
-    const grown = Buffer.allocUnsafeSlow(Math.max(length + count, this.#buffer.length * 2));
-    const at = grown.length - length;
-    this.#buffer.copy(grown, at, this.#at);
+    const written = this.#end - this.#at;
+    const grown = Buffer.allocUnsafeSlow(Math.max(written + count, this.#buffer.length * 2));
+    this.#end = grown.length;
+    const at = this.#end - written;
+    this.#buffer.copy(grown, at, this.#at, this.#at + written);
     this.#buffer = grown;
     this.#at = at;
   }
+
+  #replaceBuffer(): void {
+    this.#buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
+    this.#at = FIRST_BYTES;
+    this.#end = FIRST_BYTES;
+  }
 }
+
+/** Large enough for most messages. */
+const FIRST_BYTES = 1024;
+
+/** Smaller bytes fields are copied also where they might be shared: a part more costs more than the copy. */
+const SHARED_MIN_BYTES = 16 * 1024;
 
 /** Longer text is left to the native writer. */
 const ASCII_MAX = 128;
