@@ -23,18 +23,14 @@ export function openPrompt(question: string, input: ReadStream, output: WriteStr
     cursorTo(output, 0);
     clearLine(output, 0);
   };
-  // A terminal that is closed refuses to be read; the signal that comes with it ends the run.
-  const ignore = () => lines.close();
-  input.on("error", ignore);
   lines.on("SIGINT", () => {
     wipe();
     process.kill(process.pid, "SIGINT");
   });
   const answer = new Promise<string | undefined>((resolve) => {
-    lines.on("close", () => {
-      input.off("error", ignore);
-      resolve(undefined);
-    });
+    lines.on("close", () => resolve(undefined));
+    // A terminal that is closed refuses everything; the signal that comes with it ends the run.
+    lines.on("error", () => resolve(undefined));
     lines.question(question, (line) => {
       resolve(line);
       lines.close();

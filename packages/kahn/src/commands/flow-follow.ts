@@ -27,9 +27,9 @@ import { EXIT, refuse } from "../cli/command.ts";
 import type { Host } from "../cli/host.ts";
 import type { FlowFolderOptions } from "../session/flow-folder.ts";
 import type { FlowSession } from "../session/flow-session.ts";
-import { DataTap } from "./flow-data.ts";
 import { BarrierDialog } from "./flow-dialog.ts";
 import { parseCount } from "./flow-options.ts";
+import { EventTap } from "./flow-tap.ts";
 
 /** How a run is followed. */
 export interface FollowOptions {
@@ -37,7 +37,8 @@ export interface FollowOptions {
   readonly wait: boolean;
   readonly durability: Durability;
   readonly maxSteps: number | undefined;
-  readonly data: DataTap;
+  /** What the engine tells, from before the run begins. */
+  readonly tap: EventTap;
 }
 
 /** What is followed. */
@@ -59,7 +60,7 @@ export function followOptions(given: ParsedArguments): Result<FollowOptions, Pro
     wait: given.has("wait"),
     durability,
     maxSteps: maxSteps.value,
-    data: new DataTap(),
+    tap: new EventTap(),
   });
 }
 
@@ -99,11 +100,11 @@ export function runProblems(error: ProblemError, session: FlowSession, run = "RU
 }
 
 /** What the engine is opened with: how durable, and whom it tells what. */
-export function engineOptions(host: Host, { durability, data }: FollowOptions): FlowFolderOptions {
+export function engineOptions(host: Host, { durability, tap }: FollowOptions): FlowFolderOptions {
   const paint = painter(host.stderr.colour);
   const warn = (message: string, found?: Problem) =>
     host.stderr.write(found === undefined ? `${paint("warning:", "yellow")} ${message}\n` : problemText(found, paint));
-  return { durability, warn, onData: data.take };
+  return { durability, warn, hooks: [tap.take], onData: tap.take };
 }
 
 /** Follows a run to its end or until it is left, and ends the process: code of the graph may keep it from ending. */
@@ -142,9 +143,12 @@ class Follower {
     const { clock } = session.ports;
     const startedMs = clock.monotonicMs();
     const stop = this.#host.onSignal((name) => this.#signalled(name));
-    const told = this.#tell();
+    // Open since before: their events are past.
+    for (const open of this.#followed.past?.length ? this.#run.peek().barriers : []) this.#dialog?.opened(open);
+    const earlier = eventsOf(this.#run.id, session.look());
+    const seq = this.#followed.past?.at(-1)?.seq ?? 0;
+    options.tap.open((event) => this.#show(event), { earlier: earlier.ok ? earlier.value : [], seq });
     const result = await this.#end();
-    await told;
     this.#dialog?.close();
     this.#reporter?.close();
     stop();
@@ -159,27 +163,10 @@ class Follower {
     return exitCodeOf(result, isInterrupted);
   }
 
-  /** Shows what happens, until the run stops in this process. */
-  async #tell(): Promise<void> {
-    const { past = [] } = this.#followed;
-    // Shown as they come, so the buffer stays empty; and a run is never kept waiting for a terminal.
-    const stream = this.#run.events({
-      from: (past.at(-1)?.seq ?? 0) + 1,
-      onFull: "drop-data",
-      buffer: 4096,
-    });
-    for (const open of past.length === 0 ? [] : this.#run.peek().barriers) this.#dialog?.opened(open);
-    this.#followed.options.data.open((event) => this.#show(event), past.at(-1)?.seq ?? 0);
-    for await (const event of stream) {
-      this.#show(event);
-      this.#followed.options.data.told(event.seq);
-      if (event.type !== "node.data") this.#dialog?.event(event);
-    }
-  }
-
   #show(event: StreamEvent): void {
     if (this.#reporter === undefined) writeFlowEvent(this.#host.stdout, event);
     else this.#reporter.event(event);
+    if (event.type !== "node.data") this.#dialog?.event(event);
   }
 
   async #end(): Promise<RunResult> {
