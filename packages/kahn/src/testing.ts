@@ -1,7 +1,7 @@
 /**
  * What users test with: fakes, faults and simulations, and the contract suites of every port.
  *
- * Owns: the published entry `kahn/testing`, which puts two entries of the private package together.
+ * Owns: the published entry `kahn/testing`, which puts two entries of the private package and the test kit of flows together.
  */
 export type {
   ActionScript,
@@ -100,3 +100,5 @@ export {
   randomContract,
   taskRunnerContract,
 } from "@kahn/testing/contract";
+export type { CrashOptions, CrashOutcome, FromStep } from "@kahn/workflow/testing";
+export { crashAtEveryRecord, decideBy, runFrom, startingAt, withStubs } from "@kahn/workflow/testing";

@@ -4,6 +4,7 @@
  * Invariant: an open barrier is in the journal before anybody is told of it; it ends by a recorded decision or by its
  *            own timeout, and by nothing else: a cancel leaves it open.
  */
+import type { Json } from "@kahn/core";
 import { parseDurationMs } from "@kahn/core";
 import { errorOfProblem } from "../definition/failure.ts";
 import type { AnyBarrier, AnyNode, BarrierOutcome } from "../definition/nodes.ts";
@@ -87,25 +88,29 @@ export function onDue(desk: Desk, id: string): void {
   const node = desk.nodeOf(visit) as Barrier;
   const fallback = node.onTimeout ?? "reject";
   desk.emit({ k: "out", v: id, t: desk.t, timedOut: fallback });
-  const reason = "no decision in time";
-  const outcome: BarrierOutcome =
-    fallback === "approve"
-      ? { kind: "approve", payload: {}, timedOut: true }
-      : fallback === "skip"
-        ? { kind: "skip", timedOut: true }
-        : { kind: "reject", reason, timedOut: true };
-  finish(desk, { visit, node, outcome });
+  finish(desk, { visit, node, outcome: timedOutcome(fallback) });
+}
+
+/** What a barrier comes to whose time is up. */
+export function timedOutcome(fallback: "approve" | "reject" | "skip"): BarrierOutcome {
+  if (fallback === "approve") return { kind: "approve", payload: {}, timedOut: true };
+  if (fallback === "skip") return { kind: "skip", timedOut: true };
+  return { kind: "reject", reason: "no decision in time", timedOut: true };
 }
 
 /** Answers an open barrier with a recorded decision. */
 export function resolve(desk: Desk, visit: Visit, { token, decision, by }: Answer): void {
   desk.emit({ k: "out", v: visit.id, t: desk.t, token, decision, ...(by === undefined ? {} : { by }) });
   const who = by === undefined ? {} : { by };
-  finish(desk, { visit, node: desk.nodeOf(visit) as Barrier, outcome: { ...outcomeOf(desk, decision), ...who } });
+  finish(desk, {
+    visit,
+    node: desk.nodeOf(visit) as Barrier,
+    outcome: { ...outcomeOf(decision, desk.context.decode), ...who },
+  });
 }
 
-function outcomeOf(desk: Desk, decision: RecordedDecision): BarrierOutcome {
-  const { decode } = desk.context;
+/** What a decision makes of its barrier. */
+export function outcomeOf(decision: RecordedDecision, decode: (json: Json) => unknown): BarrierOutcome {
   switch (decision.kind) {
     case "approve":
       return { kind: "approve", payload: decision.payload === undefined ? {} : decode(decision.payload) };

@@ -48,8 +48,8 @@ export function complete(desk: Desk, { visit, output, facts = {} }: Extract<Move
   commit(desk, visit, { route, writes: { ...writes.value, ...cost } });
 }
 
-/** A rejection has a way of its own: never the normal edge, unless that was asked for. */
-function wayOf(place: RoutePlace, output: Output, node: AnyNode | undefined): Result<Route, Problem> {
+/** Where an output leads. A rejection has a way of its own: never the normal edge, unless that was asked for. */
+export function wayOf(place: RoutePlace, output: Output, node: AnyNode | undefined): Result<Route, Problem> {
   const { decision } = place.facts;
   const isSilent = output.goto === undefined && output.end === undefined && output.fallback === undefined;
   if (node?.kind !== "barrier" || decision?.kind !== "reject" || !isSilent) return routeOutput(place, output);

@@ -36,27 +36,29 @@ class Unserialisable extends Error {
 /** Encodes and decodes the values of one flow. */
 export class ValueCodec {
   readonly #values: FlowValues;
+  readonly #inlineMax: number;
   /** Values behind references made here, so that what was just written is not read again. */
   readonly #known = new WeakMap<object, unknown>();
   #size = 0;
   #special = false;
 
-  /** @param values keeps what is large. */
-  constructor(values: FlowValues) {
+  /** @param values keeps what is large: of more characters than `inlineMax`. */
+  constructor(values: FlowValues, inlineMax = INLINE_MAX) {
     this.#values = values;
+    this.#inlineMax = inlineMax;
   }
 
   /** The stored form; freezes the value. */
   encode(value: unknown): Result<Json, WriteProblem> {
     if (typeof value === "number" && Number.isFinite(value)) return ok(value);
     if (typeof value === "boolean" || value === null) return ok(value);
-    if (typeof value === "string" && value.length <= INLINE_MAX) return ok(value);
+    if (typeof value === "string" && value.length <= this.#inlineMax) return ok(value);
     this.#size = 0;
     this.#special = false;
     try {
       const tree = this.#walk(value, "", 0);
       const json: Json = this.#special ? { $: "c", v: tree } : tree;
-      return this.#size > INLINE_MAX ? this.#store(json, value) : ok(json);
+      return this.#size > this.#inlineMax ? this.#store(json, value) : ok(json);
     } catch (error) {
       if (!(error instanceof Unserialisable)) throw error;
       return err(

@@ -304,6 +304,7 @@ export class Flow {
     if (!records.ok) throw new ProblemError(records.problem);
     const created = this.#journals.create(id);
     if (!created.ok) throw new ProblemError(created.problem);
+    if (this.#services.durability === "disk") await this.#services.values.flush();
     const written = await created.value.append(records.value as never, {
       durability: this.#services.durability,
       expectedSeq: 0,

@@ -7,13 +7,21 @@ import type { Json, Problem, Result } from "@kahn/core";
 import { closestName, err, ok, problem } from "@kahn/core";
 import type { FlowGraph } from "../definition/nodes.ts";
 import type { FlowRecord, StartRecord } from "../machine/records.ts";
+import type { RunState } from "../machine/run-state.ts";
+import { ROOT } from "../machine/run-state.ts";
 import type { LookOptions } from "./history.ts";
+import { stateThrough } from "./history.ts";
 import { peekRun, unknownRun } from "./loading.ts";
 
 /** Where a fork begins, and how it differs. */
 export interface ForkOptions {
   /** Of the last record that is shared; default: all of them. */
   readonly at?: number;
+  /**
+   * Instead of `at`: the visit that is made again with all that followed, such as `gather#2` or `sub#1/read#1`, or the
+   * last visit of a node, such as `gather`. What was open beside it then is open again, too.
+   */
+  readonly from?: string;
   /** Values that the state holds instead. */
   readonly set?: Readonly<Record<string, unknown>>;
   /** The node where it goes on; default: where it stood. */
@@ -32,19 +40,24 @@ export function forkRecords(
     id,
     nowMs,
     at,
+    from,
     set = {},
     goto,
   }: LookOptions & ForkOptions & { readonly id: string; readonly nowMs: number },
 ): Result<readonly FlowRecord[], Problem> {
-  const read = journals.peek(run);
-  if (!read.ok) return err(unknownRun(run, read.problem));
   const wrong = wrongEdit(graph, set, goto);
   if (wrong !== undefined) return err(wrong);
-  const records = [...read.value]
-    .filter(({ seq }) => at === undefined || seq <= at)
-    .map(({ body }) => body as unknown as FlowRecord);
-  const folded = peekRun(journals, run, { codec, ...(at === undefined ? {} : { throughSeq: at }) });
+  const look = { journals, codec };
+  const point = from === undefined ? ok(at) : openingOf(run, from, look);
+  if (!point.ok) return point;
+  const through = point.value;
+  const folded = stateThrough(run, through, look);
   if (!folded.ok) return folded;
+  const read = journals.peek(run);
+  if (!read.ok) return err(unknownRun(run, read.problem));
+  const records = [...read.value]
+    .filter(({ seq }) => through === undefined || seq <= through)
+    .map(({ body }) => body as unknown as FlowRecord);
   const [start, ...rest] = records;
   const values: Record<string, Json> = {};
   for (const [key, value] of Object.entries(set)) {
@@ -61,6 +74,31 @@ export function forkRecords(
     ...(goto === undefined ? {} : { go: goto }),
   };
   return ok([begun, ...rest, edit]);
+}
+
+/** The record that opened a visit, or the last visit of a node. */
+function openingOf(run: string, visit: string, { journals, codec }: LookOptions): Result<number, Problem> {
+  const isNode = !/[#/]/.test(visit);
+  let found: number | undefined;
+  let newest = 0;
+  const each = (state: RunState, _record: FlowRecord, seq: number) => {
+    if (!isNode) {
+      if (found === undefined && state.visits.has(visit)) found = seq;
+      return;
+    }
+    const count = state.frames.get(ROOT)!.counts.get(visit) ?? 0;
+    if (count > newest) found = seq;
+    newest = count;
+  };
+  const state = peekRun(journals, run, { codec, each });
+  if (!state.ok) return state;
+  return found === undefined ? err(unknownVisit(run, visit)) : ok(found);
+}
+
+function unknownVisit(run: string, visit: string): Problem {
+  return problem("flow-visit-unknown", `the run "${run}" never made the visit "${visit}"`, {
+    next: "Take a path that its history lists, such as plan#1.",
+  });
 }
 
 function wrongEdit(

@@ -3,18 +3,16 @@
  *
  * Never: executes anything, or changes a journal.
  */
-import type { JournalStore, Json, Problem, Result } from "@kahn/core";
-import { canonicalJson, ok } from "@kahn/core";
+import type { Digest, JournalStore, Problem, Result } from "@kahn/core";
+import { err, ok, problem } from "@kahn/core";
 import type { NodeError } from "../definition/failure.ts";
-import type { FlowGraph } from "../definition/nodes.ts";
 import type { FlowEvent } from "../machine/events.ts";
-import type { CommitRecord, FlowRecord } from "../machine/records.ts";
-import { routeConditional, routeError, routeNormal, routeTo } from "../machine/route.ts";
-import type { RunState, Values, Visit } from "../machine/run-state.ts";
+import type { FlowRecord } from "../machine/records.ts";
+import type { RunState, Values } from "../machine/run-state.ts";
 import { ROOT } from "../machine/run-state.ts";
 import type { ValueCodec } from "../machine/values.ts";
-import { applySets } from "../machine/writes.ts";
 import { peekRun } from "./loading.ts";
+import { StateDigests, textOf } from "./state-digests.ts";
 
 /** One thing that a run did. */
 export interface HistoryEntry {
@@ -38,6 +36,8 @@ export interface HistoryEntry {
   readonly step: number;
   /** Keys of the run's state that it changed. */
   readonly changed: readonly string[];
+  /** Of the run's state then: equal states have equal digests, in any run. */
+  readonly digest: Digest;
   readonly next?: readonly string[];
   readonly error?: NodeError;
   readonly name?: string;
@@ -76,9 +76,12 @@ const KINDS: Readonly<Record<FlowRecord["k"], HistoryEntry["kind"]>> = {
 export function history(run: string, { journals, codec }: LookOptions): Result<readonly HistoryEntry[], Problem> {
   const entries: HistoryEntry[] = [];
   let before: Values = {};
+  const digests = new StateDigests();
+  let digest = digests.of(before);
   const each = (state: RunState, record: FlowRecord, seq: number) => {
     const now = state.frames.get(ROOT)!.values;
     const changed = now === before ? [] : changedKeys(before, now);
+    if (now !== before) digest = digests.of(now);
     before = now;
     const path = "v" in record && record.v !== undefined ? { path: record.v } : {};
     const error = "error" in record && record.error !== undefined ? { error: record.error } : {};
@@ -90,6 +93,7 @@ export function history(run: string, { journals, codec }: LookOptions): Result<r
       kind: KINDS[record.k],
       step: state.step,
       changed,
+      digest,
       ...path,
       ...next,
       ...error,
@@ -105,11 +109,28 @@ function changedKeys(before: Values, now: Values): string[] {
   return [...keys].filter((key) => before[key] !== now[key]);
 }
 
-/** The state of a run after a record; `seq` left out: now. */
+/** The state of a run after a record; `seq` left out: now. `flow-record-unknown` if there is no such record. */
 export function stateAt(run: string, options: LookOptions & { readonly seq?: number }): Result<Values, Problem> {
-  const { journals, codec, seq } = options;
-  const state = peekRun(journals, run, { codec, ...(seq === undefined ? {} : { throughSeq: seq }) });
+  const state = stateThrough(run, options.seq, options);
   return state.ok ? ok(state.value.frames.get(ROOT)!.values) : state;
+}
+
+/** All of a run after a record. */
+export function stateThrough(
+  run: string,
+  seq: number | undefined,
+  { journals, codec }: LookOptions,
+): Result<RunState, Problem> {
+  if (seq === undefined) return peekRun(journals, run, { codec });
+  const state = peekRun(journals, run, { codec, throughSeq: Math.max(seq, 1) });
+  return !state.ok || state.value.seq === seq ? state : err(unknownRecord(run, seq, state.value.seq));
+}
+
+function unknownRecord(run: string, seq: number, last: number): Problem {
+  return problem("flow-record-unknown", `the run "${run}" has no record ${seq}`, {
+    facts: [["records", seq > last ? `1 to ${last}` : "from 1 on"]],
+    next: "Take a number that its history lists.",
+  });
 }
 
 /** Every event of a run, again: the same numbers and the same contents at every telling. */
@@ -129,7 +150,7 @@ export interface StateDifference {
 /** How two states differ, by key. */
 export function diffStates(before: Values, after: Values): readonly StateDifference[] {
   return changedKeys(before, after)
-    .filter((key) => textOf(before[key]) !== textOf(after[key]))
+    .filter((key) => !isEqual(key, before, after))
     .sort()
     .map((key) => ({
       key,
@@ -138,89 +159,7 @@ export function diffStates(before: Values, after: Values): readonly StateDiffere
     }));
 }
 
-function textOf(value: unknown): string {
-  return value === undefined ? "" : canonicalJson(value as Json);
-}
-
-/** A place where a changed graph would not have done what the journal says. */
-export interface ReplayDifference {
-  readonly seq: number;
-  readonly path: string;
-  readonly what: "node-missing" | "key-missing" | "route" | "cannot-route";
-  readonly recorded: readonly string[];
-  readonly now: readonly string[];
-  readonly why?: string;
-}
-
-/**
- * Goes through a real journal with another version of its graph: no node runs, and what each wrote is taken from the
- * journal; its way on is asked of the new graph. Empty: every run like this one would go the same way.
- */
-export function replay(
-  run: string,
-  graph: FlowGraph,
-  { journals, codec }: LookOptions,
-): Result<readonly ReplayDifference[], Problem> {
-  const differences: ReplayDifference[] = [];
-  const visits = new Map<
-    string,
-    { readonly visit: Visit; readonly frame: RunState["frames"] extends Map<string, infer F> ? F : never }
-  >();
-  const each = (state: RunState, record: FlowRecord, seq: number) => {
-    const open = record.k === "c" ? visits.get(record.v) : undefined;
-    if (record.k === "c" && open !== undefined) {
-      const found = compareRoute(record, { graph, ...open, codec });
-      if (found !== undefined) differences.push({ seq, path: record.v, ...found });
-    }
-    visits.clear();
-    const root = state.frames.get(ROOT)!;
-    // A copy: folding goes on with the frame itself.
-    const frame = { ...root, edges: new Map(root.edges) };
-    for (const visit of state.visits.values()) {
-      if (visit.frame === ROOT && visit.parent === undefined) visits.set(visit.id, { visit, frame });
-    }
-  };
-  const state = peekRun(journals, run, { codec, each });
-  return state.ok ? ok(differences) : state;
-}
-
-type Found = Omit<ReplayDifference, "seq" | "path">;
-
-interface RouteQuestion {
-  readonly graph: FlowGraph;
-  readonly visit: Visit;
-  readonly frame: NonNullable<ReturnType<RunState["frames"]["get"]>>;
-  readonly codec: ValueCodec;
-}
-
-function compareRoute(record: CommitRecord, { graph, visit, frame, codec }: RouteQuestion): Found | undefined {
-  const recorded = [...(record.n ?? []), ...(record.j ?? [])];
-  if (!graph.nodes.has(visit.node)) return { what: "node-missing", recorded, now: [] };
-  const written = Object.keys({ ...record.s, ...record.r, ...record.p });
-  const missing = written.filter((key) => !Object.hasOwn(graph.schema.keys, key));
-  if (missing.length > 0) return { what: "key-missing", recorded: missing, now: [] };
-  if (record.end === 1 || record.how === "timeout" || record.g === 1) return undefined;
-  const applied = applySets(frame, [record], { decode: (json) => codec.decode(json) });
-  const values = applied.ok ? applied.value : frame.values;
-  const place = { graph, frame, visit, after: () => values, facts: {} };
-  try {
-    if (record.how === "error")
-      return sameWay(recorded, record.error === undefined ? undefined : routeError(place, record.error)?.to);
-    if (record.go === 1) {
-      const target = recorded[0];
-      const legal = target === undefined ? undefined : routeTo(place, target);
-      return legal?.ok === false ? { what: "cannot-route", recorded, now: [], why: legal.problem.message } : undefined;
-    }
-    const conditional = routeConditional(place);
-    const routed = conditional === undefined ? routeNormal(place) : ok(conditional);
-    if (routed.ok) return sameWay(recorded, routed.value.to);
-    return { what: "cannot-route", recorded, now: [], why: routed.problem.message };
-  } catch (thrown) {
-    return { what: "cannot-route", recorded, now: [], why: String(thrown) };
-  }
-}
-
-function sameWay(recorded: readonly string[], now: readonly string[] = []): Found | undefined {
-  const isSame = recorded.length === now.length && recorded.every((node) => now.includes(node));
-  return isSame ? undefined : { what: "route", recorded, now };
+function isEqual(key: string, before: Values, after: Values): boolean {
+  if (!Object.hasOwn(before, key) || !Object.hasOwn(after, key)) return false;
+  return textOf(before[key]) === textOf(after[key]);
 }

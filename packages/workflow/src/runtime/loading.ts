@@ -18,6 +18,8 @@ export interface LoadOptions {
   readonly throughSeq?: number;
   /** The state that a snapshot held, of which these records are the rest. */
   readonly onto?: RunState;
+  /** Called before each record but the first. */
+  readonly before?: (state: RunState, record: FlowRecord) => void;
   /** Called after each record. */
   readonly each?: (state: RunState, record: FlowRecord, seq: number) => void;
 }
@@ -28,7 +30,7 @@ export function foldRecords(
   records: Iterable<JournalRecord>,
   options: LoadOptions,
 ): Result<RunState, Problem> {
-  const { codec, sink, throughSeq = Number.POSITIVE_INFINITY, each } = options;
+  const { codec, sink, throughSeq = Number.POSITIVE_INFINITY, before, each } = options;
   const context = { decode: (json: Parameters<ValueCodec["decode"]>[0]) => codec.decode(json), sink };
   // Throws for a value that is gone, or a segment that is damaged.
   return asResult(() => {
@@ -36,8 +38,10 @@ export function foldRecords(
     for (const { seq, body } of records) {
       if (seq > throughSeq) break;
       const record = body as unknown as FlowRecord;
-      if (state !== undefined) fold(state, record, context);
-      else if (record.k !== "start") return err(notARun(run));
+      if (state !== undefined) {
+        before?.(state, record);
+        fold(state, record, context);
+      } else if (record.k !== "start") return err(notARun(run));
       else if (record.format > RECORD_FORMAT) return err(formatNewer(run, record.format));
       else state = foldStart(record, context);
       each?.(state, record, seq);

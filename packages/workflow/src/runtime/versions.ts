@@ -9,12 +9,13 @@
 import type { Problem, Result } from "@kahn/core";
 import { err, ok, problem } from "@kahn/core";
 import { compareStructures } from "../definition/hash.ts";
-import type { AnyNode, FlowGraph } from "../definition/nodes.ts";
+import type { FlowGraph } from "../definition/nodes.ts";
 import { misfitOf } from "../machine/fitting.ts";
+import { OpenNodes } from "../machine/open-nodes.ts";
 import type { FlowRecord } from "../machine/records.ts";
 import type { Renames } from "../machine/renaming.ts";
 import { patternOf, rename, within } from "../machine/renaming.ts";
-import type { RunState, Visit } from "../machine/run-state.ts";
+import type { RunState } from "../machine/run-state.ts";
 import { ROOT } from "../machine/run-state.ts";
 
 /**
@@ -120,39 +121,14 @@ function pathsOf(state: RunState): readonly string[] {
 
 /** What another graph has for what a run has open, under new names. */
 class Successor {
-  readonly #graph: FlowGraph;
   /** The run with its new names. */
   readonly #state: RunState;
-  readonly #nodes = new Map<string, AnyNode | undefined>();
+  readonly #nodes: OpenNodes;
 
   constructor(state: RunState, graph: FlowGraph, renames: Renames) {
-    this.#graph = graph;
     this.#state = { ...state, frames: new Map(state.frames), visits: new Map(state.visits) };
     rename(this.#state, renames);
-  }
-
-  #graphOf(frame: string): FlowGraph | undefined {
-    if (frame === ROOT) return this.#graph;
-    const owner = this.#nodeOf(this.#state.visits.get(frame)!);
-    return owner?.kind === "subgraph" ? owner.graph : undefined;
-  }
-
-  #nodeOf(visit: Visit): AnyNode | undefined {
-    if (!this.#nodes.has(visit.id)) this.#nodes.set(visit.id, this.#find(visit));
-    return this.#nodes.get(visit.id);
-  }
-
-  #find({ parent, frame, node }: Visit): AnyNode | undefined {
-    if (parent === undefined) return this.#graphOf(frame)?.nodes.get(node);
-    const outer = this.#state.visits.get(parent)!;
-    const fan = this.#nodeOf(outer);
-    if (fan?.kind === "parallel") return fan.branches[node] as AnyNode | undefined;
-    if (fan?.kind !== "map" || outer.phase.kind !== "fan") return undefined;
-    try {
-      return fan.body(outer.phase.fan.items?.[Number(node)], Number(node)) as AnyNode;
-    } catch {
-      return undefined;
-    }
+    this.#nodes = new OpenNodes(graph, this.#state);
   }
 
   /** What it lacks, by path; what is inside of something that it lacks is not named. */
@@ -161,7 +137,7 @@ class Successor {
     const lacking = new Set<string>();
     for (const visit of this.#state.visits.values()) {
       const outer = visit.parent ?? (visit.frame === ROOT ? undefined : visit.frame);
-      const node = outer !== undefined && lacking.has(outer) ? undefined : this.#nodeOf(visit);
+      const node = outer !== undefined && lacking.has(outer) ? undefined : this.#nodes.nodeOf(visit);
       const misfit = node === undefined ? undefined : misfitOf(node, visit);
       if (node !== undefined && misfit === undefined) continue;
       lacking.add(visit.id);
@@ -170,7 +146,7 @@ class Successor {
       found.push(misfit === undefined ? `node ${path}` : `node ${path} (open as ${misfit})`);
     }
     for (const frame of this.#state.frames.values()) {
-      const graph = lacking.has(frame.id) ? undefined : this.#graphOf(frame.id);
+      const graph = lacking.has(frame.id) ? undefined : this.#nodes.graphOf(frame.id);
       if (graph === undefined) continue;
       const named = (name: string) => within(patternOf(this.#state, frame.id), name);
       for (const name of frame.joins.keys()) if (!graph.nodes.has(name)) found.push(`node ${named(name)}`);
@@ -184,7 +160,7 @@ class Successor {
   /** The keys of open subgraphs, which their writes are reduced by from now on. */
   keys(): Pick<ResumeRecord, "keys"> {
     const frames = [...this.#state.frames.keys()].flatMap((id) => {
-      const graph = id === ROOT ? undefined : this.#graphOf(id);
+      const graph = id === ROOT ? undefined : this.#nodes.graphOf(id);
       return graph === undefined ? [] : [[id, graph.structure.keys] as const];
     });
     return frames.length === 0 ? {} : { keys: Object.fromEntries(frames) };
