@@ -47,9 +47,9 @@ function declaredFor(repository: Repository, file: RepositoryFile): ReadonlySet<
   return new Set([...names, ...shared, ...own_, ...apart]);
 }
 
-/** Tests whose packages are installed apart from all others have a package.json in their folder. */
+/** Tests and measured peers whose packages are installed apart from all others have a package.json in their folder. */
 function manifestApart(repository: Repository, file: RepositoryFile): Manifest {
-  const folder = /^test\/[^/]+\//.exec(file.path)?.[0];
+  const folder = /^(test\/[^/]+|bench\/flow\/peers)\//.exec(file.path)?.[0];
   const manifest = folder === undefined ? undefined : repository.file(`${folder}package.json`);
   return manifest === undefined ? {} : (JSON.parse(manifest.text) as Manifest);
 }
