@@ -186,7 +186,8 @@ function applyWrites({ state, context, frame }: Place, visit: Visit, sets: reado
   frame.values = preview?.visit === visit.id ? preview.values : acceptedWrites(frame, sets, context);
   const { values } = frame;
   for (const key of writtenKeys(sets)) {
-    if (values[key] === before[key]) continue;
+    // Whether two objects are one depends on who folds: a node may hand back what it was given, a journal never does.
+    if (values[key] === before[key] && typeof values[key] !== "object") continue;
     tell(state, context, () => {
       const path = visit.id;
       return Object.hasOwn(values, key)

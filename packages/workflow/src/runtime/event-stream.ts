@@ -28,6 +28,13 @@ export interface EventOptions {
 /** An event of a stream. */
 export type StreamEvent = FlowEvent | FlowDataEvent;
 
+/** What happened before a reader came. */
+export interface Backlog {
+  readonly events: Iterator<FlowEvent>;
+  /** Number of the last of them. */
+  readonly through: number;
+}
+
 /** Follows one run for one reader. */
 export class EventReader implements AsyncIterableIterator<StreamEvent> {
   readonly #buffer: StreamEvent[] = [];
@@ -37,8 +44,10 @@ export class EventReader implements AsyncIterableIterator<StreamEvent> {
   readonly #leave: (reader: EventReader) => void;
   readonly #from: number;
   /** Joins the run; called when the first event is asked for, so that nobody waits for a reader that never reads. */
-  #attach: ((reader: EventReader) => Iterator<FlowEvent>) | undefined;
+  #attach: ((reader: EventReader) => Backlog) | undefined;
   #backlog: Iterator<FlowEvent> | undefined;
+  /** Number of the last event of the backlog: others may be told of it only now. */
+  #through = 0;
   #head = 0;
   #waiting: ((result: IteratorResult<StreamEvent>) => void) | undefined;
   #space: (() => void) | undefined;
@@ -47,11 +56,7 @@ export class EventReader implements AsyncIterableIterator<StreamEvent> {
   dropped = 0;
 
   /** @param attach joins the run and gives what happened before, from the number wanted on. */
-  constructor(
-    options: EventOptions,
-    attach: (reader: EventReader) => Iterator<FlowEvent>,
-    leave: (reader: EventReader) => void,
-  ) {
+  constructor(options: EventOptions, attach: (reader: EventReader) => Backlog, leave: (reader: EventReader) => void) {
     this.#limit = Math.max(1, options.buffer ?? 256);
     this.#onFull = options.onFull ?? "block";
     this.#wantsData = options.data ?? false;
@@ -66,7 +71,9 @@ export class EventReader implements AsyncIterableIterator<StreamEvent> {
 
   next(): Promise<IteratorResult<StreamEvent>> {
     if (this.#attach !== undefined) {
-      this.#backlog = this.#attach(this);
+      const { events, through } = this.#attach(this);
+      this.#backlog = events;
+      this.#through = through;
       this.#attach = undefined;
     }
     const before = this.#backlog?.next();
@@ -95,6 +102,8 @@ export class EventReader implements AsyncIterableIterator<StreamEvent> {
         this.dropped++;
         return;
       }
+    } else if (event.seq <= this.#through) {
+      return;
     } else if (isFull && this.#onFull === "disconnect") {
       this.#end();
       this.#leave(this);

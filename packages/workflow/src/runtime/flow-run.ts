@@ -101,11 +101,11 @@ export class RunHandle implements FlowRun {
   events(options: EventOptions = {}): AsyncIterableIterator<StreamEvent> {
     const { driver } = this.#parts;
     const attach = (each: EventReader) => {
-      const backlog = this.#backlog(options.from ?? 1, driver.delivered);
+      const through = driver.delivered;
       if (!driver.isOver) driver.readers.add(each);
       else if (driver.lastWords !== undefined) each.push(driver.lastWords);
       if (driver.isOver) each.close();
-      return backlog;
+      return { events: this.#backlog(options.from ?? 1, through), through };
     };
     const reader = new EventReader(options, attach, (each) => {
       driver.readers.delete(each);
