@@ -17,9 +17,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import type * as FlowEntry from "kahn/flow";
+import type { FlowGraph } from "kahn/flow";
 import { beforeAll, expect, onTestFinished, test } from "vitest";
-import type * as FlowEntry from "../../packages/kahn/src/flow.ts";
-import type { FlowGraph } from "../../packages/kahn/src/flow.ts";
 import { kahnBinary } from "./rig/kahn-process.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
