@@ -3,13 +3,14 @@
  *
  * Invariant: a `FlowGraph` is valid; only this module makes one. Everything wrong with it is reported at once.
  */
-import type { Json, Problem, Result } from "@kahn/core";
+import type { Digest, Json, Problem, Result } from "@kahn/core";
 import { err, ok, ProblemError } from "@kahn/core";
 import type { PayloadMark } from "./barrier-paths.ts";
 import { normalEdges } from "./draft.ts";
 import { graphHash, structureOf } from "./hash.ts";
 import type { AnyNode, Edge, FlowEdge, FlowGraph, FlowNode } from "./nodes.ts";
 import type { StateSchema } from "./state.ts";
+import type { GraphStructure } from "./structure.ts";
 import { duplicateNode, validate } from "./validate.ts";
 
 /** What is given to `defineGraph`. `N` are the names, `P` maps them to the marks of barriers. */
@@ -74,8 +75,22 @@ export function buildGraph(spec: DynamicGraphSpec): Result<FlowGraph, readonly P
     edges,
     outgoing,
   };
-  const structure = structureOf(base);
-  return ok({ ...base, structure, hash: graphHash(structure), warnings: problems });
+  let structure: GraphStructure | undefined;
+  let hash: Digest | undefined;
+  // Worked out when they are first asked for: a run needs them, a check or a drawing does not.
+  const graph: FlowGraph = {
+    ...base,
+    warnings: problems,
+    get structure() {
+      structure ??= structureOf(base);
+      return structure;
+    },
+    get hash() {
+      hash ??= graphHash(graph.structure);
+      return hash;
+    },
+  };
+  return ok(graph);
 }
 
 /** A graph with names as plain text, built step by step. */

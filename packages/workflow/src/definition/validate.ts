@@ -39,10 +39,13 @@ export function duplicateNode(graph: string, name: string): Problem {
   });
 }
 
+const NAME = /^[^\s/#$>+~][^\s/#>+~]*$/;
+
 function* nameProblems({ id, start, nodes }: Draft): Iterable<Problem> {
   for (const [name, node] of nodes) {
+    if (NAME.test(name) && node.kind !== "parallel" && node.kind !== "map") continue;
     for (const each of [name, ...branchNames(node)]) {
-      if (/^[^\s/#$>+~][^\s/#>+~]*$/.test(each)) continue;
+      if (NAME.test(each)) continue;
       yield problem("flow-name-invalid", `graph "${id}": "${each}" cannot be the name of a node`, {
         next: "Leave out spaces and the characters / # > + ~, and a $ at the start.",
       });
@@ -102,7 +105,13 @@ function* optionProblems(draft: Draft): Iterable<Problem> {
       yield optionProblem(draft, `edge ${edge.id}`, "has a maxVisits of less than 1");
     }
   }
-  for (const [name, node] of draft.nodes) yield* nodeOptionProblems(draft, name, node);
+  for (const [name, node] of draft.nodes) if (!isPlain(node)) yield* nodeOptionProblems(draft, name, node);
+}
+
+/** Whether a node is only code, as most nodes of a large graph are; cheaper than looking for problems. */
+function isPlain(node: AnyNode): boolean {
+  if (node.kind !== undefined && node.kind !== "task") return false;
+  return node.timeout === undefined && node.retry === undefined;
 }
 
 function* nodeOptionProblems(draft: Draft, name: string, node: AnyNode): Iterable<Problem> {

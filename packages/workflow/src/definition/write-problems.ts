@@ -18,7 +18,11 @@ const NOTHING: ReadonlySet<string> = new Set();
 
 /** Undeclared keys in `writes`, and branches that write one key. */
 export function* branchWriteProblems({ id, nodes, state }: Draft): Iterable<Problem> {
-  for (const [name, node] of nodes) yield* nodeProblems(name, node, { id, state });
+  const place = { id, state };
+  for (const [name, node] of nodes) {
+    const hasWrites = node.kind === "parallel" || node.kind === "map" || declared(node).length > 0;
+    if (hasWrites) yield* nodeProblems(name, node, place);
+  }
 }
 
 interface Place {
