@@ -1,7 +1,7 @@
 /**
- * What users test with: fakes, faults and simulations, and the contract suites of every port.
+ * What users test with: fakes, faults and simulations, the contract suites of every port, and the kit for workflows.
  *
- * Owns: the published entry `kahn/testing`, which puts two entries of the private package and the test kit of flows together.
+ * Owns: the published entry `kahn/testing`, which puts the entries of private packages together.
  */
 export type {
   ActionScript,
@@ -100,5 +100,19 @@ export {
   randomContract,
   taskRunnerContract,
 } from "@kahn/testing/contract";
-export type { CrashOptions, CrashOutcome, FromStep } from "@kahn/workflow/testing";
-export { crashAtEveryRecord, decideBy, runFrom, startingAt, withStubs } from "@kahn/workflow/testing";
+export type {
+  CrashOptions,
+  CrashOutcome,
+  FlowPorts,
+  FlowPortsCase,
+  FlowPortsSubject,
+  FromStep,
+} from "@kahn/workflow/testing";
+export {
+  crashAtEveryRecord,
+  decideBy,
+  flowPortsContract,
+  runFrom,
+  startingAt,
+  withStubs,
+} from "@kahn/workflow/testing";
