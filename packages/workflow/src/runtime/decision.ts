@@ -8,8 +8,8 @@ import type { DecideRequest } from "../machine/decide.ts";
 import type { RecordedDecision } from "../machine/records.ts";
 import type { ValueCodec } from "../machine/values.ts";
 
-/** One visit of a barrier (`review#1`, as events name it), or every occurrence of a node (`{ node: "review" }`). */
-export type DecisionTarget<N extends string = string> = `${N}#${number}` | { readonly node: N };
+/** One visit of a barrier (`review#1`, `both#1/legal`: as events name it), or every one of a node (`{ node: "review" }`). */
+export type DecisionTarget<N extends string = string> = `${N}#${string}` | { readonly node: N };
 
 type Payload<P> = unknown extends P
   ? { readonly payload?: unknown }
