@@ -55,6 +55,9 @@ test("a fork goes on from any step with other values, and the run it came from s
     state: { notes: ["a note on boats"] },
   });
   expect(JSON.parse((await workspace.kahn("flow show r --json")).stdout)).toMatchObject({ state: { topic: "kites" } });
+  const again = await workspace.kahn("flow fork f --from draft --run --json");
+  expect(JSON.parse(again.stdout.trim().split("\n").at(-1)!)).toMatchObject({ status: "waiting" });
+  expect(workspace.lines("visits.log")).toEqual(["draft", "draft", "draft"]);
   const unknown = await workspace.kahn("flow fork r --goto drat");
   expect(unknown).toMatchObject({ exitCode: 2 });
   expect(unknown.stderr).toContain('Did you mean "draft"?');

@@ -5,18 +5,17 @@
  * Invariant: the block is wiped before anything else is written; it is drawn at most ten times a second.
  */
 import type { Clock, Timer } from "@kahn/core";
-import type { FlowDataEvent, FlowEvent, StreamEvent } from "@kahn/workflow";
+import type { FlowEvent, StreamEvent } from "@kahn/workflow";
+import { EmittedLines } from "./flow-emitted-lines.ts";
 import { flowLine } from "./flow-line.ts";
-import { clip, valueText } from "./flow-value-text.ts";
-import { emptyFlowView, type FlowView, foldFlowEvent, type OpenVisit, parentOf } from "./flow-view.ts";
+import { clip } from "./flow-value-text.ts";
+import { emptyFlowView, type FlowView, foldFlowEvent, parentOf } from "./flow-view.ts";
 import { type Paint, painter } from "./paint.ts";
 import type { TextSink } from "./text-sink.ts";
 import { durationText } from "./units.ts";
 
 const FRAME_MS = 100;
 const SHOWN_MAX = 6;
-/** Of what a node emits without ending a line, so much is kept. */
-const PARTIAL_MAX = 2000;
 
 /** A reader of a run's stream that shows it. */
 export interface FlowReporter {
@@ -41,8 +40,7 @@ class TextFlowReporter implements FlowReporter {
   readonly #sink: TextSink;
   readonly #clock: Clock;
   readonly #paint: Paint;
-  /** What nodes said last: text whose line has not ended, or a value. */
-  readonly #last = new Map<string, string>();
+  readonly #data: EmittedLines;
   #above: ((text: string) => void) | undefined;
   #drawnLines = 0;
   #timer: Timer | undefined;
@@ -51,6 +49,7 @@ class TextFlowReporter implements FlowReporter {
     this.#sink = sink;
     this.#clock = clock;
     this.#paint = painter(sink.colour);
+    this.#data = new EmittedLines(this.#paint);
   }
 
   past(event: FlowEvent): void {
@@ -59,11 +58,13 @@ class TextFlowReporter implements FlowReporter {
 
   event(event: StreamEvent): void {
     if (event.type === "node.data") {
-      if (this.#sink.isTerminal) this.#data(event);
+      const lines = this.#sink.isTerminal ? this.#data.take(event.path, event.data) : "";
+      if (lines !== "") this.#write(lines);
       return;
     }
     const visit = foldFlowEvent(this.view, event);
-    if (visit !== undefined) this.#flush(visit);
+    const rest = visit === undefined ? "" : this.#data.end(visit.path);
+    if (rest !== "") this.#write(rest);
     const context = { view: this.view, visit, paint: this.#paint, tellsStarts: !this.#sink.isTerminal };
     const line = flowLine(event, context);
     if (line !== undefined) this.#write(`${line}\n`);
@@ -83,24 +84,6 @@ class TextFlowReporter implements FlowReporter {
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#wipe();
-  }
-
-  #data({ path, data }: FlowDataEvent): void {
-    if (typeof data !== "string") {
-      this.#last.set(path, valueText(data, 200));
-      return;
-    }
-    const lines = `${this.#last.get(path) ?? ""}${data}`.split("\n");
-    const rest = lines.pop()!;
-    for (const line of lines) this.#write(`${this.#paint(`  │ ${line}`, "dim")}\n`);
-    this.#last.set(path, rest.slice(-PARTIAL_MAX));
-  }
-
-  /** What a node said last and did not end with a line. */
-  #flush({ path }: OpenVisit): void {
-    const rest = this.#last.get(path);
-    this.#last.delete(path);
-    if (rest !== undefined && rest !== "") this.#write(`${this.#paint(`  │ ${rest}`, "dim")}\n`);
   }
 
   #write(text: string): void {
@@ -141,7 +124,7 @@ class TextFlowReporter implements FlowReporter {
       const { fan, path, sinceMs } = visit;
       const failed = fan === undefined || fan.failed === 0 ? "" : `, ${fan.failed} failed`;
       const branches = fan === undefined ? "" : ` ${fan.done}/${fan.count} branches${failed}`;
-      const said = this.#last.get(path);
+      const said = this.#data.last(path);
       return clip(
         `  ${path}${branches} ${durationText(nowMs - sinceMs)}${said === undefined ? "" : ` ${said}`}`,
         width,

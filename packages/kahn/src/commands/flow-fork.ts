@@ -16,6 +16,11 @@ export const flowFork: Command = {
   positionalsMax: 1,
   options: [
     { name: "at", value: "STEP", help: "the last step that is shared, as flow show numbers them (default: all)" },
+    {
+      name: "from",
+      value: "VISIT",
+      help: "instead of --at: make this visit again (draft#2), or the last one of a node",
+    },
     { name: "set", value: "KEY=JSON", help: "a value that the state holds instead; repeatable" },
     { name: "goto", value: "NODE", help: "the node where it goes on (default: where the run stood)" },
     { name: "id", value: "RUN", help: "the id of the new run (default: a fresh one)" },
@@ -29,7 +34,7 @@ export const flowFork: Command = {
 Makes a new run with the past of RUN up to STEP, changed as you say. RUN is not touched. The fork is executed by
 kahn flow resume, or at once with --run.`,
   examples: [
-    ["kahn flow fork last --at 12 --run", "do again what came after step 12"],
+    ["kahn flow fork last --from gather --run", "do the last visit of gather again, and what came after it"],
     ["kahn flow fork 01JH --at 3 --set 'topic=\"boats\"' --goto draft", "with another topic, from draft on"],
   ],
   async run(host, given) {
@@ -76,6 +81,12 @@ kahn flow resume, or at once with --run.`,
 
 function readFork(given: ParsedArguments, last: number): Result<ForkOptions, Problem> {
   const [at, goto, id] = [given.value("at"), given.value("goto"), given.value("id")];
+  const from = given.value("from");
+  if (from !== undefined && at !== undefined) {
+    return err(
+      problem("arguments-count", "--at and --from both say where the fork begins", { next: "Give one of them." }),
+    );
+  }
   const step = at === undefined ? ok(undefined) : readStep(at, last, "--at");
   if (!step.ok) return step;
   const set: Record<string, unknown> = {};
@@ -89,6 +100,7 @@ function readFork(given: ParsedArguments, last: number): Result<ForkOptions, Pro
   return ok({
     set,
     ...(step.value === undefined ? {} : { at: step.value }),
+    ...(from === undefined ? {} : { from }),
     ...(goto === undefined ? {} : { goto }),
     ...(id === undefined ? {} : { id }),
   });
