@@ -18,7 +18,7 @@ import type { Visit } from "../machine/run-state.ts";
 import type { Admitted } from "./admission.ts";
 import type { AttemptEnd, AttemptHost, OnceValue } from "./attempt.ts";
 import { Attempt } from "./attempt.ts";
-import { Breath } from "./breath.ts";
+import { Breath, inRounds } from "./breath.ts";
 import type { EventReader, StreamEvent } from "./event-stream.ts";
 import { RunClock } from "./run-clock.ts";
 import { type RunLock, takenOver } from "./run-lock.ts";
@@ -78,6 +78,7 @@ export class RunDriver {
   #idleWaiters: (() => void)[] = [];
   readonly #clock: RunClock;
   readonly #lock: RunLock | undefined;
+  readonly #performs = (effect: FlowEffect) => this.#perform(effect);
   readonly #shouldDeliver: () => boolean;
   readonly #host: AttemptHost;
 
@@ -188,7 +189,7 @@ export class RunDriver {
     if (isLate) await this.#deliver(this.#services.retell(this.desk, before + 1));
     else if (events.length > 0) await this.#deliver(events);
     for (const answer of answers) answer();
-    for (const effect of effects) this.#perform(effect);
+    await inRounds(effects, this.#performs);
   }
 
   /** What comes of some events, together; `answers` gets what their senders are told then. */

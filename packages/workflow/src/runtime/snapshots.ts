@@ -19,6 +19,7 @@ export type SnapshotPolicy =
   | { readonly kind: "every-node" }
   /** When a barrier opens and when the run ends. */
   | { readonly kind: "barrier" }
+  /** After so many records; after more, if the snapshot would have to tell of more open visits than that. */
   | { readonly kind: "every"; readonly records: number }
   | { readonly kind: "interval"; readonly everyMs: number }
   /**
@@ -36,10 +37,10 @@ export function snapshotWriter(
   clock: Clock,
 ): ((journal: Journal, desk: Desk, records: readonly FlowRecord[]) => void) | undefined {
   if (policy.kind === "manual") return undefined;
-  const last = new WeakMap<Desk, { seq: number; ms: number; cost: number }>();
+  const last = new WeakMap<Desk, Measure>();
   return (journal, desk, records) => {
-    const now = { seq: desk.state.seq, ms: clock.monotonicMs(), cost: desk.state.cost };
-    const before = last.get(desk) ?? { seq: 0, ms: now.ms, cost: 0 };
+    const now = { seq: desk.state.seq, ms: clock.monotonicMs(), cost: desk.state.cost, weight: 0 };
+    const before = last.get(desk) ?? { seq: 0, ms: now.ms, cost: 0, weight: 0 };
     if (!last.has(desk)) last.set(desk, before);
     if (!isDue(policy, { records, now, before, desk })) return;
     last.set(desk, now);
@@ -52,6 +53,8 @@ interface Measure {
   readonly seq: number;
   readonly ms: number;
   readonly cost: number;
+  /** What the snapshot would have to tell when it was last thought of: not worth it for fewer records than that. */
+  weight: number;
 }
 
 function isDue(
@@ -63,8 +66,12 @@ function isDue(
       return records.some((record) => record.k === "c");
     case "barrier":
       return records.some((record) => record.k === "wait" || record.k === "end");
-    case "every":
-      return now.seq - before.seq >= policy.records;
+    case "every": {
+      const records = now.seq - before.seq;
+      if (records < Math.max(policy.records, before.weight)) return false;
+      before.weight = weightOf(desk.state);
+      return records >= before.weight;
+    }
     case "interval":
       return now.ms - before.ms >= policy.everyMs;
     case "adaptive": {
@@ -75,6 +82,13 @@ function isDue(
     default:
       return false;
   }
+}
+
+/** How much a snapshot would have to tell: open visits, and branches that are done. */
+function weightOf({ visits }: RunState): number {
+  let weight = visits.size;
+  for (const { phase } of visits.values()) if (phase.kind === "fan") weight += phase.fan.done.size;
+  return weight;
 }
 
 function hasSideEffects(desk: Desk, visit: string): boolean {
