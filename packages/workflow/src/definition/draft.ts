@@ -5,7 +5,7 @@
  * Invariant: the topology of a draft is built once, and only of a draft all of whose names lead somewhere.
  */
 import type { Graph } from "@kahn/core";
-import { graphFromLists, reachableFrom, reverseGraph } from "@kahn/core";
+import { reachableFrom, reverseGraph } from "@kahn/core";
 import type { AnyNode, Edge, FlowEdge } from "./nodes.ts";
 import { END } from "./nodes.ts";
 import type { StateSchema } from "./state.ts";
@@ -92,40 +92,66 @@ export interface Topology {
 
 /** Numbers the nodes of a draft and lists its ways. */
 export function topologyOf(draft: Draft): Topology {
-  const names = [...draft.nodes.keys(), END];
+  const names: string[] = [];
   const numbers = new Map<string, number>();
-  for (const [index, name] of names.entries()) numbers.set(name, index);
-  const lists: number[][] = names.map(() => []);
-  const unbounded: number[][] = names.map(() => []);
-  for (const edge of draft.edges) {
-    const from = numbers.get(edge.from)!;
+  const isBarrier: boolean[] = [];
+  for (const [name, node] of draft.nodes) {
+    numbers.set(name, names.length);
+    names.push(name);
+    isBarrier.push(node.kind === "barrier");
+  }
+  numbers.set(END, names.length);
+  names.push(END);
+  const all: Ways = { from: [], to: [] };
+  const bare: Ways = { from: [], to: [] };
+  for (const { from, to, maxVisits } of draft.edges) {
+    const start = numbers.get(from)!;
     // A person in a cycle is bound enough.
-    const isBound = edge.maxVisits !== undefined || draft.nodes.get(edge.from)?.kind === "barrier";
-    for (const target of edge.to) {
-      const to = numbers.get(target)!;
-      lists[from]!.push(to);
-      if (!isBound) unbounded[from]!.push(to);
-    }
+    const isBound = maxVisits !== undefined || isBarrier[start] === true;
+    for (const target of to) add(all, start, numbers.get(target)!);
+    if (!isBound) for (const target of to) add(bare, start, numbers.get(target)!);
   }
   for (const [name, node] of draft.nodes) {
     if (!hasNamedTargets(node)) continue;
-    const from = numbers.get(name)!;
+    const start = numbers.get(name)!;
     for (const [target] of namedTargets(name, node)) {
-      lists[from]!.push(numbers.get(target)!);
-      if (node.kind !== "barrier") unbounded[from]!.push(numbers.get(target)!);
+      add(all, start, numbers.get(target)!);
+      if (node.kind !== "barrier") add(bare, start, numbers.get(target)!);
     }
   }
-  const ways = graphFromLists(lists);
+  const ways = graphOf(names.length, all);
   const start = numbers.get(draft.start)!;
   return {
     names,
     numbers,
     start,
     ways,
-    unbounded: graphFromLists(unbounded),
+    unbounded: bare.to.length === all.to.length ? ways : graphOf(names.length, bare),
     reached: flagged(ways, [start]),
     ending: flagged(reverseGraph(ways), [names.length - 1]),
   };
+}
+
+/** Ways one after the other; a list for each node would cost as much as all that is asked of them. */
+interface Ways {
+  readonly from: number[];
+  readonly to: number[];
+}
+
+function add({ from, to }: Ways, start: number, target: number): void {
+  from.push(start);
+  to.push(target);
+}
+
+/** The ways by the node where they start, in their order. */
+function graphOf(size: number, { from, to }: Ways): Graph {
+  const offsets = new Int32Array(size + 1);
+  for (const node of from) offsets[node + 1]!++;
+  for (let node = 0; node < size; node++) offsets[node + 1]! += offsets[node]!;
+  const next = offsets.slice(0, size);
+  const targets = new Int32Array(to.length);
+  for (let way = 0; way < to.length; way++) targets[next[from[way]!]!++] = to[way]!;
+  return { size, offsets, targets };
 }
 
 /** One flag for each node: whether it can be reached from one of the roots. */

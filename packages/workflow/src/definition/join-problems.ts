@@ -9,11 +9,13 @@ import { problem } from "@kahn/core";
 import { dominatorsOf } from "./dominators.ts";
 import type { Draft, Topology } from "./draft.ts";
 import { flagged, parentsOf } from "./draft.ts";
+import type { AnyNode } from "./nodes.ts";
 import { END } from "./nodes.ts";
 
 /** One problem for each join that cannot be satisfied. */
 export function* joinProblems(draft: Draft, topology: Topology): Iterable<Problem> {
-  const joins = [...draft.nodes].filter(([, node]) => node.join !== undefined);
+  const joins: (readonly [name: string, node: AnyNode])[] = [];
+  for (const entry of draft.nodes) if (entry[1].join !== undefined) joins.push(entry);
   if (joins.length === 0) return;
   const parents = parentsOf(draft);
   const several = joins.some(([, { join }]) => join === "all" || typeof join === "object");

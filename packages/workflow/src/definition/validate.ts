@@ -165,26 +165,34 @@ function durationsOf(node: AnyNode): readonly (readonly [string, string | number
   ];
 }
 
+interface Exits {
+  normal: number;
+  /** Something leads on that is not for failures alone. */
+  isOpen: boolean;
+}
+
 function* exitProblems(draft: Draft): Iterable<Problem> {
-  const normal = new Map<string, number>();
-  const leaves = new Map<string, boolean>();
-  for (const edge of draft.edges) {
-    leaves.set(edge.from, leaves.get(edge.from) === true || edge.kind !== "error");
-    if (edge.kind === "normal") normal.set(edge.from, (normal.get(edge.from) ?? 0) + 1);
+  const exits = new Map<string, Exits>();
+  for (const { from, kind } of draft.edges) {
+    let known = exits.get(from);
+    if (known === undefined) exits.set(from, (known = { normal: 0, isOpen: false }));
+    if (kind === "normal") known.normal++;
+    if (kind !== "error") known.isOpen = true;
   }
-  for (const [name, count] of normal) {
-    if (count < 2) continue;
+  for (const [name, { normal }] of exits) {
+    if (normal < 2) continue;
     yield problem(
       "flow-edges-ambiguous",
-      `graph "${draft.id}": "${name}" has ${count} normal edges, and one is taken`,
+      `graph "${draft.id}": "${name}" has ${normal} normal edges, and one is taken`,
       {
         next: `Write one edge with all targets to start them together, or give all but one a "when".`,
       },
     );
   }
   for (const [name, node] of draft.nodes) {
-    if (leaves.get(name) === true || hasNamedTargets(node)) continue;
-    if (leaves.has(name)) {
+    const known = exits.get(name);
+    if (known?.isOpen === true || hasNamedTargets(node)) continue;
+    if (known !== undefined) {
       yield warning("flow-dead-end", `graph "${draft.id}": nothing leads on from "${name}" unless it fails`, {
         next: `Add an edge from it, for example ["${name}", END], unless it always ends the run itself.`,
       });
