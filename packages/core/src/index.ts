@@ -77,6 +77,7 @@ export type {
   FileStat,
   FileSystem,
   HashOutcome,
+  ReadHandle,
 } from "./ports/file-system.ts";
 export { FileSystemError } from "./ports/file-system.ts";
 export type { Git } from "./ports/git.ts";

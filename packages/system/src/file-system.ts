@@ -31,8 +31,9 @@ import { openAppendHandle } from "./internal/append-handle.ts";
 import { FileCopier } from "./internal/file-copier.ts";
 import { FileHasher } from "./internal/file-hasher.ts";
 import { lstatOrAbsent } from "./internal/file-stat.ts";
-import { flushFileSystem } from "./internal/flush.ts";
+import { flushFileSystem, flushPath } from "./internal/flush.ts";
 import { fill } from "./internal/read.ts";
+import { openReadHandle } from "./internal/read-handle.ts";
 import { errnoOf, guarded, guardedOrAbsent, isAbsent, refusal } from "./internal/refusal.ts";
 import { removeTree } from "./internal/remove-tree.ts";
 
@@ -50,6 +51,7 @@ export function nodeFileSystem(): FileSystem {
     readRange,
     writeFile,
     openAppend: openAppendHandle,
+    openRead: openReadHandle,
     readLink: (path) => guardedOrAbsent("readlink", path, () => readlinkSync(path)),
     realPath: (path) => guardedOrAbsent("realpath", path, () => realpathSync.native(path)),
     makeDirectory: (path) => void guarded("mkdir", path, () => mkdirSync(path, { recursive: true })),
@@ -69,6 +71,7 @@ export function nodeFileSystem(): FileSystem {
     remove,
     removeTree,
     syncAll: flushFileSystem,
+    syncDirectory: flushPath,
     freeBytes: (path) =>
       guarded("statfs", path, () => {
         const stats = statfsSync(path);

@@ -35,7 +35,15 @@ export type Perform<T> = (limitBytes?: number) => T;
 /** Sees every call and decides whether and how it is performed. */
 export type Gate = <T>(call: FileSystemCall, perform: Perform<T>) => T;
 
-type Reading = "lstat" | "readDirectory" | "readFile" | "readRange" | "readLink" | "realPath" | "freeBytes";
+type Reading =
+  | "lstat"
+  | "openRead"
+  | "readDirectory"
+  | "readFile"
+  | "readRange"
+  | "readLink"
+  | "realPath"
+  | "freeBytes";
 
 /** Puts a gate before a file system. */
 export function interceptFileSystem(fs: FileSystem, gate: Gate): FileSystem {
@@ -68,6 +76,7 @@ export function interceptFileSystem(fs: FileSystem, gate: Gate): FileSystem {
         gate(writing("openAppend", path), () => fs.openAppend(path)),
         gate,
       ),
+    openRead: (path) => gate(reading("openRead", path), () => fs.openRead(path)),
     readLink: (path) => gate(reading("readLink", path), () => fs.readLink(path)),
     realPath: (path) => gate(reading("realPath", path), () => fs.realPath(path)),
     makeDirectory: (path) => gate(writing("makeDirectory", path), () => fs.makeDirectory(path)),
@@ -90,6 +99,7 @@ export function interceptFileSystem(fs: FileSystem, gate: Gate): FileSystem {
     removeTree: (path) => gate(writing("removeTree", path), () => fs.removeTree(path)),
     // `async` turns what the gate throws into a rejection, which is how the port answers here.
     syncAll: async (path) => gate(writing("syncAll", path), () => fs.syncAll(path)),
+    syncDirectory: async (path) => gate(writing("syncDirectory", path), () => fs.syncDirectory(path)),
     freeBytes: (path) => gate(reading("freeBytes", path), () => fs.freeBytes(path)),
   };
   return gated;

@@ -14,12 +14,13 @@ import type {
   FileSystem,
   HashOutcome,
   NativeDigestFunction,
+  ReadHandle,
 } from "@kahn/core";
 import { digestOf, FileSystemError, sleep } from "@kahn/core";
 import { readTree, writeTree } from "./file-tree.ts";
 import { Content } from "./internal/content.ts";
 import type { Birth, DirectoryInode, FileInode, Inode } from "./internal/inode.ts";
-import { newDirectory, newFile, newOther, newSymlink, statOf } from "./internal/inode.ts";
+import { newDirectory, newFile, newOther, newSymlink, readHandleOf, statOf } from "./internal/inode.ts";
 import { InodeTree } from "./internal/inode-tree.ts";
 import { PathAccess } from "./internal/path-access.ts";
 import type { MemoryFileSystemOptions, MemoryFileSystemSettings } from "./memory-file-system-options.ts";
@@ -202,6 +203,11 @@ export class MemoryFileSystem implements FileSystem {
     };
   }
 
+  openRead(path: string): ReadHandle | undefined {
+    const file = this.#access.readableFile("open", path);
+    return file && readHandleOf(file);
+  }
+
   makeDirectory(path: string): void {
     const place = this.#access.walk(path, false);
     if (place === "ENOENT") {
@@ -305,6 +311,11 @@ export class MemoryFileSystem implements FileSystem {
     if (place?.node === undefined) return;
     if (place.node.kind === "directory") this.#empty(place.node);
     this.#unlink(place.parent, place.name, path);
+  }
+
+  async syncDirectory(path: string): Promise<void> {
+    this.#access.existing("fsync", path, true);
+    await this.#sync([], true);
   }
 
   async syncAll(path: string): Promise<void> {

@@ -66,11 +66,23 @@ export interface FileHandle {
   append(bytes: Uint8Array): number;
   /** Cuts the file to `sizeBytes`. */
   truncate(sizeBytes: number): void;
+  /** Appends off the calling thread, one call at a time; the bytes must not change until then. Left out: `append`. */
+  appendLater?(bytes: Uint8Array): Promise<void>;
   /** Flushes data to the device (`fdatasync`), off the calling thread. */
   sync(): Promise<void>;
   /** The same on the calling thread, which it holds up: for flushes known to be quick. Left out where there is none. */
   syncNow?(): void;
   sizeBytes(): number;
+  close(): void;
+}
+
+/** A file open for reading, which stays readable when its name goes. */
+export interface ReadHandle {
+  /** Fills `into` from `offset`, off the calling thread; resolves to how much there was: less only at the end. */
+  read(offset: number, into: Uint8Array): Promise<number>;
+  /** Size now. */
+  sizeBytes(): number;
+  /** Lets go, once no read is under way. */
   close(): void;
 }
 
@@ -94,6 +106,8 @@ export interface FileSystem {
   writeFile(path: string, bytes: Uint8Array | string, options?: { mode?: number; exclusive?: boolean }): void;
   /** Opens for appending; creates the file when absent. */
   openAppend(path: string): FileHandle;
+  /** Opens for reading; `undefined` when there is no such file. Follows symlinks. */
+  openRead(path: string): ReadHandle | undefined;
   readLink(path: string): string | undefined;
   realPath(path: string): string | undefined;
   /** Creates a directory and its parents; no effect when it exists. */
@@ -121,6 +135,8 @@ export interface FileSystem {
   removeTree(path: string): void;
   /** Flushes everything written so far on the file system that holds `path`. */
   syncAll(path: string): Promise<void>;
+  /** Flushes the names of one directory: what was renamed into it is there after a power loss. */
+  syncDirectory(path: string): Promise<void>;
   /** Bytes that an unprivileged writer may still take. */
   freeBytes(path: string): number;
 }

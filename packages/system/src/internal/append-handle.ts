@@ -1,5 +1,5 @@
 /** A file open for appending. */
-import { closeSync, fdatasync, fdatasyncSync, fstatSync, ftruncateSync, openSync, writeSync } from "node:fs";
+import { closeSync, fdatasync, fdatasyncSync, fstatSync, ftruncateSync, openSync, write, writeSync } from "node:fs";
 import { type FileHandle, InvariantError } from "@kahn/core";
 import { guarded, refusal } from "./refusal.ts";
 
@@ -15,7 +15,7 @@ export function openAppendHandle(path: string): FileHandle {
 class AppendHandle implements FileHandle {
   readonly #path: string;
   readonly #fd: number;
-  #syncsPending = 0;
+  #callsPending = 0;
   #closed = false;
 
   constructor(path: string, fd: number) {
@@ -33,21 +33,20 @@ class AppendHandle implements FileHandle {
     });
   }
 
+  async appendLater(bytes: Uint8Array): Promise<void> {
+    for (let written = 0; written < bytes.byteLength; ) {
+      written += await this.#pending<number>("append", (done) =>
+        write(this.#fd, bytes, written, bytes.byteLength - written, null, done),
+      );
+    }
+  }
+
   truncate(sizeBytes: number): void {
     this.#call("truncate", () => ftruncateSync(this.#fd, sizeBytes));
   }
 
   sync(): Promise<void> {
-    this.#assertOpen();
-    this.#syncsPending++;
-    return new Promise((resolve, reject) => {
-      fdatasync(this.#fd, (error) => {
-        this.#syncsPending--;
-        if (this.#closed) this.#release();
-        if (error === null) resolve();
-        else reject(refusal(error, "fdatasync", this.#path));
-      });
-    });
+    return this.#pending("fdatasync", (done) => fdatasync(this.#fd, (error) => done(error, undefined)));
   }
 
   syncNow(): void {
@@ -64,9 +63,23 @@ class AppendHandle implements FileHandle {
     this.#release();
   }
 
-  /** Gives the descriptor back once no flush uses it: a reused number would be flushed instead. */
+  /** A call on another thread; the descriptor stays until it is through. */
+  #pending<T>(operation: string, call: (done: (error: Error | null, value: T) => void) => void): Promise<T> {
+    this.#assertOpen();
+    this.#callsPending++;
+    return new Promise((resolve, reject) => {
+      call((error, value) => {
+        this.#callsPending--;
+        if (this.#closed) this.#release();
+        if (error === null) resolve(value);
+        else reject(refusal(error, operation, this.#path));
+      });
+    });
+  }
+
+  /** Gives the descriptor back once no call uses it: a reused number would be written to instead. */
   #release(): void {
-    if (this.#syncsPending === 0) guarded("close", this.#path, () => closeSync(this.#fd));
+    if (this.#callsPending === 0) guarded("close", this.#path, () => closeSync(this.#fd));
   }
 
   #call<T>(operation: string, call: () => T): T {

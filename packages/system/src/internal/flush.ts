@@ -9,7 +9,7 @@
 import { execFile } from "node:child_process";
 import { closeSync, fsync, openSync } from "node:fs";
 import { FileSystemError } from "@kahn/core";
-import { refusal } from "./refusal.ts";
+import { guarded, refusal } from "./refusal.ts";
 
 /** Flushes everything written so far on the file system that holds `path`. Rejects with `FileSystemError`. */
 export async function flushFileSystem(path: string): Promise<void> {
@@ -25,9 +25,10 @@ function runSync(args: readonly string[]): Promise<boolean> {
   });
 }
 
-function flushPath(path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const fd = openSync(path, "r");
+/** Flushes one file or directory. Rejects with `FileSystemError`. */
+export async function flushPath(path: string): Promise<void> {
+  const fd = guarded("open", path, () => openSync(path, "r"));
+  await new Promise<void>((resolve, reject) => {
     fsync(fd, (error) => {
       closeSync(fd);
       if (error === null) resolve();

@@ -122,7 +122,32 @@ export const WRITING: Readonly<Record<string, (subject: FileSystemSubject) => vo
     handle.syncNow?.();
     handle.close();
     await fs.syncAll(root);
+    await fs.syncDirectory(root);
     assert.equal(textAt(fs, `${root}/log`), "ab");
+    await assert.rejects(fs.syncDirectory(`${root}/none`), { code: "ENOENT" });
+  },
+  "appendLater appends as append does, where there is one": async ({ fs, root }) => {
+    const handle = fs.openAppend(`${root}/log`);
+    handle.append(bytesOf("a"));
+    if (handle.appendLater === undefined) handle.append(bytesOf("bc"));
+    else await handle.appendLater(bytesOf("bc"));
+    assert.equal(handle.append(bytesOf("d")), 4);
+    handle.close();
+    assert.equal(textAt(fs, `${root}/log`), "abcd");
+  },
+  "an open file is read at any place, in parts, and after its name has gone": async ({ fs, root }) => {
+    assert.equal(fs.openRead(`${root}/none`), undefined);
+    fs.writeFile(`${root}/file`, "0123456789");
+    const handle = fs.openRead(`${root}/file`)!;
+    const into = new Uint8Array(4);
+    assert.equal(handle.sizeBytes(), 10);
+    assert.equal(await handle.read(3, into), 4);
+    assert.equal(Buffer.from(into).toString(), "3456");
+    fs.remove(`${root}/file`);
+    assert.equal(await handle.read(8, into), 2);
+    assert.equal(Buffer.from(into.subarray(0, 2)).toString(), "89");
+    assert.equal(await handle.read(10, into), 0);
+    handle.close();
   },
   "chmod sets exactly these bits, through symlinks, and moves ctime alone": async ({ fs, root, tick }) => {
     fs.writeFile(`${root}/file`, "");

@@ -1,5 +1,5 @@
 /** Inodes of the memory file system: what a name leads to, apart from the name. */
-import type { FileStat } from "@kahn/core";
+import type { FileStat, ReadHandle } from "@kahn/core";
 import { Content } from "./content.ts";
 
 interface InodeBase {
@@ -95,4 +95,17 @@ function sizeOf(inode: Inode): number {
     case "other":
       return 0;
   }
+}
+
+/** A file open for reading. */
+export function readHandleOf(file: FileInode): ReadHandle {
+  return {
+    read: async (offset, into) => {
+      const bytes = file.content.view().subarray(offset, offset + into.byteLength);
+      into.set(bytes);
+      return bytes.byteLength;
+    },
+    sizeBytes: () => file.content.sizeBytes,
+    close: () => undefined,
+  };
 }
