@@ -63,6 +63,8 @@ export type { Lease, LeaseOptions, LeaseStore } from "./runtime/leases.ts";
 export { leaseLocks, memoryLeases } from "./runtime/leases.ts";
 export { memoryStore } from "./runtime/long-term.ts";
 export { memoryJournals } from "./runtime/memory-journals.ts";
+export type { FlowMetrics, MetricsHook, NodeMetrics } from "./runtime/metrics.ts";
+export { flowMetrics } from "./runtime/metrics.ts";
 export type { ReplayDifference } from "./runtime/replay.ts";
 export { replay } from "./runtime/replay.ts";
 export type { RunLock, RunLocks } from "./runtime/run-lock.ts";

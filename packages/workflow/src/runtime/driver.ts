@@ -19,7 +19,8 @@ import type { Admitted } from "./admission.ts";
 import type { AttemptEnd, AttemptHost, OnceValue } from "./attempt.ts";
 import { Attempt } from "./attempt.ts";
 import { Breath, inRounds } from "./breath.ts";
-import type { EventReader, StreamEvent } from "./event-stream.ts";
+import type { EventReader } from "./event-stream.ts";
+import { callHook } from "./hooks.ts";
 import { RunClock } from "./run-clock.ts";
 import { type RunLock, takenOver } from "./run-lock.ts";
 import { RunTimers } from "./run-timers.ts";
@@ -243,15 +244,7 @@ export class RunDriver {
         const room = reader.room();
         if (room !== undefined) await room;
       }
-      for (const hook of this.#services.hooks) this.#call(hook, event);
-    }
-  }
-
-  #call<E extends StreamEvent>(hook: (event: E) => void, event: E): void {
-    try {
-      hook(event);
-    } catch (thrown) {
-      this.#services.warn(`a hook threw at ${event.type}: ${nodeErrorOf(thrown).message}`);
+      for (const hook of this.#services.hooks) callHook(hook, event, this.#services.warn);
     }
   }
 
@@ -268,7 +261,7 @@ export class RunDriver {
     this.lastWords = event;
     for (const attempt of this.#attempts.values()) attempt.abort("left");
     for (const reader of this.readers) reader.push(event);
-    for (const hook of this.#services.hooks) this.#call(hook, event);
+    for (const hook of this.#services.hooks) callHook(hook, event, this.#services.warn);
     this.#finish({ how: "broken", problem: because });
     return false;
   }
@@ -372,7 +365,7 @@ export class RunDriver {
   #emitData(path: string, data: unknown): void {
     const event = { type: "node.data", run: this.desk.state.run, seq: this.delivered, path, data } as const;
     for (const reader of this.readers) reader.push(event);
-    if (this.#services.onData !== undefined) this.#call(this.#services.onData, event);
+    if (this.#services.onData !== undefined) callHook(this.#services.onData, event, this.#services.warn);
   }
 
   /** The result of an earlier attempt; else does it, and resolves once the result is in the journal. */

@@ -10,6 +10,7 @@ import type { Journal, JournalStore, Problem, Result } from "@kahn/core";
 import { newRunId, ok, ProblemError, problem } from "@kahn/core";
 import type { FlowGraph } from "../definition/nodes.ts";
 import { Desk } from "../machine/desk.ts";
+import type { FlowEvent } from "../machine/events.ts";
 import { foldStart } from "../machine/fold.ts";
 import type { RunState } from "../machine/run-state.ts";
 import { ValueCodec } from "../machine/values.ts";
@@ -20,6 +21,7 @@ import type { FlowRun, RunResult } from "./flow-run.ts";
 import { RunHandle, resultOf } from "./flow-run.ts";
 import { type ForkOptions, forkRecords } from "./fork.ts";
 import type { LookOptions } from "./history.ts";
+import { callHook } from "./hooks.ts";
 import { loadState, peekRun, repaired, unknownRun } from "./loading.ts";
 import { memoryJournals } from "./memory-journals.ts";
 import type { RunLock } from "./run-lock.ts";
@@ -111,8 +113,16 @@ export class Flow {
     const written = flushed.ok
       ? await journal.append([record.value as never], { durability, expectedSeq: 0 })
       : flushed;
-    if (written.ok)
-      return ok({ state: foldStart(record.value, { decode: (json) => codec.decode(json) }), codec, journal });
+    if (written.ok) {
+      const told: FlowEvent[] = [];
+      const sink = this.#services.hooks.length === 0 ? undefined : (event: FlowEvent) => void told.push(event);
+      return ok({
+        state: foldStart(record.value, { decode: (json) => codec.decode(json), sink }),
+        codec,
+        journal,
+        told,
+      });
+    }
     journal.close();
     return written;
   }
@@ -189,7 +199,9 @@ export class Flow {
   }
 
   #drive(graph: FlowGraph, opened: Opened) {
-    const { state, codec, journal, lock, first } = opened;
+    const { state, codec, journal, lock, first, told = [] } = opened;
+    const { hooks, warn } = this.#services;
+    for (const event of told) for (const hook of hooks) callHook(hook, event, warn);
     const desk: Desk = new Desk({ graph, state, codec, wantsEvents: () => driver.wantsEvents() });
     const driver = new RunDriver({ desk, journal, services: this.#services, lock });
     const inbox = this.#options.inboxes?.watch(state.run, (command) => this.#command(state.run, command));
@@ -341,6 +353,8 @@ interface Opened {
   readonly codec: ValueCodec;
   readonly journal: Journal;
   readonly lock: RunLock | undefined;
+  /** What a run that starts has for hooks already. */
+  readonly told?: readonly FlowEvent[];
   readonly first?: ReturnType<typeof resumeRecord> extends Result<infer R, Problem> ? R : never;
 }
 

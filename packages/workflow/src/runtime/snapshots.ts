@@ -24,11 +24,11 @@ export type SnapshotPolicy =
   | { readonly kind: "interval"; readonly everyMs: number }
   /**
    * When what a resume would repeat or read has become worth it: a point for each millisecond since the last snapshot,
-   * 1,000 for each unit of cost, 10,000 for a node with side effects.
+   * 1,000 for each unit of cost, 10,000 for a node with side effects. The threshold is 100, unless it is given.
    */
   | { readonly kind: "adaptive"; readonly threshold?: number };
 
-const ADAPTIVE_THRESHOLD = 10_000;
+const ADAPTIVE_THRESHOLD = 100;
 const DEFAULT_EVERY = 5000;
 
 /** Decides after each append; `undefined` when only `checkpoint()` writes snapshots. */
