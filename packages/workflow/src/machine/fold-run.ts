@@ -85,8 +85,13 @@ export function foldEdit(state: RunState, record: Extract<FlowRecord, { k: "edit
   state.error = undefined;
   state.cancelling = undefined;
   frame.ended = false;
-  frame.values = { ...frame.values, ...decodeAll(record.r ?? {}, context) };
-  for (const visit of state.visits.values()) if (visit.error !== undefined) tryAgain(state, visit);
+  const edits = decodeAll(record.r ?? {}, context);
+  frame.values = { ...frame.values, ...edits };
+  for (const visit of state.visits.values()) {
+    // What is made again sees the edits, and so does what is open beside it.
+    if (visit.frame === ROOT) visit.input = { ...visit.input, ...edits };
+    if (visit.error !== undefined) tryAgain(state, visit);
+  }
   for (const key of Object.keys(record.r ?? {})) {
     tell(state, context, () => ({
       type: "state.changed",

@@ -50,7 +50,8 @@ export interface Visit {
   readonly frame: string;
   /** The visit whose branch this is. */
   readonly parent: string | undefined;
-  readonly input: Values;
+  /** The frame's values when it began; replaced by a fork that sets some. */
+  input: Values;
   attempt: number;
   phase: VisitPhase;
   error: NodeError | undefined;

@@ -141,6 +141,26 @@ test("must-have 15: a run is made again from a node, a visit, or a visit inside 
   await expect(again({ from: "b" })).rejects.toThrow(/flow-visit-unknown/);
 });
 
+// The node that is made again reads what the fork set, as do its branches: not what it saw in the other run.
+test("must-have 15: what a fork sets is what the node that is made again sees", async () => {
+  const graph = defineGraph(S, {
+    id: "sees",
+    start: "a",
+    nodes: {
+      a: { run: ({ state }) => ({ add: { log: `a${state.n}` } }) },
+      each: map({ over: (s) => ["x", String(s.n)], run: ({ item, state }) => ({ add: { log: `${item}${state.n}` } }) }),
+    },
+    edges: [
+      ["a", "each"],
+      ["each", END],
+    ],
+  });
+  const { run, flow } = await runOf(graph);
+  const again = async (options: object) => logOf(await (await flow.fork(run.id, graph, options)).result);
+  expect(await again({ from: "a", set: { n: 7 } })).toEqual(["a7", "x7", "77"]);
+  expect(await again({ from: "each", set: { n: 7 } })).toEqual(["a0", "x7", "77"]);
+});
+
 function filesOf(folder: string): Map<string, Buffer> {
   const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) =>
     statSync(join(folder, name)).isFile(),
