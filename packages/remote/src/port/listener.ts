@@ -24,8 +24,8 @@ export interface ConnectionSink {
   ready(socket: Socket | TLSSocket): void;
 }
 
-// The defaults that `http.Server` would have set. Half-open is for HTTP/1.1 clients that send and then close their side.
-const SOCKET_OPTIONS = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 } as const;
+// The defaults that `http.Server` would have set.
+const SOCKET_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 } as const;
 
 /** Makes the server, not yet listening. */
 export function createListener(
@@ -34,7 +34,9 @@ export function createListener(
   sink: ConnectionSink,
 ): Result<Server, ListenProblem> {
   if (tls === undefined) {
-    const server = createServer(SOCKET_OPTIONS, (socket) => {
+    // Half-open is for HTTP/1.1 clients that send and then close their side. Not with TLS: a client that leaves after the
+    // handshake, for want of trust, would stay for ever.
+    const server = createServer({ ...SOCKET_OPTIONS, allowHalfOpen: true }, (socket) => {
       sink.opened(socket);
       sink.ready(socket);
     });
