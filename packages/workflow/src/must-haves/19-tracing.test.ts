@@ -1,6 +1,6 @@
 /** Spans, metrics and hooks: made from events, the same through any number of lives. */
 import { expect, test } from "vitest";
-import { quiet, S, world } from "../flow.fixture.ts";
+import { deferred, quiet, S, world } from "../flow.fixture.ts";
 import {
   barrier,
   defineGraph,
@@ -182,4 +182,21 @@ test("must-have 19: hooks are told every event once, in order, from the first to
   await run.decide("ask#1" as never, { approve: true });
   await run.result;
   expect(told).toEqual(at.events("r").map(({ seq }) => seq));
+});
+
+test("must-have 19: the load of a flow tells what runs and what waits for a place", async () => {
+  const gate = deferred();
+  const wide = defineGraph(S, {
+    id: "wide",
+    start: "each",
+    nodes: { each: map({ over: () => [1, 2, 3, 4, 5], run: () => gate.promise }) },
+    edges: [["each", END]],
+  });
+  const { flow } = world({ concurrency: 2 });
+  const run = await flow.start(wide);
+  await quiet();
+  expect(flow.load()).toEqual({ runs: 1, running: 2, queued: 3 });
+  gate.resolve();
+  await run.result;
+  expect(flow.load()).toEqual({ runs: 0, running: 0, queued: 0 });
 });

@@ -53,6 +53,13 @@ export class Admission {
     };
   }
 
+  /** How many attempts wait for what they claim. */
+  get waiting(): number {
+    let waiting = 0;
+    for (const { phase } of this.#entries.values()) if (phase === "waiting") waiting++;
+    return waiting;
+  }
+
   #fresh(): KernelState {
     return createKernel({ limits: this.#limits, failure: "keep-going" });
   }

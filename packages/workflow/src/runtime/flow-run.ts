@@ -173,6 +173,11 @@ export class RunHandle implements FlowRun {
     if (!driver.isOver) snapshot(driver);
   }
 
+  /** How many attempts have been started and not ended, those included that wait for what they claim. */
+  get attempts(): number {
+    return this.#parts.driver.desk.inFlight.size;
+  }
+
   peek(): RunResult {
     return resultOf(this.#parts.driver.desk.state, undefined);
   }

@@ -336,6 +336,14 @@ export class Flow {
     return this.#live.get(run)?.handle;
   }
 
+  /** What this process is at: runs that it executes, attempts that run, and attempts that wait for what they claim. */
+  load(): { readonly runs: number; readonly running: number; readonly queued: number } {
+    const queued = this.#services.admission.waiting;
+    let attempts = 0;
+    for (const { handle } of this.#live.values()) attempts += handle.attempts;
+    return { runs: this.#live.size, running: attempts - queued, queued };
+  }
+
   /** How a run stands, from its journal; `flow-run-unknown` if there is none. */
   peek(run: string): Result<RunResult, Problem> {
     const state = peekRun(this.#journals, run, { codec: this.codec() });

@@ -7,38 +7,37 @@
 import type { JournalStore, Json } from "@kahn/core";
 import { InvariantError } from "@kahn/core";
 import type { FlowGraph } from "../definition/nodes.ts";
-import type { Flow } from "../runtime/flow.ts";
 import { createFlow } from "../runtime/flow.ts";
 import type { FlowRun, RunResult } from "../runtime/flow-run.ts";
 import { memoryJournals } from "../runtime/memory-journals.ts";
 import type { FlowOptions } from "../runtime/services.ts";
 
 /** What is to be crashed. */
-export interface CrashOptions {
+export interface CrashOptions<S, P> {
   /** A graph whose nodes call `did` with `context.path` when they act. Made anew for every life. */
-  readonly graph: (did: (path: string) => void) => FlowGraph;
-  readonly input?: Readonly<Record<string, unknown>>;
+  readonly graph: (did: (path: string) => void) => FlowGraph<S, P>;
+  readonly input?: Partial<NoInfer<S>>;
   readonly options: FlowOptions;
   /** Brings a run to its end: decides barriers, moves the clock. */
-  readonly finish: (run: FlowRun) => Promise<RunResult>;
+  readonly finish: (run: FlowRun<S, P>) => Promise<RunResult<S>>;
 }
 
 /** One death and what came of it. */
-export interface CrashOutcome {
+export interface CrashOutcome<S> {
   /** After how many records the run died. */
   readonly records: number;
-  readonly result: RunResult;
+  readonly result: RunResult<S>;
   /** Visits that ran although the journal had them as done: always empty, or Kahn has a fault. */
   readonly repeated: readonly string[];
 }
 
 /** Dies after every record; the first outcome is that of the run that did not die. */
-export async function crashAtEveryRecord({
+export async function crashAtEveryRecord<S, P>({
   graph,
   input = {},
   options,
   finish,
-}: CrashOptions): Promise<readonly CrashOutcome[]> {
+}: CrashOptions<S, P>): Promise<readonly CrashOutcome<S>[]> {
   const whole = memoryJournals();
   const flow = createFlow({ ...options, journals: whole });
   const run = await flow.start(
@@ -46,15 +45,15 @@ export async function crashAtEveryRecord({
     input,
     { id: "crashed" },
   );
-  const result = await finish(run as FlowRun);
+  const result = await finish(run);
   const records = bodies(whole, "crashed");
-  const outcomes: CrashOutcome[] = [{ records: records.length, result, repeated: [] }];
+  const outcomes: CrashOutcome<S>[] = [{ records: records.length, result, repeated: [] }];
   for (let length = 1; length < records.length; length++) {
     const kept = records.slice(0, length);
     const did: string[] = [];
     const life = createFlow({ ...options, journals: await storeOf(kept) });
-    const resumed = await resume(
-      life,
+    const resumed = await life.resume(
+      "crashed",
       graph((path) => did.push(path)),
     );
     const outcome = await finish(resumed);
@@ -62,10 +61,6 @@ export async function crashAtEveryRecord({
     outcomes.push({ records: length, result: outcome, repeated: did.filter((path) => done.has(path)) });
   }
   return outcomes;
-}
-
-function resume(flow: Flow, graph: FlowGraph): Promise<FlowRun> {
-  return flow.resume("crashed", graph) as Promise<FlowRun>;
 }
 
 function bodies(journals: JournalStore, run: string): readonly Json[] {

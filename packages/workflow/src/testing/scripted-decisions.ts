@@ -8,10 +8,10 @@ import type { FlowRun, OpenBarrier, RunResult } from "../runtime/flow-run.ts";
  * @param script gives a decision, or `undefined` to leave the barrier to its timeout or to somebody else.
  * @returns how the run stands then.
  */
-export async function decideBy(
-  run: FlowRun,
+export async function decideBy<S, P>(
+  run: FlowRun<S, P>,
   script: (barrier: OpenBarrier) => Decision | undefined,
-): Promise<RunResult> {
+): Promise<RunResult<S>> {
   const left = new Set<string>();
   for (;;) {
     const result = await run.settled();
@@ -20,7 +20,7 @@ export async function decideBy(
     for (const barrier of open) {
       const decision = script(barrier);
       if (decision === undefined) left.add(barrier.barrier);
-      else await run.decide(barrier.barrier as `${string}#${number}`, decision);
+      else await run.decide(barrier.barrier as never, decision as never);
     }
   }
 }
