@@ -13,6 +13,7 @@ export {
 } from "./call-context.ts";
 export { type CallOptions, Channel, type ChannelOptions, type ChannelTls } from "./channel.ts";
 export type { ClientCall } from "./client-call.ts";
+export { HealthService, type ServingState } from "./health.ts";
 export { type KeepaliveOptions, SERVER_KEEPALIVE } from "./keepalive.ts";
 export { DEFAULT_SERVER_LIMITS, type ServerLimits } from "./limits.ts";
 export type { EncodedMessage } from "./message-encoding.ts";
@@ -28,6 +29,7 @@ export {
   RAW_PARTS,
 } from "./method.ts";
 export { type Peer, type PeerCertificate, UNKNOWN_PEER } from "./peer.ts";
+export { type ReflectionOptions, reflectionService } from "./reflection.ts";
 export { GrpcServer, type GrpcServerCounts, type GrpcServerOptions } from "./server.ts";
 export { OK, type Status, StatusCode, StatusError } from "./status.ts";
 export { type ChannelTarget, parseTarget, targetText } from "./target.ts";
