@@ -71,7 +71,12 @@ const loops = {
 /** @type {Record<string, number[]>} */
 const times = Object.fromEntries(Object.keys(loops).map((name) => [name, []]));
 for (let round = -2; round < rounds; round++) {
-  for (const [name, loop] of Object.entries(loops)) {
+  // The first to run changes from round to round.
+  const entries = Object.entries(loops);
+  const turns = entries
+    .map((_, index) => entries.at((index + round) % entries.length))
+    .filter((each) => each !== undefined);
+  for (const [name, loop] of turns) {
     const begun = performance.now();
     await loop();
     if (round >= 0) times[name]?.push(((performance.now() - begun) / steps) * 1000);
