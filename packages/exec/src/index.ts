@@ -3,6 +3,26 @@ export { type ActionKey, type ActionMessages, actionKey, actionMessages } from "
 export { closureOf, type FinishedNode } from "./closure.ts";
 export { EventLog, type EventLogOptions } from "./event-log.ts";
 export { type ExplainOptions, explainGraph, type NodeForecast } from "./explain-graph.ts";
+export type {
+  HermeticCommand,
+  HermeticDirectory,
+  HermeticFile,
+  HermeticObserver,
+  HermeticOutcome,
+  HermeticPhase,
+  HermeticRequest,
+  HermeticResult,
+  HermeticRunner,
+  HermeticRunnerOptions,
+  HermeticSymlink,
+  HermeticTimings,
+  InvalidActionCode,
+  NodeProperties,
+  ResourceUse,
+  SandboxLevel,
+  SandboxPolicy,
+  SandboxVerdict,
+} from "./hermetic/hermetic-action.ts";
 export {
   compareKeyRecords,
   type DescribeExternal,
