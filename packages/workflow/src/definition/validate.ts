@@ -39,15 +39,21 @@ export function duplicateNode(graph: string, name: string): Problem {
   });
 }
 
-const NAME = /^[^\s/#$>+~][^\s/#>+~]*$/;
+const NAME = /^(?!__proto__$)[^\s/#$>+~][^\s/#>+~]*$/;
 
-function* nameProblems({ id, start, nodes }: Draft): Iterable<Problem> {
+function* nameProblems({ id, start, nodes, state }: Draft): Iterable<Problem> {
+  // An object cannot hold it as it holds others: what is written to it would be lost without a word.
+  if (Object.hasOwn(state.keys, "__proto__")) {
+    yield problem("flow-name-invalid", `graph "${id}": "__proto__" cannot be a key of the state`, {
+      next: "Give the key another name.",
+    });
+  }
   for (const [name, node] of nodes) {
     if (NAME.test(name) && node.kind !== "parallel" && node.kind !== "map") continue;
     for (const each of [name, ...branchNames(node)]) {
       if (NAME.test(each)) continue;
       yield problem("flow-name-invalid", `graph "${id}": "${each}" cannot be the name of a node`, {
-        next: "Leave out spaces and the characters / # > + ~, and a $ at the start.",
+        next: "Leave out spaces and the characters / # > + ~, and a $ at the start; __proto__ is no name either.",
       });
     }
   }

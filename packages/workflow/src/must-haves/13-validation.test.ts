@@ -59,6 +59,20 @@ test("must-have 13: a name that leads nowhere is found wherever it stands, with 
   ]);
 });
 
+test("must-have 13: a key or node that no object holds like another is refused, not lost", () => {
+  const keys = { ["__proto__"]: state.value(0) };
+  expect(said({ a }, [["a", END]], { state: state(keys) })).toEqual([
+    'flow-name-invalid: "__proto__" cannot be a key of the state',
+  ]);
+  const nodes = { a, ["__proto__"]: a };
+  expect(
+    said(nodes, [
+      ["a", "__proto__"],
+      ["__proto__", END],
+    ]),
+  ).toEqual(['flow-name-invalid: "__proto__" cannot be the name of a node']);
+});
+
 test("must-have 13: ways that are missing, double, endless or never taken are found", () => {
   expect(
     said({ a, b: a, c: a, d: a, e: a, f: a }, [
