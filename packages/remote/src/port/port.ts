@@ -192,6 +192,8 @@ export class Port {
       connectionsCheckingInterval: Math.max(50, Math.min(1000, headMaxMs / 4)),
     });
     server.timeout = stallMaxMs;
+    // Without it the answer to a client that has closed its side is lost unless it was ready by then.
+    (server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true;
     server.on("request", (request, response) => {
       this.#serve(request, response, this.#peers.get(request.socket) ?? UNKNOWN_PEER);
     });
