@@ -5,7 +5,7 @@
  * Invariant: nothing is given out under a digest that it does not have; nothing is readable before it is whole, verified
  *            and as durable as the store promises. What a caller pins is not collected while it holds the pin.
  */
-import type { ActionResult, Digest, Problem, Result, StoreProblem } from "@kahn/core";
+import type { ActionResult, Digest, DigestFunction, Problem, Result, StoreProblem } from "@kahn/core";
 
 /** Trouble with one request. Besides those of any store: refusals that the protocols answer with a code of their own. */
 export type ServerStoreProblem =
@@ -54,6 +54,24 @@ export interface ServerBlobs {
   write(digest: Digest, bytes: Uint8Array): Promise<Result<void, ServerStoreProblem>>;
   /** Begins an upload; `present` when the blob is there already and nothing need be sent. */
   create(digest: Digest): Promise<Result<BlobWriter | "present", ServerStoreProblem>>;
+  /** The digest of the blob with this hash: HTTP names blobs by their hash alone. Counts as used now. */
+  find(fn: DigestFunction, hash: string): Promise<Result<Digest | undefined, ServerStoreProblem>>;
+  /** Begins an upload whose end tells its digest: HTTP sends values without a digest, and chunked ones without a size. */
+  receive(fn: DigestFunction): Promise<Result<BlobReceiver, ServerStoreProblem>>;
+}
+
+/** An upload of which nobody knows the digest yet. */
+export interface BlobReceiver {
+  /** Takes bytes, which the caller may reuse once this resolves. `blob-too-large` when there are more than is taken. */
+  write(bytes: Uint8Array): Promise<Result<void, ServerStoreProblem>>;
+  /**
+   * Makes the blob durable and readable.
+   *
+   * @param expectedHash what the sender says it is; `blob-mismatch`, and nothing kept, when it is not.
+   */
+  commit(expectedHash?: string): Promise<Result<Digest, ServerStoreProblem>>;
+  /** Gives up: what was written is removed. No effect after `commit`. */
+  abort(): void;
 }
 
 /** An open blob. */
