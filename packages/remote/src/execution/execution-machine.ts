@@ -1,0 +1,436 @@
+/**
+ * The machine of remote execution: one transition over operations, jobs, the queue and the slots.
+ *
+ * Owns:      every decision about who waits for what, what runs where, what is merged, and what is forgotten when.
+ * Never:     waits, looks at a clock, or does anything: it answers with effects for `execution-pool.ts`.
+ * Invariant: each operation is done exactly once; each job has at most one run under way, and only on a worker that
+ *            fits; no worker has more runs than slots; a job without operations does not start; effects come in the
+ *            order in which they are to be performed. `invariants.fixture.ts` checks all of them after every event.
+ * Note:      state is linear: `step` changes what the machine holds. `operation-state.ts` has the words.
+ */
+import { invariant } from "@kahn/core";
+import { Deadlines } from "./deadlines.ts";
+import { InFlight } from "./in-flight.ts";
+import { type Job, newJob } from "./job.ts";
+import { KeptOperations } from "./kept-operations.ts";
+import type {
+  AdmittedAction,
+  ExecutionEffect,
+  ExecutionEvent,
+  JobId,
+  MachineCounts,
+  MachineLimits,
+  OperationId,
+  OperationView,
+  Outcome,
+} from "./operation-state.ts";
+import { FairQueue } from "./queue.ts";
+import { type Fits, type WorkerLoad, WorkerSlots } from "./worker-slots.ts";
+
+interface Operation {
+  readonly openedAt: number;
+  phase:
+    | { readonly kind: "checking" }
+    | { readonly kind: "attached"; readonly job: Job }
+    | { readonly kind: "done"; readonly outcome: Outcome };
+  watchers: number;
+}
+
+/** The machine. */
+export class ExecutionMachine {
+  readonly #limits: MachineLimits;
+  readonly #operations = new Map<OperationId, Operation>();
+  readonly #checking = new Set<OperationId>();
+  readonly #jobs = new Map<JobId, Job>();
+  readonly #inFlight = new InFlight();
+  readonly #queue = new FairQueue();
+  readonly #workers: WorkerSlots<Job>;
+  readonly #abandoned: Deadlines<OperationId>;
+  readonly #kept: KeptOperations;
+  readonly #pinned: Deadlines<JobId>;
+  readonly #unserved: Deadlines<string>;
+  readonly #poisoned: Deadlines<string>;
+  #isDraining = false;
+  #jobsMade = 0;
+  /** Counts events: what is before what. */
+  #events = 0;
+  #nowMs = 0;
+  #effects: ExecutionEffect[] = [];
+
+  constructor(limits: MachineLimits, fits: Fits) {
+    this.#limits = limits;
+    this.#workers = new WorkerSlots(fits);
+    this.#abandoned = new Deadlines(limits.abandonedMs);
+    this.#kept = new KeptOperations(limits);
+    this.#pinned = new Deadlines(limits.pinnedMs);
+    this.#unserved = new Deadlines(limits.unservedMs);
+    this.#poisoned = new Deadlines(limits.poisonedMs);
+  }
+
+  /** Takes one event at a time that never goes back, and says what is to be done, in this order. */
+  step(event: ExecutionEvent, nowMs: number): readonly ExecutionEffect[] {
+    this.#events++;
+    this.#nowMs = nowMs;
+    this.#effects = [];
+    this.#apply(event);
+    this.#dispatch();
+    this.#inFlight.forgetBefore(this.#oldestChecking());
+    return this.#effects;
+  }
+
+  /** When the next `tick` is wanted; `Infinity` when none is. */
+  get nextDueMs(): number {
+    return Math.min(
+      this.#abandoned.nextMs,
+      this.#kept.nextMs,
+      this.#pinned.nextMs,
+      this.#unserved.nextMs,
+      this.#poisoned.nextMs,
+    );
+  }
+
+  /** True when no further operation is to be opened. */
+  get isFull(): boolean {
+    return this.#checking.size + this.#jobs.size - this.#workers.used >= this.#limits.queueMax;
+  }
+
+  /** How an operation stands; `undefined` when it is not known. */
+  view(id: OperationId): OperationView | undefined {
+    const operation = this.#operations.get(id);
+    if (operation === undefined) return undefined;
+    const { phase } = operation;
+    if (phase.kind === "done") return { stage: "completed", outcome: phase.outcome };
+    if (phase.kind === "checking") return { stage: "cache-check", job: undefined };
+    const { job } = phase;
+    const { kind } = job.phase;
+    const stage = kind === "checking" ? "cache-check" : kind === "queued" ? "queued" : "executing";
+    return { stage, job: job.id };
+  }
+
+  /** The operations that wait for a job. */
+  operationsOf(job: JobId): ReadonlySet<OperationId> {
+    return this.#jobs.get(job)?.operations ?? new Set();
+  }
+
+  /** True while that run's answer is awaited: not when its worker was given up meanwhile. */
+  isCurrent(job: JobId, attempt: number): boolean {
+    const known = this.#jobs.get(job);
+    return known?.attempt === attempt && known.phase.kind === "running";
+  }
+
+  /** True when the job's result is the one to be stored. */
+  mayStore(job: JobId): boolean {
+    const known = this.#jobs.get(job);
+    return known !== undefined && known.mergeKey !== undefined && !known.isSuperseded;
+  }
+
+  counts(): MachineCounts {
+    const phases = { checking: this.#checking.size, queued: 0, running: 0, storing: 0 };
+    for (const job of this.#jobs.values()) phases[job.phase.kind]++;
+    return {
+      ...phases,
+      ...{ completed: this.#kept.size, keptBytes: this.#kept.bytes },
+      ...{ slots: this.#workers.slots, slotsUsed: this.#workers.used, isDraining: this.#isDraining },
+    };
+  }
+
+  /** Runs under way by worker. */
+  workers(): WorkerLoad[] {
+    return this.#workers.loads();
+  }
+
+  #apply(event: ExecutionEvent): void {
+    switch (event.kind) {
+      case "open":
+        this.#open(event.operation);
+        break;
+      case "answer":
+        this.#answer(event.operation, event.outcome);
+        break;
+      case "admit":
+        this.#admit(event.operation, event.action);
+        break;
+      case "watch":
+      case "unwatch":
+        this.#watch(event.operation, event.kind === "watch" ? 1 : -1);
+        break;
+      case "cancel":
+        this.#cancel(event.operation, "asked");
+        break;
+      case "delete":
+        this.#delete(event.operation);
+        break;
+      case "checked":
+        this.#checked(event.job);
+        break;
+      case "ran":
+        this.#ran(event.job, event.attempt);
+        break;
+      case "lost":
+        this.#lost(event.job, event.attempt);
+        break;
+      case "settle":
+        this.#settle(event.job, event.attempt, event.outcome);
+        break;
+      case "join":
+        this.#join(event.worker, event.slots);
+        break;
+      case "leave":
+        this.#leave(event.worker);
+        break;
+      case "drain":
+        this.#drain();
+        break;
+      case "tick":
+        this.#tick();
+    }
+  }
+
+  #open(id: OperationId): void {
+    invariant(!this.#operations.has(id), `operation ${id} is opened twice`);
+    this.#operations.set(id, { openedAt: this.#events, phase: { kind: "checking" }, watchers: 0 });
+    this.#checking.add(id);
+    this.#abandoned.add(id, this.#nowMs);
+  }
+
+  #answer(id: OperationId, outcome: Outcome): void {
+    if (this.#operations.get(id)?.phase.kind === "checking") this.#finish(id, outcome);
+  }
+
+  #admit(id: OperationId, action: AdmittedAction): void {
+    const operation = this.#operations.get(id);
+    if (operation?.phase.kind !== "checking") return;
+    const answer = this.#answerAtOnce(operation, action);
+    if (answer !== undefined) {
+      this.#finish(id, answer);
+      return;
+    }
+    const job = this.#inFlight.joinable(action, operation.openedAt) ?? this.#newJob(id, action);
+    this.#checking.delete(id);
+    operation.phase = { kind: "attached", job };
+    job.operations.add(id);
+    job.entries.push(action);
+    if (job.phase.kind === "queued") this.#enqueue(job, action);
+    this.#changed(id);
+  }
+
+  #answerAtOnce({ openedAt }: Operation, action: AdmittedAction): Outcome | undefined {
+    if (this.#isDraining) return { kind: "drained" };
+    if (this.#poisoned.has(action.key)) return { kind: "poisoned", losses: this.#limits.requeuesMax + 1 };
+    return this.#inFlight.recent(action, openedAt);
+  }
+
+  #newJob(operation: OperationId, action: AdmittedAction): Job {
+    const job = newJob(++this.#jobsMade, action);
+    this.#jobs.set(job.id, job);
+    this.#inFlight.begin(job);
+    this.#effects.push({ kind: "check", job: job.id, operation });
+    return job;
+  }
+
+  #watch(id: OperationId, by: 1 | -1): void {
+    const operation = this.#operations.get(id);
+    if (operation === undefined) return;
+    operation.watchers += by;
+    invariant(operation.watchers >= 0, `operation ${id} is watched by fewer than nobody`);
+    if (operation.phase.kind === "done") return;
+    if (operation.watchers > 0) this.#abandoned.delete(id);
+    else this.#abandoned.add(id, this.#nowMs);
+  }
+
+  #cancel(id: OperationId, because: "asked" | "abandoned"): void {
+    const operation = this.#operations.get(id);
+    if (operation === undefined || operation.phase.kind === "done") return;
+    const job = operation.phase.kind === "attached" ? operation.phase.job : undefined;
+    this.#finish(id, { kind: "cancelled", because });
+    if (job !== undefined && job.operations.size === 0 && !job.isKept) this.#unwanted(job);
+  }
+
+  /** Not a cancel: what runs goes on, for whoever asks next. */
+  #delete(id: OperationId): void {
+    const operation = this.#operations.get(id);
+    if (operation === undefined) return;
+    if (operation.phase.kind === "attached") operation.phase.job.isKept = true;
+    if (operation.phase.kind !== "done") this.#finish(id, { kind: "cancelled", because: "deleted" });
+    this.#forget(id);
+  }
+
+  #unwanted(job: Job): void {
+    const { phase } = job;
+    if (phase.kind === "checking" || phase.kind === "queued") this.#over(job, undefined);
+    // What is being stored goes on being stored.
+    if (phase.kind !== "running" || phase.isStopping) return;
+    job.phase = { ...phase, isStopping: true };
+    this.#inFlight.end(job);
+    this.#effects.push({ kind: "stop", job: job.id, attempt: job.attempt });
+  }
+
+  #checked(id: JobId): void {
+    const job = this.#jobs.get(id);
+    if (job?.phase.kind === "checking") this.#wait(job);
+  }
+
+  #wait(job: Job, place?: "first"): void {
+    job.phase = { kind: "queued" };
+    job.startedAt = undefined;
+    for (const entry of job.entries) this.#enqueue(job, entry, place);
+    this.#noteUnserved(job.pool);
+    this.#changedAll(job);
+  }
+
+  #enqueue(job: Job, { path, priority, pool }: AdmittedAction, place?: "first"): void {
+    this.#queue.add({ job: job.id, path, priority, pool }, place);
+  }
+
+  #ran(id: JobId, attempt: number): void {
+    const job = this.#jobs.get(id);
+    if (job?.attempt !== attempt || job.phase.kind !== "running") return;
+    const isStopping = job.phase.isStopping;
+    this.#freeSlot(job);
+    job.phase = { kind: "storing" };
+    // Nobody waits and nobody can come: nothing to store for.
+    if (isStopping) this.#over(job, undefined);
+  }
+
+  #lost(id: JobId, attempt: number): void {
+    const job = this.#jobs.get(id);
+    if (job?.attempt !== attempt || job.phase.kind !== "running") return;
+    const { isStopping } = job.phase;
+    this.#freeSlot(job);
+    job.phase = { kind: "storing" };
+    if (isStopping) this.#over(job, undefined);
+    else if (++job.losses > this.#limits.requeuesMax) this.#poison(job);
+    else if (this.#isDraining) this.#over(job, { kind: "drained" });
+    else this.#wait(job, "first");
+  }
+
+  #poison(job: Job): void {
+    this.#over(job, { kind: "poisoned", losses: job.losses });
+    this.#poisoned.add(job.key, this.#nowMs);
+    while (this.#poisoned.size > this.#limits.poisonedMax) this.#poisoned.delete(this.#poisoned.first!);
+  }
+
+  #settle(id: JobId, attempt: number, outcome: Outcome): void {
+    const job = this.#jobs.get(id);
+    if (job?.attempt !== attempt) return;
+    const expected = attempt === 0 ? "checking" : "storing";
+    if (job.phase.kind !== expected) return;
+    this.#inFlight.ended(job, outcome, this.#events);
+    this.#over(job, outcome);
+  }
+
+  /** Ends a job, and with it every operation that waits for it. */
+  #over(job: Job, outcome: Outcome | undefined): void {
+    if (job.phase.kind === "queued") this.#queue.remove(job.id);
+    this.#jobs.delete(job.id);
+    this.#inFlight.end(job);
+    invariant(outcome !== undefined || job.operations.size === 0, `job ${job.id} ends without an answer`);
+    if (outcome !== undefined) for (const id of [...job.operations]) this.#finish(id, outcome);
+    if (outcome?.kind === "answered") this.#pinned.add(job.id, this.#nowMs);
+    else this.#effects.push({ kind: "release", job: job.id });
+  }
+
+  #finish(id: OperationId, outcome: Outcome): void {
+    const operation = this.#operations.get(id);
+    invariant(operation !== undefined && operation.phase.kind !== "done", `operation ${id} is answered twice`);
+    if (operation.phase.kind === "attached") operation.phase.job.operations.delete(id);
+    this.#checking.delete(id);
+    this.#abandoned.delete(id);
+    operation.phase = { kind: "done", outcome };
+    this.#changed(id);
+    for (const dropped of this.#kept.add(id, outcome, this.#nowMs)) this.#forget(dropped);
+  }
+
+  #forget(id: OperationId): void {
+    this.#kept.delete(id);
+    this.#operations.delete(id);
+    this.#effects.push({ kind: "forget", operation: id });
+  }
+
+  #join(id: string, slots: number): void {
+    this.#workers.join(id, slots);
+    this.#workersChanged();
+  }
+
+  #leave(id: string): void {
+    for (const job of this.#workers.leave(id)) {
+      this.#effects.push({ kind: "stop", job: job.id, attempt: job.attempt });
+      this.#lost(job.id, job.attempt);
+    }
+    this.#workersChanged();
+  }
+
+  #workersChanged(): void {
+    this.#queue.setSlots(this.#workers.slots);
+    const pools = new Set<string>();
+    for (const job of this.#jobs.values()) if (job.phase.kind === "queued") pools.add(job.pool);
+    for (const pool of pools) this.#noteUnserved(pool);
+  }
+
+  /** Starts or ends the grace of what no worker can run. */
+  #noteUnserved(pool: string): void {
+    if (this.#workers.serves(pool)) this.#unserved.delete(pool);
+    else this.#unserved.add(pool, this.#nowMs);
+  }
+
+  #drain(): void {
+    this.#isDraining = true;
+    for (const id of [...this.#checking]) this.#finish(id, { kind: "drained" });
+    for (const job of [...this.#jobs.values()]) {
+      if (job.phase.kind === "checking" || job.phase.kind === "queued") this.#over(job, { kind: "drained" });
+    }
+  }
+
+  #tick(): void {
+    for (const id of this.#abandoned.take(this.#nowMs)) this.#cancel(id, "abandoned");
+    for (const pool of this.#unserved.take(this.#nowMs)) {
+      for (const job of [...this.#jobs.values()]) {
+        if (job.pool === pool && job.phase.kind === "queued") this.#over(job, { kind: "unsatisfiable", pool });
+      }
+    }
+    for (const id of this.#kept.take(this.#nowMs)) this.#forget(id);
+    for (const job of this.#pinned.take(this.#nowMs)) this.#effects.push({ kind: "release", job });
+    this.#poisoned.take(this.#nowMs);
+  }
+
+  /** Starts what can start, on the worker with the most free slots first. */
+  #dispatch(): void {
+    const full = new Set<string>();
+    while (this.#queue.size > 0) {
+      const worker = this.#workers.freest(full);
+      if (worker === undefined) return;
+      const taken = this.#queue.take((pool) => this.#workers.fits(worker, pool));
+      if (taken === undefined) full.add(worker);
+      else this.#start(this.#jobs.get(taken)!, worker);
+    }
+  }
+
+  #start(job: Job, worker: string): void {
+    job.attempt++;
+    job.startedAt = this.#events;
+    job.phase = { kind: "running", worker, sinceMs: this.#nowMs, isStopping: false };
+    this.#workers.hold(worker, job);
+    this.#effects.push({ kind: "run", job: job.id, attempt: job.attempt, worker });
+    this.#changedAll(job);
+  }
+
+  #freeSlot(job: Job): void {
+    invariant(job.phase.kind === "running", `job ${job.id} holds no slot`);
+    this.#workers.free(job.phase.worker, job);
+    this.#queue.ended(job.id, this.#nowMs - job.phase.sinceMs);
+  }
+
+  #oldestChecking(): number {
+    for (const id of this.#checking) return this.#operations.get(id)!.openedAt;
+    return Number.POSITIVE_INFINITY;
+  }
+
+  #changed(operation: OperationId): void {
+    const view = this.view(operation);
+    if (view !== undefined) this.#effects.push({ kind: "changed", operation, view });
+  }
+
+  #changedAll(job: Job): void {
+    for (const id of job.operations) this.#changed(id);
+  }
+}
