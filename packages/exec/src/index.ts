@@ -23,6 +23,8 @@ export type {
   SandboxPolicy,
   SandboxVerdict,
 } from "./hermetic/hermetic-action.ts";
+export { hermeticRunner } from "./hermetic/hermetic-runner.ts";
+export { SANDBOX_EXEC_ROOT, SYSTEM_PATHS } from "./hermetic/sandbox.ts";
 export {
   compareKeyRecords,
   type DescribeExternal,

@@ -29,6 +29,10 @@ export interface CaptureOptions {
   readonly prefix: string;
   /** False keeps large streams out of the store: their result is not going to be cached. */
   readonly publishable: boolean;
+  /** A digest of the function that the store is to digest large streams by. Default: the store's own. */
+  readonly hint?: Digest;
+  /** Streams up to this size are kept inside the result. Default: 4096. */
+  readonly inlineMaxBytes?: number;
 }
 
 /** Reads both streams of a command that has ended. */
@@ -57,9 +61,12 @@ async function capture(options: CaptureOptions, stream: "stdout" | "stderr"): Pr
   const path = `${options.prefix}.${stream}`;
   const sizeBytes = options.fs.lstat(path)?.sizeBytes ?? 0;
   if (sizeBytes === 0) return {};
-  if (sizeBytes <= INLINE_MAX_BYTES) return { raw: options.fs.readFile(path) ?? new Uint8Array() };
+  if (sizeBytes <= (options.inlineMaxBytes ?? INLINE_MAX_BYTES))
+    return { raw: options.fs.readFile(path) ?? new Uint8Array() };
   if (!options.publishable) return { raw: lastBytes(options.fs, path, sizeBytes) };
-  const ingested = await options.blobs.ingest([{ path, executable: false }]);
+  const ingested = await options.blobs.ingest([
+    { path, executable: false, ...(options.hint === undefined ? {} : { expected: options.hint }) },
+  ]);
   if (ingested.ok) return { digest: ingested.value[0]! };
   return { raw: lastBytes(options.fs, path, sizeBytes), problem: ingested.problem };
 }

@@ -1,0 +1,254 @@
+/**
+ * One hermetic run: stage → execute → collect.
+ *
+ * Owns:      the life of one exec root's process and why it ended.
+ * Invariant: a command that was told to stop for its timeout has timed out, whatever came after.
+ */
+import { type Digest, type OutputSink, type Problem, type ProcessExit, problem, type RunningProcess } from "@kahn/core";
+import { type CapturedStreams, captureStreams } from "../stream-capture.ts";
+import { collectOutputs } from "./collect-outputs.ts";
+import type { CheckedCommand } from "./command-check.ts";
+import { type ExecRootPlan, type StagedInputs, stageExecRoot } from "./exec-root.ts";
+import type {
+  HermeticObserver,
+  HermeticOutcome,
+  HermeticPhase,
+  HermeticRequest,
+  HermeticRunnerOptions,
+  HermeticTimings,
+} from "./hermetic-action.ts";
+import { exitCodeOf, type LaunchFiles, launch, readUse, sandboxFailed } from "./launch.ts";
+import type { Sandbox } from "./sandbox.ts";
+import type { StagedTrees } from "./staged-trees.ts";
+
+/** Everything that was decided before. */
+export interface HermeticRunParts {
+  readonly request: HermeticRequest;
+  readonly command: CheckedCommand;
+  readonly plan: ExecRootPlan;
+  /** Absolute folder of this run alone; made here. */
+  readonly folder: string;
+  /** Both undefined: without a sandbox. */
+  readonly sandbox: Sandbox | undefined;
+  readonly trees: StagedTrees | undefined;
+  readonly digest: (bytes: Uint8Array) => Digest;
+  readonly hint: Digest;
+  readonly observer: HermeticObserver;
+  readonly startedAtMs: number;
+}
+
+type EndedBy = "itself" | "timeout" | "cancel";
+type RealExit = Exclude<ProcessExit, { kind: "not-started" }>;
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+/** One run; used once. */
+export class HermeticRun {
+  readonly #options: HermeticRunnerOptions;
+  readonly #parts: HermeticRunParts;
+  readonly #files: LaunchFiles;
+  readonly #timings: Writable<Omit<HermeticTimings, "completedAtMs">>;
+  #endedBy: EndedBy = "itself";
+  #process: RunningProcess | undefined;
+
+  constructor(options: HermeticRunnerOptions, parts: HermeticRunParts) {
+    this.#options = options;
+    this.#parts = parts;
+    const { folder, startedAtMs } = parts;
+    this.#files = { times: `${folder}/times`, arguments: `${folder}/arguments`, status: `${folder}/status` };
+    this.#timings = { startedAtMs };
+  }
+
+  /** Ends the command. No effect on one that has ended. */
+  cancel(): void {
+    this.#end("cancel");
+  }
+
+  /** Runs it. `missing`: blobs of the inputs lack. @throws FileSystemError */
+  async outcome(): Promise<HermeticOutcome | "missing"> {
+    const { fs } = this.#options;
+    const { plan, folder, trees } = this.#parts;
+    fs.makeDirectory(this.#execRoot);
+    fs.makeDirectory(`${folder}/tmp`);
+    const staged = await stageExecRoot(plan, this.#execRoot, { ports: this.#options, trees });
+    if (staged.kind === "missing") return "missing";
+    if (staged.kind === "errored") return staged;
+    let exit: ProcessExit;
+    try {
+      this.#timings.inputsReadyAtMs = this.#options.clock.nowMs();
+      if (this.#isCancelled()) return { kind: "cancelled" };
+      exit = await this.#execute(staged.inputs);
+    } finally {
+      staged.inputs.release();
+    }
+    return await this.#settle(exit);
+  }
+
+  get #execRoot(): string {
+    return `${this.#parts.folder}/root`;
+  }
+
+  /** A method, so that no reader takes the answer for a constant: it changes while others are awaited. */
+  #isCancelled(): boolean {
+    return this.#endedBy === "cancel";
+  }
+
+  #end(reason: EndedBy): void {
+    if (this.#endedBy === "itself") this.#endedBy = reason;
+    this.#process?.end("term");
+  }
+
+  async #execute(inputs: StagedInputs): Promise<ProcessExit> {
+    const { clock, fs, processes, graceMs = 1000 } = this.#options;
+    const { request, command, plan, sandbox, folder, observer } = this.#parts;
+    if (sandbox !== undefined) {
+      const spec = {
+        execRoot: this.#execRoot,
+        temporary: `${folder}/tmp`,
+        mounts: inputs.mounts,
+        workingDirectory: plan.workingDirectory,
+        environment: command.environment,
+        network: sandbox.allowsNetwork(request.network ?? false),
+      };
+      fs.writeFile(this.#files.arguments, sandbox.arguments(spec), { mode: 0o600 });
+    }
+    this.#timings.executionStartedAtMs = this.#enter("executing");
+    const startedMs = clock.monotonicMs();
+    const { workingDirectory } = plan;
+    const running = processes.start({
+      ...launch({
+        command,
+        files: this.#files,
+        sandbox: sandbox?.program,
+        cwd: workingDirectory === "" ? this.#execRoot : `${this.#execRoot}/${workingDirectory}`,
+      }),
+      stdout: this.#sink("stdout"),
+      stderr: this.#sink("stderr"),
+      graceMs,
+      label: request.label,
+    });
+    this.#process = running;
+    observer.started?.(running.pid === 0 ? undefined : running.pid);
+    const { timeoutMs } = request;
+    const timer = timeoutMs === undefined ? undefined : clock.setTimer(timeoutMs, () => this.#end("timeout"));
+    const exit = await running.ended;
+    timer?.cancel();
+    this.#timings.executionCompletedAtMs = clock.nowMs();
+    this.#timings.executionMs = clock.monotonicMs() - startedMs;
+    return exit;
+  }
+
+  #sink(stream: "stdout" | "stderr"): OutputSink {
+    const path = `${this.#parts.folder}/s.${stream}`;
+    const { observer } = this.#parts;
+    if (observer.output === undefined) return { kind: "file", path };
+    return { kind: "tee", path, onBytes: (bytes) => observer.output?.(stream, bytes) };
+  }
+
+  async #settle(exit: ProcessExit): Promise<HermeticOutcome> {
+    const { fs } = this.#options;
+    const endedBy = this.#endedBy;
+    if (exit.kind === "not-started") {
+      if (endedBy === "cancel") return { kind: "cancelled" };
+      return notStarted(this.#parts.request, exit);
+    }
+    if (endedBy === "cancel") return { kind: "cancelled", streams: (await this.#streams(false)).fields };
+    if (endedBy === "timeout") {
+      const streams = await this.#streams(true);
+      return {
+        kind: "timed-out",
+        problem: timedOut(this.#parts.request),
+        timings: this.#completedTimings(),
+        use: readUse(fs, this.#files),
+        streams: streams.fields,
+      };
+    }
+    if (this.#parts.sandbox !== undefined && sandboxFailed(fs, this.#files)) return this.#sandboxBroken(exit);
+    return await this.#publish(exit);
+  }
+
+  async #publish(exit: RealExit): Promise<HermeticOutcome> {
+    const { absoluteSymlinks, worker = "local" } = this.#options;
+    const { command, plan, sandbox, digest, hint } = this.#parts;
+    this.#timings.outputsStartedAtMs = this.#enter("storing-outputs");
+    const streams = await this.#streams(true);
+    const collected = await collectOutputs(this.#options, {
+      command,
+      execRoot: this.#execRoot,
+      tree: plan.tree,
+      digest,
+      hint,
+      quiet: sandbox !== undefined,
+      allowAbsoluteSymlinks: absoluteSymlinks !== "refused",
+    });
+    if (collected.kind === "invalid") return { ...collected, streams: streams.fields };
+    if (collected.kind === "errored") return collected;
+    if (streams.problem !== undefined) return { kind: "errored", problem: streams.problem };
+    const timings = this.#completedTimings();
+    const { executionStartedAtMs, executionCompletedAtMs } = timings;
+    return {
+      kind: "completed",
+      result: {
+        ...collected.outputs,
+        exitCode: exitCodeOf(exit),
+        ...streams.fields,
+        metadata: {
+          worker,
+          ...(executionStartedAtMs === undefined ? {} : { executionStartedAtMs }),
+          ...(executionCompletedAtMs === undefined ? {} : { executionCompletedAtMs }),
+        },
+      },
+      timings,
+      use: readUse(this.#options.fs, this.#files),
+      sandbox: sandbox === undefined ? "none" : "bubblewrap",
+    };
+  }
+
+  #streams(publishable: boolean): Promise<CapturedStreams> {
+    const { fs, blobs, inlineMaxBytes } = this.#options;
+    return captureStreams({
+      fs,
+      blobs,
+      prefix: `${this.#parts.folder}/s`,
+      publishable,
+      hint: this.#parts.hint,
+      ...(inlineMaxBytes === undefined ? {} : { inlineMaxBytes }),
+    });
+  }
+
+  #enter(phase: HermeticPhase): number {
+    const atMs = this.#options.clock.nowMs();
+    this.#parts.observer.phase?.(phase, atMs);
+    return atMs;
+  }
+
+  #completedTimings(): HermeticTimings {
+    return { ...this.#timings, completedAtMs: this.#options.clock.nowMs() };
+  }
+
+  /** Bubblewrap did not get so far as to run the command, or somebody killed it. */
+  #sandboxBroken(exit: RealExit): HermeticOutcome {
+    const { fs } = this.#options;
+    const said = Buffer.from(fs.readFile(`${this.#parts.folder}/s.stderr`) ?? new Uint8Array()).toString();
+    const how = exit.kind === "exited" ? `exit code ${exit.exitCode}` : exit.signal;
+    const message = `the sandbox of ${this.#parts.request.label} broke down (${how}): ${said.trim().slice(-300)}`;
+    return {
+      kind: "errored",
+      problem: problem("sandbox-failed", message, { next: "Run it again; if it happens again, see the words above." }),
+    };
+  }
+}
+
+function timedOut({ label, timeoutMs }: HermeticRequest): Problem<"action-timed-out"> {
+  return problem("action-timed-out", `${label} did not end within its timeout of ${timeoutMs} ms`, {
+    next: "Raise the action's timeout, or find out what it waits for.",
+  });
+}
+
+function notStarted(request: HermeticRequest, exit: Extract<ProcessExit, { kind: "not-started" }>): HermeticOutcome {
+  const message = `${request.label} could not be started: ${exit.message}`;
+  if (exit.code === "E2BIG") {
+    const next = "Shorten its arguments and variables; most tools read a parameter file.";
+    return { kind: "invalid", problem: problem("command-invalid", message, { next }) };
+  }
+  return { kind: "errored", problem: problem("command-not-started", message, { facts: [["error", exit.code]] }) };
+}
