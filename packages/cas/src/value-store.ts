@@ -140,9 +140,9 @@ export class ValueStore {
     const unflushed = this.#unflushed;
     if (unflushed.size === 0) return ok(undefined);
     this.#unflushed = new Set();
-    const own = this.#packs.ownPack?.path;
+    const own = this.#packs.ownPack;
     try {
-      if (own !== undefined && unflushed.size === 1 && unflushed.has(own)) await this.#packs.sync();
+      if (own !== undefined && unflushed.size === 1 && unflushed.has(own.path)) await this.#packs.sync(own);
       // Several files cost as much as all; and what is in another process's pack may be in a merged one by now.
       else await this.#fs.syncAll(this.#root);
     } catch (error) {

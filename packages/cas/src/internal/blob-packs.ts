@@ -7,6 +7,7 @@ import type { Liveness, ProcessOwner } from "../process-owner.ts";
 import type { UseLog } from "../use-log.ts";
 import type { BlobCheck } from "./blob-check.ts";
 import { USE_SLACK_MS } from "./blob-check.ts";
+import type { Pack } from "./pack.ts";
 import type { PackItem } from "./pack-format.ts";
 import { packedBytes, packTimeS } from "./pack-format.ts";
 import type { PackedBlob } from "./pack-set.ts";
@@ -88,13 +89,14 @@ export class BlobPacks {
     uses.usedBlob(digest);
   }
 
-  /** Takes in blobs that the caller has hashed and that are small enough. */
-  append(engine: HashEngine, items: readonly PackItem[]): void {
-    if (items.length === 0) return;
+  /** Takes in blobs that the caller has hashed and that are small enough; answers with the pack that has them. */
+  append(engine: HashEngine, items: readonly PackItem[]): Pack | undefined {
+    if (items.length === 0) return undefined;
     const { uses } = this.#ports;
     uses.writing();
-    this.of(engine).append(items);
+    const pack = this.of(engine).append(items);
     for (const { bytes } of items) uses.wrote(packedBytes(bytes.byteLength, HEX_LENGTH[engine.fn] / 2));
+    return pack;
   }
 
   /** Every set that has packs, read anew; this process's own packs are sealed before. */

@@ -1,7 +1,7 @@
 /** A look at every byte of a pack, for whoever rewrites it or wants to know whether it is sound. */
 import type { Pack } from "./pack.ts";
 import type { PackRecord } from "./pack-format.ts";
-import { digestOfRecord, scanPack } from "./pack-format.ts";
+import { digestOfRecord, drained, scanPackInParts } from "./pack-format.ts";
 import type { PackSet } from "./pack-set.ts";
 
 /** What a look found. */
@@ -22,10 +22,19 @@ export function inspectPack(
   pack: Pack,
   onSound: (record: PackRecord, bytes: Uint8Array) => void,
 ): PackInspection | undefined {
+  return drained(inspectPackInParts(set, pack, onSound));
+}
+
+/** The same, which can be left and gone on with after each piece. */
+export function* inspectPackInParts(
+  set: PackSet,
+  pack: Pack,
+  onSound: (record: PackRecord, bytes: Uint8Array) => void,
+): Generator<void, PackInspection | undefined> {
   const { engine } = set.ports;
   const open = new Map<number, PackRecord>();
   for (const record of pack.records()) open.set(record.offset, record);
-  const scan = scanPack({
+  const scan = yield* scanPackInParts({
     ...set.ports,
     path: pack.path,
     fromBytes: 0,

@@ -128,6 +128,11 @@ export interface ScanRequest {
 
 /** Reads a pack from some place to its end; `undefined` when there is no such file. */
 export function scanPack(request: ScanRequest): PackScan | undefined {
+  return drained(scanPackInParts(request));
+}
+
+/** The same, which can be left and gone on with after each piece. */
+export function* scanPackInParts(request: ScanRequest): Generator<void, PackScan | undefined> {
   const { fs, path, fromBytes } = request;
   const found = { sound: [] as PackRecord[], corrupt: [] as PackRecord[], endBytes: fromBytes };
   for (let position = fromBytes; ; ) {
@@ -137,6 +142,15 @@ export function scanPack(request: ScanRequest): PackScan | undefined {
     const done = scanChunk(request, { chunk, position, found });
     if (chunk.length < CHUNK_BYTES) return found;
     position += done;
+    yield;
+  }
+}
+
+/** What work in parts comes to when it is done in one go. */
+export function drained<T>(work: Generator<void, T>): T {
+  for (;;) {
+    const step = work.next();
+    if (step.done === true) return step.value;
   }
 }
 

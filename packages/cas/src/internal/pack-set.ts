@@ -23,6 +23,9 @@ const RACY_MS = 3000;
 /** A pack of this size is sealed and another one begun, so that no owner's life makes one too large to rewrite. */
 const PACK_MAX_BYTES = 128 * 1024 * 1024;
 
+/** And a pack of so many blobs, because sorting the index of a million holds everything else up for seconds. */
+const PACK_RECORDS_MAX = 65_536;
+
 /** Records of one read may have so many bytes between them, and the read may be so long. */
 const GAP_MAX_BYTES = 32 * 1024;
 const READ_MAX_BYTES = 4 * 1024 * 1024;
@@ -87,6 +90,13 @@ export class PackSet {
   /** The packs there are now, newest first. */
   packs(): readonly Pack[] {
     this.#refresh();
+    return this.#packs;
+  }
+
+  /** The same, and whatever their owners have appended meanwhile. */
+  grown(): readonly Pack[] {
+    this.#refresh();
+    this.#catchUp();
     return this.#packs;
   }
 
@@ -161,14 +171,21 @@ export class PackSet {
       // Somebody who took this process for dead, or removed the whole store, may have unlinked the pack.
       const isThere = this.ports.fs.lstat(own.pack.path)?.ino === own.ino;
       if (!isThere) this.#forget(own.pack);
-      else if (own.pack.sizeBytes > PACK_MAX_BYTES) this.seal();
+      else if (own.pack.sizeBytes > PACK_MAX_BYTES || own.pack.tailCount > PACK_RECORDS_MAX) this.seal();
       if (isThere || attempt === APPEND_ATTEMPTS_MAX) return own.pack;
     }
   }
 
-  /** Flushes this process's pack to the device. */
-  async sync(): Promise<void> {
-    await this.#own?.handle.sync();
+  /** Flushes a pack to the device; one that is gone was flushed by whoever rewrote it. */
+  async sync(pack: Pack): Promise<void> {
+    if (pack === this.#own?.pack) return await this.#own.handle.sync();
+    if (this.ports.fs.lstat(pack.path) === undefined) return;
+    const handle = this.ports.fs.openAppend(pack.path);
+    try {
+      await handle.sync();
+    } finally {
+      handle.close();
+    }
   }
 
   /** Closes this process's pack and gives it an index. A later append opens another one. */
@@ -189,17 +206,6 @@ export class PackSet {
     }
   }
 
-  /** Removes indexes whose packs are gone: whoever removed them died before the index. */
-  removeStrayIndexes(): void {
-    const { fs, directory } = this.ports;
-    const names = new Set((fs.readDirectory(directory) ?? []).map(({ name }) => name));
-    for (const name of names) {
-      if (name.endsWith(".idx") && !names.has(`${name.slice(0, -4)}.pack`)) {
-        this.ports.publisher.discard(`${directory}/${name}`);
-      }
-    }
-  }
-
   /** Gives a temporary file, which holds these records, its place among the packs, sealed. */
   adopt(temporary: string, records: readonly PackRecord[], sizeBytes: number): void {
     const pack = new Pack(this.ports, this.ports.directory, this.newName());
@@ -217,6 +223,11 @@ export class PackSet {
   rawBytes(pack: Pack, record: PackRecord): Uint8Array {
     const dataOffset = record.offset + headBytes(this.ports.hashBytes);
     return this.ports.fs.readRange(pack.path, dataOffset, record.sizeBytes) ?? new Uint8Array();
+  }
+
+  /** These packs are no more; what came in their place is read at the next call. */
+  forget(packs: readonly Pack[]): void {
+    for (const pack of packs) this.#forget(pack);
   }
 
   /** Forgets all that is known, so that the next call reads it anew. */

@@ -13,7 +13,7 @@ import type { FileHandle } from "@kahn/core";
 import { sleep } from "@kahn/core";
 import type { Liveness } from "../process-owner.ts";
 import { parseOwner } from "../process-owner.ts";
-import { inspectPack } from "./inspect-pack.ts";
+import { inspectPackInParts } from "./inspect-pack.ts";
 import type { Pack } from "./pack.ts";
 import type { PackRecord } from "./pack-format.ts";
 import { headBytes, packedBytes, putRecord } from "./pack-format.ts";
@@ -109,7 +109,7 @@ export class PackUpkeep {
     if (!dryRun) {
       await this.#rewriteInParts(rewritten, isLive);
       await this.merge(MERGE_MAX_BYTES);
-      this.#set.removeStrayIndexes();
+      this.#removeStrayIndexes();
     }
     let [removed, total] = [0, 0];
     for (const { dead } of rewritten) removed += dead;
@@ -135,16 +135,22 @@ export class PackUpkeep {
   /**
    * Writes what is sound and to be kept into one new pack, then removes the old ones. Of equal blobs one is kept.
    *
+   * @param pause called after each piece of a pack; who has others to serve lets them.
    * @throws FileSystemError, with all old packs in place.
    */
-  async rewrite(packs: readonly Pack[], keep: (record: PackRecord) => boolean): Promise<void> {
+  async rewrite(
+    packs: readonly Pack[],
+    keep: (record: PackRecord) => boolean,
+    pause?: () => Promise<void>,
+  ): Promise<void> {
     const oldestFirst = [...packs].sort((a, b) => (a.name < b.name ? -1 : 1));
     // An owner that died may have appended more since it was looked at.
     for (const pack of packs) pack.catchUp();
     const output = new PackOutput(this.#set);
     try {
       for (const [index, pack] of oldestFirst.entries()) {
-        this.#copy({ pack, newer: oldestFirst.slice(index + 1), keep, output });
+        const copying = this.#copy({ pack, newer: oldestFirst.slice(index + 1), keep, output });
+        while (copying.next().done !== true) await pause?.();
       }
       await output.publish();
     } catch (error) {
@@ -152,7 +158,7 @@ export class PackUpkeep {
       throw error;
     }
     for (const pack of packs) pack.remove();
-    this.#set.reload();
+    this.#set.forget(packs);
   }
 
   /** True when nobody will append to the pack any more. */
@@ -196,7 +202,7 @@ export class PackUpkeep {
     for (const { pack, liveBytes, live } of shares) {
       if (live === 0 && !pack.catchUp()) {
         pack.remove();
-        this.#set.reload();
+        this.#set.forget([pack]);
         continue;
       }
       if (partBytes > 0 && partBytes + liveBytes > MERGE_MAX_BYTES) {
@@ -211,8 +217,17 @@ export class PackUpkeep {
     if (part.length > 0) await this.rewrite(part, keep);
   }
 
-  #copy({ pack, newer, keep, output }: CopyRequest): void {
-    inspectPack(this.#set, pack, (record, bytes) => {
+  /** Removes indexes whose packs are gone: whoever removed them died before the index. */
+  #removeStrayIndexes(): void {
+    const { fs, directory, publisher } = this.#set.ports;
+    const names = new Set((fs.readDirectory(directory) ?? []).map(({ name }) => name));
+    for (const name of names) {
+      if (name.endsWith(".idx") && !names.has(`${name.slice(0, -4)}.pack`)) publisher.discard(`${directory}/${name}`);
+    }
+  }
+
+  *#copy({ pack, newer, keep, output }: CopyRequest): Generator<void, void> {
+    yield* inspectPackInParts(this.#set, pack, (record, bytes) => {
       if (!keep(record)) return;
       const other = newer.find((each) => each.find(record.hash) !== undefined)?.find(record.hash);
       if (other === undefined || !keep(other)) output.add(record, bytes);

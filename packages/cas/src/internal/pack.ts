@@ -49,6 +49,11 @@ export class Pack {
     return this.#seenBytes;
   }
 
+  /** How many blobs no index covers yet. */
+  get tailCount(): number {
+    return this.#tail.size;
+  }
+
   /** Reads the index and scans what it does not cover. */
   load(): void {
     const { fs, hashBytes } = this.#ports;

@@ -20,14 +20,18 @@ const ACTION_BYTES_MAX = 160;
 
 /** What a file holds. */
 export type RecordContent =
-  | { readonly kind: "record"; readonly result: ActionResult }
+  | { readonly kind: "record"; readonly result: ActionResult; readonly body: Uint8Array }
   /** A sound record of an action with this hash and another size. */
   | { readonly kind: "other-action" }
   | { readonly kind: "corrupt" };
 
 /** The bytes of a record. */
 export function encodeRecord(action: Digest, result: ActionResult): Uint8Array {
-  const body = encodeActionResult(result);
+  return encodeRecordOf(action, encodeActionResult(result));
+}
+
+/** The bytes of a record whose result is encoded already; fields in it that nobody here knows stay. */
+export function encodeRecordOf(action: Digest, body: Uint8Array): Uint8Array {
   const bytes = Buffer.allocUnsafe(CHECKSUM_END + action.length + 1 + body.length);
   bytes.write(MAGIC, 0, "latin1");
   bytes.write(`${action}\n`, CHECKSUM_END, "latin1");
@@ -44,8 +48,9 @@ export function decodeRecord(action: Digest, file: Uint8Array): RecordContent {
     return { kind: "corrupt" };
   }
   if (owner !== action) return { kind: digestHash(owner) === digestHash(action) ? "other-action" : "corrupt" };
-  const result = decodeActionResult(bytes.subarray(CHECKSUM_END + action.length + 1), digestFunction(action));
-  return result.ok ? { kind: "record", result: result.value } : { kind: "corrupt" };
+  const body = bytes.subarray(CHECKSUM_END + action.length + 1);
+  const result = decodeActionResult(body, digestFunction(action));
+  return result.ok ? { kind: "record", result: result.value, body } : { kind: "corrupt" };
 }
 
 /** The action that a file says it is of; `undefined` when it says none. Its checksum is not looked at. */

@@ -5,7 +5,7 @@
  * Invariant: nothing is given out under a digest that it does not have; nothing is readable before it is whole, verified
  *            and as durable as the store promises. What a caller pins is not collected while it holds the pin.
  */
-import type { ActionResult, Digest, DigestFunction, Problem, Result, StoreProblem } from "@kahn/core";
+import type { ActionResult, BlobStore, Digest, DigestFunction, Problem, Result, StoreProblem } from "@kahn/core";
 
 /** Trouble with one request. Besides those of any store: refusals that the protocols answer with a code of their own. */
 export type ServerStoreProblem =
@@ -18,6 +18,8 @@ export interface ServerStore {
   readonly blobs: ServerBlobs;
   readonly actions: ServerActions;
   readonly entries: NamedEntries;
+  /** Takes in files of an action's outputs, and makes files of its inputs: copies or links. What is taken in is durable. */
+  readonly files: Pick<BlobStore, "ingest" | "materialize">;
   /** Keeps blobs and records from collection until it is released; used by running actions and open operations. */
   pin(digests: readonly Digest[]): Pin;
   status(): StoreStatus;
@@ -91,6 +93,8 @@ export interface BlobWriter {
   readonly digest: Digest;
   /** Bytes taken so far. */
   readonly committedBytes: number;
+  /** Another upload has stored the blob meanwhile: nothing more need be sent, and `commit` succeeds. Ask after `write`. */
+  readonly isPresent: boolean;
   /** Takes bytes, which the caller may reuse once this resolves. `blob-mismatch` when there are more than the size. */
   write(bytes: Uint8Array): Promise<Result<void, ServerStoreProblem>>;
   /** Verifies size and hash, makes the blob durable and readable. `blob-mismatch` drops it. */
@@ -122,7 +126,7 @@ export interface ServerActions {
   forget(scope: ActionScope, action: Digest): Promise<Result<void, ServerStoreProblem>>;
 }
 
-/** A named value of a protocol without digests: a Turborepo artifact, a body of ccache, a tar of Nx. */
+/** A named value of a protocol without digests, whose blob has a digest of SHA-256: a Turborepo artifact, a body of ccache, a tar of Nx. */
 export interface NamedEntry {
   readonly digest: Digest;
   /** Small facts to be given back with it, such as a signature or a duration. */

@@ -1,0 +1,370 @@
+/**
+ * The blobs of a process that serves others: found in memory, written and read in pieces, durable when it says so.
+ *
+ * Owns:      which upload of a digest wins, the gathering of small blobs into one append, and where reads go.
+ * Invariant: the empty blob of every function is there. A blob is known here only after it is as durable as promised.
+ */
+import type { Digest, DigestFunction, Random, Result } from "@kahn/core";
+import {
+  digestFunction,
+  digestOf,
+  digestOfParts,
+  digestSizeBytes,
+  HEX_LENGTH,
+  isNativeDigestFunction,
+  ok,
+  randomBelow,
+} from "@kahn/core";
+import { loadEngine } from "../hasher.ts";
+import type { Pack } from "../internal/pack.ts";
+import type { PackItem } from "../internal/pack-format.ts";
+import { packedBytes, packTimeS } from "../internal/pack-format.ts";
+import type { StoreContext } from "../internal/store-context.ts";
+import { parentOf } from "../internal/store-layout.ts";
+import { StoreFailure } from "../internal/store-problem.ts";
+import type { BlobReader, ReadPorts } from "./blob-reader.ts";
+import { bytesReader, openBlobFile } from "./blob-reader.ts";
+import { BlobReceiver, tooLarge } from "./blob-receiver.ts";
+import type { BlobWriter } from "./blob-writer.ts";
+import { FileUpload, mismatch } from "./blob-writer.ts";
+import type { WriteDurability } from "./group-commit.ts";
+import { GroupCommit } from "./group-commit.ts";
+import { PackedUpload } from "./packed-upload.ts";
+import type { ResidentProblem } from "./resident-problem.ts";
+import { residentResult } from "./resident-problem.ts";
+import type { Room } from "./room.ts";
+import { Shelf } from "./shelf.ts";
+import type { StagingPorts } from "./staged-file.ts";
+import { Turns } from "./turns.ts";
+
+/** One of so many reads of a large blob is hashed as it goes by. */
+const SAMPLED_ONE_IN = 32;
+
+/** What resident blobs stand on. */
+export interface ResidentBlobPorts {
+  readonly context: StoreContext;
+  readonly random: Random;
+  readonly durability: WriteDurability;
+  readonly maxBlobBytes: number;
+  readonly room: Room;
+}
+
+/** What is gathered for one append. */
+interface Gathering {
+  readonly items: Map<Digest, PackItem>;
+  readonly stored: Promise<void>;
+}
+
+/** Blobs of an open store. */
+export class ResidentBlobs {
+  readonly maxBlobBytes: number;
+  readonly #ports: ResidentBlobPorts;
+  readonly #shelves = new Map<DigestFunction, Promise<Shelf>>();
+  readonly #open = new Map<DigestFunction, Shelf>();
+  readonly #uploads = new Map<Digest, Set<FileUpload>>();
+  readonly #gathering = new Map<Shelf, Gathering>();
+  readonly #packing = new Map<Digest, Promise<void>>();
+  readonly #smallFlushes: GroupCommit;
+  readonly #largeFlushes: GroupCommit;
+  /** Packs whose names have been flushed. */
+  readonly #named = new WeakSet<Pack>();
+
+  constructor(ports: ResidentBlobPorts) {
+    this.#ports = ports;
+    this.maxBlobBytes = ports.maxBlobBytes;
+    this.#smallFlushes = new GroupCommit(ports.context.fs, ports.durability);
+    this.#largeFlushes = new GroupCommit(ports.context.fs, ports.durability);
+  }
+
+  /** The functions whose blobs are in memory. */
+  get shelves(): readonly Shelf[] {
+    return [...this.#open.values()];
+  }
+
+  /** The blobs of a function; read from the disk at the first call. @throws FileSystemError */
+  async shelf(fn: DigestFunction): Promise<Shelf> {
+    let opening = this.#shelves.get(fn);
+    if (opening === undefined) {
+      opening = this.#load(fn);
+      this.#shelves.set(fn, opening);
+      opening.catch(() => this.#shelves.delete(fn));
+    }
+    return await opening;
+  }
+
+  async #load(fn: DigestFunction): Promise<Shelf> {
+    const { context, random } = this.#ports;
+    const shelf = new Shelf(context, await loadEngine(fn), randomBelow(random, 0x7fff_ffff));
+    await shelf.load(new Turns(context.clock));
+    this.#open.set(fn, shelf);
+    return shelf;
+  }
+
+  /** Those of the list that are not there, each once. The others count as used now. */
+  findMissing(digests: readonly Digest[]): Promise<Result<Digest[], ResidentProblem>> {
+    return residentResult(async () => {
+      const nowMs = this.#ports.context.clock.nowMs();
+      const byFunction = new Map<DigestFunction, Digest[]>();
+      for (const digest of digests) {
+        if (isEmptyBlob(digest)) continue;
+        const fn = digestFunction(digest);
+        const group = byFunction.get(fn);
+        if (group === undefined) byFunction.set(fn, [digest]);
+        else group.push(digest);
+      }
+      const missing = new Set<Digest>();
+      for (const [fn, group] of byFunction) {
+        for (const digest of (await this.shelf(fn)).missing(group, nowMs)) missing.add(digest);
+      }
+      return [...missing];
+    });
+  }
+
+  /** The whole blob, verified; `undefined` when missing. The bytes belong to the caller. */
+  read(digest: Digest): Promise<Result<Uint8Array | undefined, ResidentProblem>> {
+    return residentResult(async () => {
+      if (isEmptyBlob(digest)) return new Uint8Array();
+      const shelf = await this.shelf(digestFunction(digest));
+      const packed = this.#readPacked(shelf, digest);
+      if (packed !== undefined) return packed;
+      const file = await openBlobFile(digest, this.#readPorts(shelf));
+      if (file === undefined) return this.#gone(shelf, digest);
+      try {
+        const bytes = await file.whole();
+        this.#used(shelf, digest);
+        return bytes;
+      } finally {
+        file.close();
+      }
+    });
+  }
+
+  /** A blob to be read in pieces; `undefined` when missing. It stays readable until it is closed. */
+  open(digest: Digest): Promise<Result<BlobReader | undefined, ResidentProblem>> {
+    return residentResult(async () => {
+      if (isEmptyBlob(digest)) return bytesReader(new Uint8Array());
+      const shelf = await this.shelf(digestFunction(digest));
+      const packed = this.#readPacked(shelf, digest);
+      if (packed !== undefined) return bytesReader(packed);
+      const file = await openBlobFile(digest, this.#readPorts(shelf));
+      if (file === undefined) return this.#gone(shelf, digest);
+      this.#used(shelf, digest);
+      return file;
+    });
+  }
+
+  /** Stores a small blob; `blob-mismatch` when the bytes are others. Resolves when it is durable. Idempotent. */
+  async write(digest: Digest, bytes: Uint8Array): Promise<Result<void, ResidentProblem>> {
+    if (bytes.byteLength > this.#ports.context.packs.packedMaxBytes) return await this.#writeLarge(digest, bytes);
+    return await residentResult(async () => {
+      const shelf = await this.shelf(digestFunction(digest));
+      const found = shelf.engine.digest(bytes);
+      if (found !== digest) throw new StoreFailure(mismatch(digest, found));
+      if (isEmptyBlob(digest) || this.#isPresent(shelf, digest)) return;
+      await this.#pack(shelf, { digest, bytes });
+    });
+  }
+
+  /** Begins an upload; `present` when the blob is there already and nothing need be sent. */
+  create(digest: Digest): Promise<Result<BlobWriter | "present", ResidentProblem>> {
+    return residentResult(async () => {
+      if (isEmptyBlob(digest)) return "present";
+      const shelf = await this.shelf(digestFunction(digest));
+      if (this.#isPresent(shelf, digest)) return "present";
+      if (digestSizeBytes(digest) > this.maxBlobBytes) throw new StoreFailure(tooLarge(digest, this.maxBlobBytes));
+      if (digestSizeBytes(digest) <= this.#ports.context.packs.packedMaxBytes) {
+        return new PackedUpload(digest, (bytes) => this.write(digest, bytes));
+      }
+      const upload = new FileUpload(digest, this.#stagingPorts(shelf), (ended) => this.#ended(shelf, ended));
+      const others = this.#uploads.get(digest);
+      if (others === undefined) this.#uploads.set(digest, new Set([upload]));
+      else others.add(upload);
+      return upload;
+    });
+  }
+
+  /** The digest of the blob with this hash: HTTP names blobs by their hash alone. Counts as used now. */
+  find(fn: DigestFunction, hash: string): Promise<Result<Digest | undefined, ResidentProblem>> {
+    return residentResult(async () => {
+      const shelf = await this.shelf(fn);
+      const empty = digestOfParts(fn, hash, 0);
+      if (empty === undefined || isEmptyBlob(empty)) return empty;
+      // Looked for with a size that it has not: a blob that another process has stored comes into the index all the same.
+      shelf.missing([shelf.digestOf(hash) ?? empty], this.#ports.context.clock.nowMs());
+      return shelf.digestOf(hash);
+    });
+  }
+
+  /** Begins an upload whose end tells its digest. */
+  receive(fn: DigestFunction): Promise<Result<BlobReceiver, ResidentProblem>> {
+    return residentResult(async () => {
+      const shelf = await this.shelf(fn);
+      return new BlobReceiver({
+        ...this.#stagingPorts(shelf),
+        maxBlobBytes: this.maxBlobBytes,
+        packedMaxBytes: this.#ports.context.packs.packedMaxBytes,
+        write: (digest, bytes) => this.write(digest, bytes),
+      });
+    });
+  }
+
+  /** Files were taken in beside this: makes them known, and as durable as everything. @throws FileSystemError */
+  async ingested(digests: readonly Digest[]): Promise<void> {
+    const { context } = this.#ports;
+    const flushes: Promise<void>[] = [];
+    for (const digest of new Set(digests)) {
+      const shelf = await this.shelf(digestFunction(digest));
+      const packed = shelf.packs.find(digest);
+      const path = context.layout.blob(digest);
+      if (packed !== undefined) {
+        const { pack } = packed;
+        const publish = () => shelf.addPacked(digest, pack, packTimeS(context.clock.nowMs()));
+        flushes.push(this.#smallFlushes.done({ key: pack, sync: () => shelf.packs.sync(pack), publish }));
+      } else if (!this.#isPresent(shelf, digest) || context.fs.lstat(path) === undefined) continue;
+      else
+        flushes.push(
+          this.#largeFlushes.done({ key: {}, sync: () => context.fs.syncDirectory(path), directory: parentOf(path) }),
+        );
+    }
+    await Promise.all(flushes);
+  }
+
+  /** Resolves when nothing is being flushed. */
+  async idle(): Promise<void> {
+    await Promise.allSettled([...this.#packing.values()]);
+    await this.#smallFlushes.idle();
+    await this.#largeFlushes.idle();
+  }
+
+  /** For records, which are small files of their own. */
+  get flushes(): GroupCommit {
+    return this.#smallFlushes;
+  }
+
+  async #writeLarge(digest: Digest, bytes: Uint8Array): Promise<Result<void, ResidentProblem>> {
+    // Said at once, and with the digest that was found: an upload would say less.
+    const engine = await loadEngine(digestFunction(digest));
+    if (bytes.byteLength !== digestSizeBytes(digest)) {
+      return { ok: false, problem: mismatch(digest, engine.digest(bytes)) };
+    }
+    const upload = await this.create(digest);
+    if (!upload.ok) return upload;
+    if (upload.value === "present") return ok(undefined);
+    const written = await upload.value.write(bytes);
+    return written.ok ? await upload.value.commit() : written;
+  }
+
+  /** Appends what was written in one turn of the event loop at once. */
+  async #pack(shelf: Shelf, item: PackItem): Promise<void> {
+    const under = this.#packing.get(item.digest);
+    if (under !== undefined) return await under;
+    const { room } = this.#ports;
+    const sizeBytes = packedBytes(item.bytes.byteLength, HEX_LENGTH[shelf.engine.fn] / 2);
+    const storing = (async () => {
+      await room.reserve(sizeBytes);
+      try {
+        await this.#gather(shelf, item);
+      } finally {
+        room.release(sizeBytes);
+      }
+    })();
+    this.#packing.set(item.digest, storing);
+    try {
+      await storing;
+    } finally {
+      this.#packing.delete(item.digest);
+    }
+  }
+
+  async #gather(shelf: Shelf, item: PackItem): Promise<void> {
+    let gathering = this.#gathering.get(shelf);
+    if (gathering === undefined) {
+      const items = new Map<Digest, PackItem>();
+      gathering = { items, stored: this.#store(shelf, items) };
+      this.#gathering.set(shelf, gathering);
+    }
+    gathering.items.set(item.digest, item);
+    await gathering.stored;
+  }
+
+  async #store(shelf: Shelf, items: Map<Digest, PackItem>): Promise<void> {
+    await Promise.resolve();
+    this.#gathering.delete(shelf);
+    const { packs, clock } = this.#ports.context;
+    const pack = packs.append(shelf.engine, [...items.values()]);
+    if (pack === undefined) return;
+    const isNew = !this.#named.has(pack);
+    this.#named.add(pack);
+    await this.#smallFlushes.done({
+      key: pack,
+      sync: () => shelf.packs.sync(pack),
+      publish: () => {
+        const usedS = packTimeS(clock.nowMs());
+        for (const digest of items.keys()) shelf.addPacked(digest, pack, usedS);
+      },
+      ...(isNew ? { directory: shelf.packs.ports.directory } : {}),
+    });
+  }
+
+  #readPacked(shelf: Shelf, digest: Digest): Uint8Array | undefined {
+    const bytes = shelf.packs.read(digest);
+    if (bytes === undefined || bytes === "corrupt") return undefined;
+    this.#used(shelf, digest);
+    return bytes;
+  }
+
+  #used(shelf: Shelf, digest: Digest): void {
+    const entry = shelf.index.find(digest);
+    if (entry >= 0) shelf.index.touch(entry, packTimeS(this.#ports.context.clock.nowMs()));
+  }
+
+  #gone(shelf: Shelf, digest: Digest): undefined {
+    shelf.vanished(digest);
+    return undefined;
+  }
+
+  #isPresent(shelf: Shelf, digest: Digest): boolean {
+    return shelf.missing([digest], this.#ports.context.clock.nowMs()).length === 0;
+  }
+
+  #readPorts(shelf: Shelf): ReadPorts {
+    return {
+      context: this.#ports.context,
+      engine: shelf.engine,
+      vanished: (digest) => shelf.vanished(digest),
+      isSampled: () => randomBelow(this.#ports.random, SAMPLED_ONE_IN) === 0,
+    };
+  }
+
+  #stagingPorts(shelf: Shelf): StagingPorts {
+    const { context, room } = this.#ports;
+    return {
+      context,
+      engine: shelf.engine,
+      flushes: this.#largeFlushes,
+      reserve: (sizeBytes) => room.reserve(sizeBytes),
+      release: (sizeBytes) => room.release(sizeBytes),
+      isPresent: (digest) => this.#isPresent(shelf, digest),
+      stored: (digest, publish) => {
+        shelf.addFile(digest, packTimeS(context.clock.nowMs()), publish);
+      },
+    };
+  }
+
+  /** Others that upload the same learn that the blob is there. */
+  #ended(shelf: Shelf, upload: FileUpload): void {
+    const others = this.#uploads.get(upload.digest);
+    others?.delete(upload);
+    if (others === undefined || others.size === 0) this.#uploads.delete(upload.digest);
+    else if (shelf.index.find(upload.digest) >= 0) for (const other of [...others]) other.supersede();
+  }
+}
+
+/** Known by heart, so that BLAKE3 need not be loaded to tell. */
+const EMPTY_BLAKE3 = "blake3:af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262/0";
+
+function isEmptyBlob(digest: Digest): boolean {
+  if (!digest.endsWith("/0")) return false;
+  const fn = digestFunction(digest);
+  return isNativeDigestFunction(fn) ? digest === digestOf("", fn) : digest === EMPTY_BLAKE3;
+}
