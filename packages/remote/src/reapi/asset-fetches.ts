@@ -1,0 +1,133 @@
+/**
+ * Assets that are fetched from their origins, once for all who ask at the same time.
+ *
+ * Invariant: a fetch goes on when those who asked have gone, until its own time is over; its bytes are verified against
+ *            the checksums before anything is kept.
+ */
+
+import type { Clock, Digest, DigestFunction, Result } from "@kahn/core";
+import { digestFunction, ok } from "@kahn/core";
+import type { ServerStore, ServerStoreProblem } from "../store/server-store.ts";
+import type { Qualifiers } from "./asset-qualifiers.ts";
+import { ChecksumCheck } from "./asset-qualifiers.ts";
+import type { AssetStore } from "./asset-store.ts";
+import type { OriginOutcome, Origins } from "./origin.ts";
+import type { ReapiLimits } from "./service-context.ts";
+
+/** What to fetch. */
+export interface AssetFetch {
+  readonly instance: string;
+  readonly uris: readonly string[];
+  readonly qualifiers: Qualifiers;
+  readonly fn: DigestFunction;
+  readonly timeoutMs: number;
+}
+
+/** What came of it. */
+export type AssetFetchOutcome =
+  | { readonly kind: "stored"; readonly uri: string; readonly digest: Digest }
+  | { readonly kind: "wrong-checksum"; readonly message: string }
+  | { readonly kind: "store-failed"; readonly problem: ServerStoreProblem }
+  | Exclude<OriginOutcome, { readonly kind: "fetched" }>;
+
+/** What fetching needs. */
+export interface AssetFetchesOptions {
+  readonly store: ServerStore;
+  readonly assets: AssetStore;
+  readonly origins: Origins;
+  readonly clock: Clock;
+  readonly limits: ReapiLimits;
+}
+
+/** True when what is fetched may be given to others: it needed no credentials, or its content is known beforehand. */
+export function isShareable({ headers, headersOf, checksums }: Qualifiers): boolean {
+  return checksums.length > 0 || (Object.keys(headers).length === 0 && headersOf.size === 0);
+}
+
+/** Fetches assets. */
+export class AssetFetches {
+  readonly #options: AssetFetchesOptions;
+  readonly #running = new Map<string, Promise<AssetFetchOutcome>>();
+
+  constructor(options: AssetFetchesOptions) {
+    this.#options = options;
+  }
+
+  /** Fetches, or joins the same fetch under way. Never rejects but for a bug. */
+  fetch(wanted: AssetFetch): Promise<AssetFetchOutcome> {
+    const { instance, uris, qualifiers, fn } = wanted;
+    const { identity, headers, headersOf } = qualifiers;
+    const key = JSON.stringify([instance, uris, identity, headers, [...headersOf], fn]);
+    let running = this.#running.get(key);
+    if (running === undefined) {
+      running = this.#fetchAny(wanted).finally(() => this.#running.delete(key));
+      this.#running.set(key, running);
+    }
+    return running;
+  }
+
+  /** Breaks off what is being fetched. */
+  close(): void {
+    this.#options.origins.close();
+  }
+
+  /** Tries the addresses in turn. */
+  async #fetchAny(wanted: AssetFetch): Promise<AssetFetchOutcome> {
+    let failed: AssetFetchOutcome = { kind: "unreachable", message: "no address was tried" };
+    for (const [index, uri] of wanted.uris.entries()) {
+      const outcome = await this.#fetchOne(wanted, uri, index);
+      if (outcome.kind === "stored" || outcome.kind === "store-failed") return outcome;
+      // What an origin said is worth more than that another one said nothing.
+      if (failed.kind === "unreachable") failed = outcome;
+    }
+    return failed;
+  }
+
+  async #fetchOne(wanted: AssetFetch, uri: string, index: number): Promise<AssetFetchOutcome> {
+    const { origins, limits, store } = this.#options;
+    const { qualifiers, timeoutMs } = wanted;
+    const begun = await store.blobs.receive(wanted.fn);
+    if (!begun.ok) return { kind: "store-failed", problem: begun.problem };
+    const receiver = begun.value;
+    const check = new ChecksumCheck(qualifiers.checksums);
+    let failure: ServerStoreProblem | undefined;
+    const take = async (bytes: Uint8Array): Promise<boolean> => {
+      check.update(bytes);
+      const written = await receiver.write(bytes);
+      if (!written.ok) failure = written.problem;
+      return written.ok;
+    };
+    try {
+      const headers = { ...qualifiers.headers, ...qualifiers.headersOf.get(index) };
+      const outcome = await origins.fetch({ url: uri, headers, maxBytes: limits.assetMaxBytes, timeoutMs, take });
+      if (failure !== undefined) return { kind: "store-failed", problem: failure };
+      if (outcome.kind !== "fetched") return outcome;
+      if (!check.isMet()) {
+        return { kind: "wrong-checksum", message: `${uri} has none of the checksums of checksum.sri` };
+      }
+      const digest = await receiver.commit();
+      if (!digest.ok) return { kind: "store-failed", problem: digest.problem };
+      const kept = await this.#keep(wanted, uri, digest.value);
+      return kept.ok ? { kind: "stored", uri, digest: digest.value } : { kind: "store-failed", problem: kept.problem };
+    } finally {
+      receiver.abort();
+    }
+  }
+
+  async #keep(wanted: AssetFetch, uri: string, digest: Digest): Promise<Result<void, ServerStoreProblem>> {
+    const { instance, qualifiers } = wanted;
+    if (!isShareable(qualifiers)) return ok(undefined);
+    const { assets, clock } = this.#options;
+    const name = { kind: "blob", instance, uri, qualifiers: qualifiers.identity } as const;
+    return await assets.put(name, { digest, storedAtMs: clock.nowMs(), expiresAtMs: undefined, references: [] });
+  }
+}
+
+/** True for an asset that a request may be answered with. */
+export function isAcceptable(
+  asset: { readonly digest: Digest; readonly storedAtMs: number; readonly expiresAtMs: number | undefined },
+  wanted: { readonly fn: DigestFunction; readonly oldestMs: number; readonly nowMs: number },
+): boolean {
+  const isAlive = asset.expiresAtMs === undefined || asset.expiresAtMs > wanted.nowMs;
+  return isAlive && asset.storedAtMs >= wanted.oldestMs && digestFunction(asset.digest) === wanted.fn;
+}

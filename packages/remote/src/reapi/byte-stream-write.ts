@@ -1,0 +1,210 @@
+/**
+ * ByteStream.Write of blobs, plain and compressed.
+ *
+ * Owns:      the rules of offsets and names, and gathering: clients send messages of 4 bytes and of 1 MiB, the store
+ *            gets pieces that are worth a write.
+ * Invariant: a call ends as soon as the blob is there, whoever brought it. What was received before a connection broke
+ *            is kept; what cannot become the blob is not.
+ */
+import { digestSizeBytes } from "@kahn/core";
+import type { MessageReader } from "../grpc/index.ts";
+import { StatusCode, StatusError } from "../grpc/index.ts";
+import type { UploadName } from "../names/resource-name.ts";
+import type { WriteRequest } from "../proto/generated/bytestream.ts";
+import { invalidArgument, stored, storeRefusal, wellFormed } from "./refusal.ts";
+import type { ServiceContext } from "./service-context.ts";
+import { zstdOf } from "./service-context.ts";
+import type { Upload, Uploads } from "./uploads.ts";
+import type { ZstdDecompressor } from "./zstd-port.ts";
+
+/** Bytes that are gathered before they go on. */
+const GATHER_BYTES = 256 << 10;
+/** Messages from this size on are worth a write of their own. */
+const DIRECT_BYTES = 64 << 10;
+
+/** One call. */
+export interface BlobWrite {
+  readonly context: ServiceContext;
+  readonly uploads: Uploads;
+  readonly name: UploadName;
+  /** As the first message has it. */
+  readonly resourceName: string;
+  readonly first: WriteRequest;
+  readonly rest: MessageReader<WriteRequest>;
+}
+
+/** Serves the call. @returns `committed_size`. @throws StatusError */
+export async function writeBlob(call: BlobWrite): Promise<number> {
+  const { context, uploads, name, first } = call;
+  const sizeBytes = digestSizeBytes(name.digest);
+  if (sizeBytes > context.store.blobs.maxBlobBytes) {
+    throw invalidArgument(`${name.digest} is larger than any blob may be: ${context.store.blobs.maxBlobBytes} bytes`);
+  }
+  if (first.writeOffset < 0) throw invalidArgument(`write_offset ${first.writeOffset} is negative`);
+  if (first.writeOffset > 0) continuable(uploads, name, first.writeOffset);
+  // Offset 0 begins anew under the same name: clients that retry without asking for the status do so.
+  const begun = stored(await uploads.begin(name, first.writeOffset === 0 ? "restart" : "continue"));
+  if (begun === "present") return presentSize(name, sizeBytes);
+  return await new BlobWriteRun(call, begun).run();
+}
+
+/** @throws StatusError unless an upload can go on at this offset, or need not since the blob is there. */
+function continuable(uploads: Uploads, name: UploadName, offset: number): void {
+  const committed = uploads.committedBytes(name);
+  // Of an unknown upload nothing is committed; `begin` still finds out whether the blob is there.
+  if (committed !== undefined && committed !== offset) {
+    throw invalidArgument(`write_offset is ${offset}, but ${committed} bytes of this upload are committed`);
+  }
+}
+
+function presentSize(name: UploadName, sizeBytes: number): number {
+  return name.compressor === "identity" ? sizeBytes : -1;
+}
+
+class BlobWriteRun {
+  readonly #call: BlobWrite;
+  readonly #upload: Upload;
+  readonly #decompressor: ZstdDecompressor | undefined;
+  readonly #startOffset: number;
+  readonly #gathered = Buffer.allocUnsafe(GATHER_BYTES);
+  #gatheredBytes = 0;
+  /** Bytes on the wire so far, which offsets count. */
+  #receivedBytes = 0;
+
+  constructor(call: BlobWrite, upload: Upload) {
+    this.#call = call;
+    this.#upload = upload;
+    this.#startOffset = call.first.writeOffset;
+    const isPlain = call.name.compressor === "identity";
+    this.#decompressor = isPlain ? undefined : zstdOf(call.context).decompressor(upload.missingBytes);
+  }
+
+  async run(): Promise<number> {
+    const { uploads, name } = this.#call;
+    try {
+      if (this.#upload.committedBytes !== this.#startOffset) {
+        throw invalidArgument(`write_offset is ${this.#startOffset}, but nothing of this upload is committed`);
+      }
+      return await this.#receive();
+    } catch (error) {
+      if (!(error instanceof StatusError) || !isResumable(error)) await uploads.drop(name, this.#upload);
+      throw error;
+    } finally {
+      this.#decompressor?.close();
+      await uploads.release(name, this.#upload);
+    }
+  }
+
+  async #receive(): Promise<number> {
+    const { first, rest } = this.#call;
+    try {
+      let end = await this.#accept(first);
+      while (end === undefined && (await rest.ready())) {
+        for (let next = rest.poll(); next !== undefined && end === undefined; next = rest.poll()) {
+          end = await this.#accept(next);
+        }
+      }
+      return end ?? (await this.#halfClosed());
+    } catch (error) {
+      // The peer is gone: what it sent is what it can go on from.
+      if (error instanceof StatusError && isResumable(error) && this.#upload.isHeld) await this.#flush();
+      throw error;
+    }
+  }
+
+  /** @returns `committed_size` when the call is over. */
+  async #accept(message: WriteRequest): Promise<number | undefined> {
+    if (!this.#upload.isHeld) return await this.#lost();
+    const { resourceName } = this.#call;
+    if (message.resourceName !== "" && message.resourceName !== resourceName) {
+      throw invalidArgument(`resource_name changed from ${resourceName} to ${message.resourceName.slice(0, 200)}`);
+    }
+    const expected = this.#startOffset + this.#receivedBytes;
+    if (message.writeOffset !== expected) {
+      throw invalidArgument(`write_offset is ${message.writeOffset}, but the next byte is ${expected}`);
+    }
+    this.#receivedBytes += message.data.length;
+    await this.#take(message.data);
+    if (message.finishWrite) return await this.#finish();
+    if (!this.#upload.isPresent) return undefined;
+    const { uploads, name } = this.#call;
+    await uploads.drop(name, this.#upload);
+    return presentSize(name, digestSizeBytes(name.digest));
+  }
+
+  async #take(data: Uint8Array): Promise<void> {
+    if (this.#decompressor === undefined && this.#missingBytes() < data.length) {
+      throw invalidArgument(`more bytes than the ${digestSizeBytes(this.#upload.digest)} of the digest were sent`);
+    }
+    if (data.length >= DIRECT_BYTES) {
+      await this.#flush();
+      await this.#pass(data);
+      return;
+    }
+    if (this.#gatheredBytes + data.length > GATHER_BYTES) await this.#flush();
+    this.#gathered.set(data, this.#gatheredBytes);
+    this.#gatheredBytes += data.length;
+  }
+
+  /** Bytes that may still come, of a plain blob. */
+  #missingBytes(): number {
+    return this.#upload.missingBytes - this.#gatheredBytes;
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#gatheredBytes === 0) return;
+    const bytes = this.#gathered.subarray(0, this.#gatheredBytes);
+    this.#gatheredBytes = 0;
+    await this.#pass(bytes);
+  }
+
+  /** Unpacks, where that is to be done, and stores. */
+  async #pass(bytes: Uint8Array): Promise<void> {
+    if (this.#decompressor === undefined) return await this.#store(bytes);
+    for (const piece of wellFormed(await this.#decompressor.push(bytes))) await this.#store(piece);
+  }
+
+  async #store(bytes: Uint8Array): Promise<void> {
+    const written = await this.#upload.write(bytes);
+    if (!written.ok) throw storeRefusal(written.problem);
+  }
+
+  async #finish(): Promise<number> {
+    await this.#flush();
+    if (this.#decompressor !== undefined) {
+      for (const piece of wellFormed(await this.#decompressor.end())) await this.#store(piece);
+    }
+    const { missingBytes, digest } = this.#upload;
+    if (missingBytes > 0) throw invalidArgument(`the upload of ${digest} is finished ${missingBytes} bytes too early`);
+    stored(await this.#upload.commit());
+    await this.#call.uploads.drop(this.#call.name, this.#upload);
+    return this.#startOffset + this.#receivedBytes;
+  }
+
+  /** The peer has nothing more to send and did not say so: what is whole is taken, the rest is kept. */
+  async #halfClosed(): Promise<number> {
+    await this.#flush();
+    if (this.#upload.missingBytes === 0) return await this.#finish();
+    return this.#upload.committedBytes;
+  }
+
+  /** A newer call of the same name has the upload: well if it has brought the blob. */
+  async #lost(): Promise<number> {
+    const { context, name } = this.#call;
+    const missing = stored(await context.store.blobs.findMissing([name.digest]));
+    if (missing.length === 0) return presentSize(name, digestSizeBytes(name.digest));
+    throw new StatusError(StatusCode.aborted, `another call has taken over the upload of ${name.digest}`);
+  }
+}
+
+/** Errors after which what was received is as good as before: the peer left, was slow, or counted wrongly. */
+const RESUMABLE: ReadonlySet<StatusCode> = new Set([
+  StatusCode.cancelled,
+  StatusCode.deadlineExceeded,
+  StatusCode.unavailable,
+  StatusCode.internal,
+]);
+
+function isResumable(error: StatusError): boolean {
+  return RESUMABLE.has(error.status.code);
+}

@@ -1,0 +1,163 @@
+/**
+ * Logs that are read while they are written: the standard output of a running action.
+ *
+ * Owns:      the logs of this process, in memory: they are for watching, and what is to stay becomes a blob.
+ * Invariant: bytes are only appended; a reader gets all of them from its offset on, in order, until the log is final.
+ *            Only who knows the token writes. Bytes and number of logs are bounded.
+ */
+import type { Clock, Random, Timer } from "@kahn/core";
+import { randomHex } from "@kahn/core";
+import { StatusCode, StatusError } from "../grpc/index.ts";
+import type { LogStreamName } from "../names/resource-name.ts";
+import { printLogStreamName } from "../names/resource-name.ts";
+
+/** What logs need. */
+export interface LogStreamsOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Bytes of one log. */
+  readonly logMaxBytes: number;
+  /** How long a log is kept after its last byte. */
+  readonly keptMs: number;
+  readonly logsMax: number;
+}
+
+/** One log. */
+export class LogStream {
+  /** For readers. */
+  readonly name: string;
+  /** For the writer alone. */
+  readonly writeName: string;
+  readonly token: string;
+  readonly #maxBytes: number;
+  readonly #pieces: Uint8Array[] = [];
+  #bytes = 0;
+  #isFinal = false;
+  readonly #waiting = new Set<() => void>();
+  /** Monotonic time of the last change. */
+  touchedAtMs: number;
+
+  constructor(name: LogStreamName, options: { readonly maxBytes: number; readonly nowMs: number }) {
+    this.name = printLogStreamName({ ...name, token: "" });
+    this.writeName = printLogStreamName(name);
+    this.token = name.token;
+    this.#maxBytes = options.maxBytes;
+    this.touchedAtMs = options.nowMs;
+  }
+
+  /** Bytes that are there. */
+  get sizeBytes(): number {
+    return this.#bytes;
+  }
+
+  /** True when nothing more will come. */
+  get isFinal(): boolean {
+    return this.#isFinal;
+  }
+
+  /**
+   * Appends bytes, which are copied.
+   *
+   * @returns false when the log is final or would get too long; nothing is appended then.
+   */
+  append(bytes: Uint8Array): boolean {
+    if (this.#isFinal || this.#bytes + bytes.length > this.#maxBytes) return false;
+    if (bytes.length === 0) return true;
+    this.#pieces.push(Uint8Array.from(bytes));
+    this.#bytes += bytes.length;
+    this.#wake();
+    return true;
+  }
+
+  /** Nothing more will come. */
+  finalize(): void {
+    this.#isFinal = true;
+    this.#wake();
+  }
+
+  /** The bytes from an offset to another, as far as they are there, in pieces that never change. */
+  *slice(from: number, to: number): Generator<Uint8Array> {
+    let start = 0;
+    for (const piece of this.#pieces) {
+      const end = start + piece.length;
+      if (end > from && start < to) yield piece.subarray(Math.max(0, from - start), Math.min(piece.length, to - start));
+      start = end;
+    }
+  }
+
+  /** Resolves when there is more, or the log is final, or the signal aborts. */
+  changed(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        this.#waiting.delete(done);
+        signal.removeEventListener("abort", done);
+        resolve();
+      };
+      this.#waiting.add(done);
+      signal.addEventListener("abort", done);
+      if (signal.aborted) done();
+    });
+  }
+
+  #wake(): void {
+    for (const wake of [...this.#waiting]) wake();
+  }
+}
+
+/** All logs. */
+export class LogStreams {
+  readonly #options: LogStreamsOptions;
+  readonly #logs = new Map<string, LogStream>();
+  #timer: Timer | undefined;
+
+  constructor(options: LogStreamsOptions) {
+    this.#options = options;
+  }
+
+  /** A new log below a parent. @throws StatusError RESOURCE_EXHAUSTED when there are too many. */
+  create(parent: string): LogStream {
+    const { clock, random, logMaxBytes, logsMax } = this.#options;
+    if (this.#logs.size >= logsMax) {
+      throw new StatusError(StatusCode.resourceExhausted, `there are ${logsMax} logs already; try again later`);
+    }
+    const name = { kind: "log-stream", parent, id: randomHex(random, 32), token: randomHex(random, 32) } as const;
+    const log = new LogStream(name, { maxBytes: logMaxBytes, nowMs: clock.monotonicMs() });
+    this.#logs.set(log.name, log);
+    this.#arm();
+    return log;
+  }
+
+  /** A log by its name; a wrong token is as wrong as a wrong name. */
+  find(name: LogStreamName): LogStream | undefined {
+    const log = this.#logs.get(printLogStreamName({ ...name, token: "" }));
+    return name.token === "" || log?.token === name.token ? log : undefined;
+  }
+
+  /** Notes that a log is in use. */
+  touch(log: LogStream): void {
+    log.touchedAtMs = this.#options.clock.monotonicMs();
+  }
+
+  /** Ends all logs and their readers. */
+  close(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    for (const log of this.#logs.values()) log.finalize();
+    this.#logs.clear();
+  }
+
+  /** Logs that nobody has written to for long are forgotten, those that were never finished as well. */
+  #arm(): void {
+    const { clock, keptMs } = this.#options;
+    this.#timer ??= clock.setTimer(keptMs, () => {
+      this.#timer = undefined;
+      const nowMs = clock.monotonicMs();
+      for (const [name, log] of this.#logs) {
+        if (nowMs - log.touchedAtMs < keptMs) continue;
+        log.finalize();
+        this.#logs.delete(name);
+      }
+      if (this.#logs.size > 0) this.#arm();
+    });
+  }
+}
