@@ -85,7 +85,7 @@ export function actionCacheService(context: ServiceContext, options: ActionCache
  *
  * @throws StatusError when the store fails.
  */
-export export async function inlinedOf(
+export async function inlinedOf(
   context: ServiceContext,
   request: Pick<GetActionResultRequest, "inlineStdout" | "inlineStderr" | "inlineOutputFiles">,
   { bytes, result }: { readonly bytes: Uint8Array; readonly result: ActionResult },
