@@ -24,6 +24,7 @@ export type {
   SandboxVerdict,
 } from "./hermetic/hermetic-action.ts";
 export { hermeticRunner } from "./hermetic/hermetic-runner.ts";
+export { compareResults, type ResultDifference, runTwice, type TwiceOutcome } from "./hermetic/run-twice.ts";
 export { SANDBOX_EXEC_ROOT, SYSTEM_PATHS } from "./hermetic/sandbox.ts";
 export {
   compareKeyRecords,
