@@ -1,0 +1,217 @@
+/**
+ * Every cache protocol that is spoken over HTTP, on one port and one store.
+ *
+ * Owns:      finding the protocol of a request, asking who calls, and saying refusals as each protocol's clients expect.
+ * Invariant: each request is answered or cut off, never forgotten; no error of one leaves its handler, but bugs, which
+ *            are told to `onFault`. A read that fails for the store's sake is a miss: no build may fail for a cache.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Clock, Random } from "@kahn/core";
+import { unreachable } from "@kahn/core";
+import type { Peer } from "../grpc/index.ts";
+import { UNKNOWN_PEER } from "../grpc/index.ts";
+import type { Access, AccessAnswer, Caller } from "../reapi/access-port.ts";
+import { ANONYMOUS } from "../reapi/access-port.ts";
+import type { Zstd } from "../reapi/zstd-port.ts";
+import type { ServerStore } from "../store/server-store.ts";
+import { serveActionsBlob } from "./actions-blobs.ts";
+import type { ActionsState } from "./actions-cache.ts";
+import { actionsState, serveActionsCall } from "./actions-cache.ts";
+import { serveActionResult, serveBlob } from "./bazel.ts";
+import type { Exchange, HttpLimits, HttpServices } from "./exchange.ts";
+import { answerJson, DEFAULT_HTTP_LIMITS, denial, onlyMethods } from "./exchange.ts";
+import { ClientGone, HttpRefusal } from "./http-refusal.ts";
+import { serveNx } from "./nx.ts";
+import { refuse } from "./refuse.ts";
+import type { Route } from "./route.ts";
+import { routeOf } from "./route.ts";
+import { serveTurborepo } from "./turborepo.ts";
+import { serveGradle, serveValue } from "./values.ts";
+
+/** Whom a request comes from; a denial when what it shows for itself is wrong. */
+export type Identified =
+  | { readonly kind: "caller"; readonly caller: Caller }
+  | Extract<AccessAnswer, { readonly kind: "denied" }>;
+
+/** One answered request, for logs and metrics. */
+export interface HttpCacheEvent {
+  readonly protocol: Route["kind"];
+  readonly method: string;
+  readonly path: string;
+  readonly caller: string;
+  readonly peer: string;
+  readonly status: number;
+  /** From the head of the request to the end of the answer. */
+  readonly durationMs: number;
+  /** Why it was not answered as asked, if it was not; also troubles that were answered as misses. */
+  readonly refusal: string | undefined;
+}
+
+/** What the caches stand on. */
+export interface HttpCachesOptions {
+  readonly store: ServerStore;
+  readonly access: Access;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** What `GET /status` answers, as JSON. */
+  readonly status: () => unknown;
+  /** Answers `GET /metrics`. Default: 404. */
+  readonly metrics?: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Finds out who calls. Default: nobody in particular. */
+  readonly identify?: (request: IncomingMessage, peer: Peer) => Identified | Promise<Identified>;
+  readonly zstd?: Zstd;
+  readonly limits?: Partial<HttpLimits>;
+  /** Signs addresses for GitHub Actions; with the same key they outlive a restart. Default: a random one. */
+  readonly signingKey?: Uint8Array;
+  readonly observe?: (event: HttpCacheEvent) => void;
+  /** Told of errors that are bugs of handlers; the client gets 500. */
+  readonly onFault?: (error: unknown) => void;
+}
+
+/** A handler for `openPort`, or for a server of `node:http`. */
+export type HttpCaches = (request: IncomingMessage, response: ServerResponse, peer?: Peer) => void;
+
+/** Makes the handler. */
+export function httpCaches(options: HttpCachesOptions): HttpCaches {
+  const { store, access, clock, random, zstd } = options;
+  const services: HttpServices = {
+    ...{ store, access, clock, random, zstd },
+    limits: { ...DEFAULT_HTTP_LIMITS, ...options.limits },
+  };
+  const actions = actionsState(services, options.signingKey ?? random.bytes(32));
+  return (request, response, peer = UNKNOWN_PEER) => {
+    const [path, query] = targetOf(request.url ?? "/");
+    const route = routeOf(path);
+    const watch =
+      options.observe === undefined ? undefined : observed(options, { request, response, peer, path, route });
+    const exchange = { request, response, peer, services, query, caller: ANONYMOUS };
+    response.on("error", ignore);
+    request.on("error", ignore);
+    serve(exchange, { options, actions, route, identified: (caller) => watch?.identified(caller) }).catch((error) => {
+      settle(exchange, { options, route, refused: (message) => watch?.refused(message) }, error);
+    });
+  };
+}
+
+interface Handling {
+  readonly options: HttpCachesOptions;
+  readonly route: Route;
+}
+
+async function serve(
+  anonymous: Exchange,
+  { options, actions, route, identified }: Handling & { actions: ActionsState; identified: (caller: Caller) => void },
+): Promise<void> {
+  // Before anything is asked: probes and browsers bring no token, and signed addresses are one.
+  if (route.kind === "status") {
+    onlyMethods(anonymous, "GET", "HEAD");
+    return answerJson(anonymous, 200, options.status());
+  }
+  if (route.kind === "actions-blob") return await serveActionsBlob(anonymous, actions, route.token);
+  if (route.kind === "metrics" && options.metrics !== undefined) {
+    return options.metrics(anonymous.request, anonymous.response);
+  }
+  const said = await options.identify?.(anonymous.request, anonymous.peer);
+  if (said?.kind === "denied" && anonymous.request.method !== "OPTIONS") throw denial(said);
+  const exchange = said?.kind === "caller" ? { ...anonymous, caller: said.caller } : anonymous;
+  identified(exchange.caller);
+  await serveRoute(exchange, actions, route);
+}
+
+async function serveRoute(
+  exchange: Exchange,
+  actions: ActionsState,
+  route: Exclude<Route, { kind: "status" | "actions-blob" }>,
+) {
+  switch (route.kind) {
+    case "blob":
+      return await serveBlob(exchange, route);
+    case "action-result":
+      return await serveActionResult(exchange, route);
+    case "turborepo":
+      return await serveTurborepo(exchange, route.instance, route.call);
+    case "nx":
+      return await serveNx(exchange, route.instance, route.key);
+    case "gradle":
+      return await serveGradle(exchange, route.instance, route.key);
+    case "value":
+      return await serveValue(exchange, route);
+    case "actions-call":
+      return await serveActionsCall(exchange, actions, route.method);
+    case "malformed":
+      throw new HttpRefusal("malformed", route.message);
+    case "metrics":
+    case "unknown":
+      throw new HttpRefusal("missing", "no cache is served at this path");
+    default:
+      return unreachable(route);
+  }
+}
+
+/** Answers what was thrown. */
+function settle(
+  exchange: Exchange,
+  { options, route, refused }: Handling & { readonly refused: (message: string) => void },
+  error: unknown,
+): void {
+  const { request, response } = exchange;
+  if (error instanceof ClientGone) {
+    refused(error.message);
+    request.destroy();
+    return;
+  }
+  const isRefusal = error instanceof HttpRefusal;
+  if (!isRefusal) tell(options, error);
+  const refusal = isRefusal ? error : new HttpRefusal("trouble", "something went wrong in the server");
+  refused(refusal.message);
+  // A part of it is out: cut it, so that nobody takes it for whole.
+  if (response.headersSent) response.destroy();
+  else refuse(exchange, route, refusal);
+}
+
+function tell({ onFault }: HttpCachesOptions, error: unknown): void {
+  try {
+    onFault?.(error);
+  } catch {
+    // There is nobody left to tell.
+  }
+}
+
+interface Seen {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly peer: Peer;
+  readonly path: string;
+  readonly route: Route;
+}
+
+function observed(options: HttpCachesOptions, { request, response, peer, path, route }: Seen) {
+  const startMs = options.clock.monotonicMs();
+  let caller = "";
+  let refusal: string | undefined;
+  response.once("close", () => {
+    options.observe?.({
+      ...{ protocol: route.kind, method: request.method ?? "", path, caller, peer: peer.name },
+      status: response.headersSent ? response.statusCode : 499,
+      durationMs: options.clock.monotonicMs() - startMs,
+      refusal,
+    });
+  });
+  return {
+    identified: ({ name }: Caller) => {
+      caller = name;
+    },
+    refused: (message: string) => {
+      refusal = message;
+    },
+  };
+}
+
+/** Path and query of a request target, also of one in absolute form. */
+function targetOf(url: string): readonly [path: string, query: string] {
+  const start = url.startsWith("/") ? 0 : Math.max(0, url.indexOf("/", url.indexOf("//") + 2));
+  const mark = url.indexOf("?", start);
+  return mark === -1 ? [url.slice(start), ""] : [url.slice(start, mark), url.slice(mark + 1)];
+}
+
+function ignore(): void {}

@@ -1,0 +1,62 @@
+/**
+ * Values under a protocol's own names, in the layer of whoever asks.
+ *
+ * Invariant: what an untrusted writer stores is read by that writer alone; it lies over what is shared.
+ */
+import type { Digest } from "@kahn/core";
+import type { ActionScope, NamedEntry } from "../store/server-store.ts";
+import type { Exchange } from "./exchange.ts";
+import { permitted } from "./exchange.ts";
+import { stored } from "./http-refusal.ts";
+
+/** Where values of a protocol are. */
+export interface ValuePlace {
+  readonly protocol: string;
+  readonly instance: string;
+}
+
+/** The entry that the caller may read under a name; `undefined` when there is none. @throws HttpRefusal */
+export async function findValue(exchange: Exchange, place: ValuePlace, name: string): Promise<NamedEntry | undefined> {
+  return await findIn(exchange, { place, scope: permitted(exchange, "ac.read", place.instance) }, name);
+}
+
+/** A place as somebody sees it who has been asked for rights already. */
+export interface ScopedPlace {
+  readonly place: ValuePlace;
+  readonly scope: ActionScope;
+}
+
+/** As `findValue`, without asking for rights. @throws HttpRefusal */
+export async function findIn(
+  { services }: Exchange,
+  { place, scope }: ScopedPlace,
+  name: string,
+): Promise<NamedEntry | undefined> {
+  const { entries } = services.store;
+  if (scope.overlay !== undefined) {
+    const own = stored(await entries.get(namespaceOf(place, scope), name));
+    if (own !== undefined) return own;
+  }
+  return stored(await entries.get(namespaceOf(place, { instance: scope.instance }), name));
+}
+
+/** The namespace that a caller who may write here writes to. */
+export function namespaceOf({ protocol }: ValuePlace, { instance, overlay }: ActionScope): string {
+  // None of the parts holds a line break: paths are checked, and overlays are names of ours.
+  return overlay === undefined ? `${protocol}\n${instance}` : `${protocol}\n${instance}\n${overlay}`;
+}
+
+/** A value to be stored. */
+export interface NewValue {
+  readonly name: string;
+  readonly digest: Digest;
+  readonly facts?: Readonly<Record<string, string>>;
+  readonly exclusive?: boolean;
+}
+
+/** Names a blob that is stored. @throws HttpRefusal */
+export async function nameValue(exchange: Exchange, where: ScopedPlace, value: NewValue): Promise<"stored" | "exists"> {
+  const { name, digest, facts = {}, exclusive = false } = value;
+  const namespace = namespaceOf(where.place, where.scope);
+  return stored(await exchange.services.store.entries.put(namespace, name, { digest, facts }, { exclusive }));
+}

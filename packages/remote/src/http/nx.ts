@@ -1,0 +1,45 @@
+/**
+ * Nx's self-hosted remote cache: `GET` and `PUT /v1/cache/{hash}`.
+ *
+ * A cache must not fail a build, and Nx fails its run for any status of a GET but 200 and 404, and for a PUT that is
+ * refused with anything but 403 and 409: so troubles are told in those words. Only who has no valid token is told by
+ * 401, because that is a mistake to be mended, and Nx shows the sentence.
+ * Source: the specification at nx.dev ("build your own caching server"), and Nx 21 and 24 as they behave.
+ */
+
+import { answerBlob } from "./blob-answer.ts";
+import { storeBody } from "./body.ts";
+import type { Exchange } from "./exchange.ts";
+import { answer, isRead, onlyMethods, permitted } from "./exchange.ts";
+import type { RefusalKind } from "./http-refusal.ts";
+import { HttpRefusal, REFUSAL_STATUS } from "./http-refusal.ts";
+import type { ValuePlace } from "./named-values.ts";
+import { findIn, findValue, nameValue } from "./named-values.ts";
+
+/** Answers a request. @throws HttpRefusal */
+export async function serveNx(exchange: Exchange, instance: string, key: string): Promise<void> {
+  onlyMethods(exchange, "GET", "HEAD", "PUT");
+  const place: ValuePlace = { protocol: "nx", instance };
+  if (isRead(exchange.request)) {
+    const entry = await findValue(exchange, place, key);
+    if (entry === undefined) throw new HttpRefusal("missing", `no result of ${key} is stored`);
+    return await answerBlob(exchange, entry.digest);
+  }
+  const where = { place, scope: permitted(exchange, "ac.write", instance) };
+  const present = await findIn(exchange, where, key);
+  if (present !== undefined) throw exists(key);
+  const digest = await storeBody(exchange);
+  if ((await nameValue(exchange, where, { name: key, digest, exclusive: true })) === "exists") throw exists(key);
+  answer(exchange, 200, { headers: { "content-type": "text/plain; charset=utf-8" }, body: "stored\n" });
+}
+
+/** The status by which Nx goes on building. */
+export function nxStatus(kind: RefusalKind, method: string | undefined): number {
+  if (kind === "unauthenticated" || kind === "malformed" || kind === "method-unknown") return REFUSAL_STATUS[kind];
+  if (method === "PUT") return kind === "exists" ? 409 : 403;
+  return 404;
+}
+
+function exists(key: string): HttpRefusal {
+  return new HttpRefusal("exists", `a result of ${key} is stored already; results are never replaced`);
+}
