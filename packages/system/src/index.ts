@@ -1,6 +1,7 @@
 /** Node implementations of core's ports: files, time, randomness, processes, git. */
 export { nodeClock } from "./clock.ts";
 export { type DirectRunnerOptions, directRunner } from "./direct-runner.ts";
+export { type FifoPair, type FifoPairOptions, openFifoPair } from "./fifo-pair.ts";
 export { nodeFileSystem } from "./file-system.ts";
 export { fileSystemClockMs, timestampGranularityMs } from "./file-system-clock.ts";
 export { type NodeGitOptions, nodeGit } from "./git.ts";
