@@ -18,9 +18,10 @@ import { HttpRefusal, stored } from "./http-refusal.ts";
 const PIECE_BYTES = 512 * 1024;
 
 /** Answers a request. @throws HttpRefusal */
-export async function serveActionsBlob(exchange: Exchange, state: ActionsState, token: string): Promise<void> {
+export async function serveActionsBlob(exchange: Exchange, state: ActionsState, text: string): Promise<void> {
   onlyMethods(exchange, "GET", "HEAD", "PUT");
-  const grant = state.tokens.read(token);
+  const query = new URLSearchParams(exchange.query);
+  const grant = state.tokens.read({ text, signature: query.get("sig") ?? "" });
   if (grant === undefined) throw new HttpRefusal("forbidden", "this address is not signed by this server, or is over");
   if (isRead(exchange.request)) {
     if (grant.kind !== "download") throw new HttpRefusal("forbidden", "this address is for sending");
@@ -31,12 +32,17 @@ export async function serveActionsBlob(exchange: Exchange, state: ActionsState, 
   if (grant.kind !== "upload") throw new HttpRefusal("forbidden", "this address is for fetching");
   const upload = state.uploads.byId(grant.id);
   if (upload === undefined) throw new HttpRefusal("missing", "this upload is over");
-  await take(exchange, state, upload);
+  await take(exchange, { state, upload, query });
   answer(exchange, 201, { headers: azureHeaders(exchange) });
 }
 
-async function take(exchange: Exchange, state: ActionsState, upload: ActionsUpload): Promise<void> {
-  const query = new URLSearchParams(exchange.query);
+interface Taking {
+  readonly state: ActionsState;
+  readonly upload: ActionsUpload;
+  readonly query: URLSearchParams;
+}
+
+async function take(exchange: Exchange, { state, upload, query }: Taking): Promise<void> {
   switch (query.get("comp")) {
     case null:
       return isOver(state.uploads.setWhole(upload, await storeBody(exchange)));

@@ -8,6 +8,7 @@
 import { digestSizeBytes } from "@kahn/core";
 import type { NamedEntry } from "../store/server-store.ts";
 import { ActionsIndex } from "./actions-index.ts";
+import type { ActionsToken } from "./actions-tokens.ts";
 import { ActionsTokens } from "./actions-tokens.ts";
 import { ActionsUploads } from "./actions-uploads.ts";
 import { bodyBytes } from "./body.ts";
@@ -171,8 +172,8 @@ function either(fields: Fields, name: string, jsonName: string): unknown {
 }
 
 /** An address on this port, as the client itself reached it. */
-function address({ request, peer }: Exchange, token: string): string {
+function address({ request, peer }: Exchange, { text, signature }: ActionsToken): string {
   const host = request.headers.host ?? (request.headers[":authority"] as string | undefined) ?? "";
   if (!/^[\w.:[\]-]{1,255}$/.test(host)) throw new HttpRefusal("malformed", "the request names no host");
-  return `${peer.isEncrypted ? "https" : "http"}://${host}${ACTIONS_BLOBS}${token}`;
+  return `${peer.isEncrypted ? "https" : "http"}://${host}${ACTIONS_BLOBS}${text}?sig=${signature}`;
 }
