@@ -13,6 +13,7 @@ import { basename, dirname, extname } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { err, type FileSystem, ok, type Problem, ProblemError, problem, type Result } from "@kahn/core";
 import type { FlowGraph } from "@kahn/workflow";
+import { bundledFile } from "./bundled-file.ts";
 
 /** Where a graph is. */
 export interface GraphPlace {
@@ -101,14 +102,10 @@ async function importWithJiti(file: string, { fs, cacheDirectory }: GraphLoader)
 
 /** The entries of this very Kahn, by the names that programs import them by. */
 function ownEntries(fs: FileSystem): Record<string, string> {
-  const here = dirname(fileURLToPath(import.meta.url));
   const entries: Record<string, string> = {};
-  // Beside the command line, or above its parts.
-  for (const folder of [dirname(here), here]) {
-    for (const name of ["flow", "flow-langgraph"]) {
-      const path = `${folder}/${name}.mjs`;
-      if (fs.lstat(path) !== undefined) entries[`kahn/${name.replace("-", "/")}`] = path;
-    }
+  for (const name of ["flow", "flow-langgraph"]) {
+    const path = bundledFile(fs, `${name}.mjs`, fileURLToPath(import.meta.url));
+    if (path !== undefined) entries[`kahn/${name.replace("-", "/")}`] = path;
   }
   return entries;
 }
