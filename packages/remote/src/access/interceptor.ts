@@ -1,0 +1,74 @@
+/**
+ * Authentication and quotas before every gRPC call.
+ *
+ * Invariant: every call but those of the health service has a subject under `CALLER`, or is refused.
+ */
+import type { CallContext, CallEndObserver, Interceptor } from "../grpc/index.ts";
+import { StatusCode, StatusError } from "../grpc/index.ts";
+import { durationMessage } from "../proto/core-messages.ts";
+import { RetryInfo } from "../proto/generated/error-details.ts";
+import { CALLER, refusal } from "../reapi/index.ts";
+import type { AuthenticationRefusal, Authenticator } from "./authenticator.ts";
+import type { QuotaRefusal, Quotas } from "./quotas.ts";
+import type { Subject } from "./subject.ts";
+
+/** Probes have no credentials. */
+const HEALTH = "/grpc.health.v1.Health/";
+
+/** Calls that send what is to be kept. */
+const SENDING: ReadonlySet<string> = new Set([
+  "/google.bytestream.ByteStream/Write",
+  "/build.bazel.remote.execution.v2.ContentAddressableStorage/BatchUpdateBlobs",
+  "/build.bazel.remote.execution.v2.ContentAddressableStorage/SpliceBlob",
+  "/build.bazel.remote.execution.v2.ActionCache/UpdateActionResult",
+  "/build.bazel.remote.asset.v1.Push/PushBlob",
+  "/build.bazel.remote.asset.v1.Push/PushDirectory",
+]);
+const EXECUTE = "/build.bazel.remote.execution.v2.Execution/Execute";
+
+/** What the interceptor asks. */
+export interface AccessInterceptorOptions {
+  readonly authenticator: Authenticator;
+  readonly quotas: Quotas;
+  /** Told of every refused credential, without it. */
+  readonly onRefused?: (refused: AuthenticationRefusal, call: CallContext) => void;
+}
+
+/** Finds out who calls, and holds subjects to their quotas. */
+export function accessInterceptor(options: AccessInterceptorOptions): Interceptor {
+  const { authenticator, quotas, onRefused } = options;
+  const admit = (
+    call: CallContext,
+    outcome: Awaited<ReturnType<Authenticator["authenticate"]>>,
+  ): CallEndObserver | undefined => {
+    if (!outcome.ok) {
+      onRefused?.(outcome.problem, call);
+      const { because, message } = outcome.problem;
+      throw new StatusError(because === "overloaded" ? StatusCode.unavailable : StatusCode.unauthenticated, message);
+    }
+    call.set(CALLER, outcome.value);
+    return quotas.isEmpty ? undefined : held(quotas, outcome.value, call.path);
+  };
+  return (call) => {
+    if (call.path.startsWith(HEALTH)) return undefined;
+    const outcome = authenticator.authenticate(call.metadata.text("authorization"), call.peer);
+    return outcome instanceof Promise ? outcome.then((answer) => admit(call, answer)) : admit(call, outcome);
+  };
+}
+
+/** @throws StatusError RESOURCE_EXHAUSTED, with the time after which it may be tried again. */
+function held(quotas: Quotas, subject: Subject, path: string): CallEndObserver | undefined {
+  if (SENDING.has(path)) {
+    refuse(quotas.refusesBytes(subject));
+    return (end) => quotas.addBytes(subject, end.receivedBytes);
+  }
+  if (path !== EXECUTE) return undefined;
+  refuse(quotas.beginExecution(subject));
+  return () => quotas.endExecution(subject);
+}
+
+function refuse(refused: QuotaRefusal | undefined): void {
+  if (refused === undefined) return;
+  const detail = { codec: RetryInfo, value: { retryDelay: durationMessage(refused.retryAfterMs) } };
+  throw refusal(StatusCode.resourceExhausted, refused.message, detail);
+}

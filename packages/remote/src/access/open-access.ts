@@ -1,0 +1,127 @@
+/**
+ * Makes a server's access from its configuration.
+ *
+ * Owns:      reading the files that the section names, and refusing a server that a network could use unasked.
+ * Invariant: a server without authentication is reached by this machine only, unless its owner said otherwise.
+ */
+import type { Clock, FileSystem, Problem, Result } from "@kahn/core";
+import { err, ok, problem, warning } from "@kahn/core";
+import type { AccessSettings, IssuerSettings } from "../operation/server-settings.ts";
+import type { ListenAddress } from "../port/index.ts";
+import { Authenticator } from "./authenticator.ts";
+import type { PasswordFile } from "./htpasswd.ts";
+import { parseHtpasswd } from "./htpasswd.ts";
+import type { KeySet } from "./json-web-token.ts";
+import { parseKeySet, TokenVerifier } from "./json-web-token.ts";
+import { Policy } from "./policy.ts";
+import { Quotas } from "./quotas.ts";
+import { TokenList } from "./token.ts";
+
+/** What access is made from. */
+export interface AccessOptions {
+  readonly settings: AccessSettings;
+  /** Whether certificates of clients are asked for. */
+  readonly clientCertificate: "none" | "verify-if-given" | "require";
+  readonly isEncrypted: boolean;
+  readonly addresses: readonly ListenAddress[];
+  readonly fs: FileSystem;
+  readonly clock: Clock;
+  /** Makes a path of the configuration absolute. */
+  readonly resolvePath: (path: string) => string;
+}
+
+/** Who may come, who may do what, and how much. */
+export interface ServerAccess {
+  readonly authenticator: Authenticator;
+  readonly policy: Policy;
+  readonly quotas: Quotas;
+  readonly warnings: readonly Problem[];
+}
+
+/** Reads credentials and rules. @returns every problem at once. */
+export function openAccess(options: AccessOptions): Result<ServerAccess, readonly Problem[]> {
+  const { settings, clock } = options;
+  const problems: Problem[] = [];
+  const passwords = passwordsOf(options, problems);
+  const issuers = settings.issuers.flatMap((issuer) => issuerOf(options, issuer, problems));
+  const tokens = new TokenList(settings.tokens);
+  const jwt = new TokenVerifier(issuers);
+  const hasAuthentication =
+    settings.tokens.length > 0 ||
+    settings.htpasswd !== undefined ||
+    settings.issuers.length > 0 ||
+    options.clientCertificate !== "none";
+  const anonymous = settings.anonymous ?? (hasAuthentication ? "none" : "all");
+  const open = options.addresses.filter((address) => !isOfThisMachine(address));
+  if (anonymous === "all" && open.length > 0 && !settings.insecure) problems.push(openToNetwork(open));
+  if (problems.length > 0) return err(problems);
+  const isReadable = hasAuthentication && !options.isEncrypted && open.length > 0;
+  return ok({
+    authenticator: new Authenticator({ tokens, passwords, jwt }, clock),
+    policy: new Policy({ rules: settings.rules, anonymous }),
+    quotas: new Quotas(settings.quotas, clock),
+    warnings: isReadable ? [readableCredentials(open)] : [],
+  });
+}
+
+/** True for an address that only processes of this machine can reach. */
+export function isOfThisMachine(address: ListenAddress): boolean {
+  if (address.kind === "unix") return true;
+  return address.host === "localhost" || address.host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(address.host);
+}
+
+function passwordsOf(options: AccessOptions, problems: Problem[]): PasswordFile | undefined {
+  const { htpasswd } = options.settings;
+  const text = htpasswd === undefined ? undefined : readText(options, htpasswd, problems);
+  if (htpasswd === undefined || text === undefined) return undefined;
+  const parsed = parseHtpasswd(htpasswd, text);
+  if (parsed.ok) return parsed.value;
+  problems.push(...parsed.problem);
+  return undefined;
+}
+
+function issuerOf(
+  options: AccessOptions,
+  issuer: IssuerSettings,
+  problems: Problem[],
+): readonly (readonly [IssuerSettings, KeySet])[] {
+  const text = readText(options, issuer.jwks, problems);
+  if (text === undefined) return [];
+  const keys = parseKeySet(issuer.jwks, text);
+  if (keys.ok) return [[issuer, keys.value]];
+  problems.push(keys.problem);
+  return [];
+}
+
+/** A file that the configuration names; `undefined` after a `serve-file-missing`. */
+export function readText(
+  { fs, resolvePath }: Pick<AccessOptions, "fs" | "resolvePath">,
+  path: string,
+  problems: Problem[],
+): string | undefined {
+  const unreadable = (why: string): undefined => {
+    const next = "Name a file that this user may read.";
+    problems.push(problem("serve-file-unreadable", `${path} ${why}`, { where: { file: path }, next }));
+  };
+  try {
+    const bytes = fs.readFile(resolvePath(path));
+    return bytes === undefined ? unreadable("is not there") : new TextDecoder().decode(bytes);
+  } catch (error) {
+    return unreadable(`cannot be read: ${(error as Error).message}`);
+  }
+}
+
+function names(addresses: readonly ListenAddress[]): string {
+  return addresses.map((each) => (each.kind === "unix" ? each.path : `${each.host}:${each.port}`)).join(", ");
+}
+
+function openToNetwork(addresses: readonly ListenAddress[]): Problem {
+  const message = `${names(addresses)} can be reached from a network, and everybody there could write and run anything`;
+  const next = "Set up access.tokens (or certificates, or issuers), listen on 127.0.0.1, or set access.insecure.";
+  return problem("serve-open-to-network", message, { next });
+}
+
+function readableCredentials(addresses: readonly ListenAddress[]): Problem {
+  const message = `credentials are sent to ${names(addresses)} without encryption`;
+  return warning("serve-plaintext-credentials", message, { next: "Set tls, or put a proxy with TLS in front." });
+}

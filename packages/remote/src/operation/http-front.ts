@@ -1,0 +1,190 @@
+/**
+ * What every plain HTTP request goes through: the server's own pages, then authentication, quotas, and the caches.
+ *
+ * Owns:      `/status`, `/metrics`, `/healthz`, `/readyz`.
+ * Invariant: each exchange is counted once, when its answer is over; no request reaches a cache without a subject.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Clock, Result } from "@kahn/core";
+import type { AuthenticationRefusal, Authenticator } from "../access/authenticator.ts";
+import type { Quotas } from "../access/quotas.ts";
+import type { Subject } from "../access/subject.ts";
+import { ANONYMOUS_SUBJECT } from "../access/subject.ts";
+import type { Peer } from "../grpc/index.ts";
+import type { HttpCaches, Identified } from "../http/index.ts";
+import type { HttpHandler } from "../port/index.ts";
+import type { Access } from "../reapi/index.ts";
+import type { CallObserver } from "./call-observer.ts";
+import type { Metrics } from "./metrics.ts";
+import { METRICS_CONTENT_TYPE } from "./metrics.ts";
+import type { UnreadyReason } from "./readiness.ts";
+import type { ServerStatus } from "./server-status.ts";
+
+/** Tells whom a request comes from; for `httpCaches`. */
+export type Identify = (request: IncomingMessage) => Identified;
+
+/** What the front stands before. */
+export interface HttpFrontOptions {
+  readonly authenticator: Authenticator;
+  readonly access: Access;
+  readonly quotas: Quotas;
+  readonly observer: CallObserver;
+  readonly metrics: Metrics;
+  readonly openMetrics: boolean;
+  readonly clock: Clock;
+  readonly status: () => ServerStatus;
+  readonly unready: () => readonly UnreadyReason[];
+  /** A word for the route of a path, one of few. */
+  readonly routeName: (path: string) => string;
+  /** False for a path of a protocol that is switched off. */
+  readonly isServed: (path: string) => boolean;
+  /** Makes the handler of the caches. */
+  readonly caches: (identify: Identify) => HttpCaches;
+}
+
+const CHALLENGE = 'Bearer realm="kahn", Basic realm="kahn"';
+const SENDING: ReadonlySet<string> = new Set(["PUT", "POST", "PATCH"]);
+
+/** Makes the handler of plain HTTP. */
+export function httpFront(options: HttpFrontOptions): HttpHandler {
+  const identified = new WeakMap<IncomingMessage, Identified>();
+  const caches = options.caches((request) => identified.get(request) ?? UNIDENTIFIED);
+  return (request, response, peer) => {
+    const path = pathOf(request);
+    const exchange = observed(options, { request, response, path, peer });
+    if (answerOwnPage(options, path, { request, response })) return;
+    if (!options.isServed(path)) {
+      request.resume();
+      answerText(response, 404, "this protocol is switched off\n");
+      return;
+    }
+    const admit = (outcome: Result<Subject, AuthenticationRefusal>): void => {
+      if (!outcome.ok && outcome.problem.because === "overloaded") {
+        answerText(response, 503, `${outcome.problem.message}\n`, { "retry-after": "1" });
+        return;
+      }
+      if (outcome.ok) exchange.subject = outcome.value;
+      identified.set(request, identifiedAs(outcome));
+      if (path === "/metrics" && isRead(request)) answerMetrics(options, response, outcome);
+      else if (!isOverQuota(options, exchange.subject, { request, response })) caches(request, response, peer);
+    };
+    const outcome = options.authenticator.authenticate(request.headers.authorization, peer);
+    if (!(outcome instanceof Promise)) admit(outcome);
+    else void outcome.then(admit).catch(() => response.destroy());
+  };
+}
+
+/** Never seen by a cache: every request that comes to one was identified. */
+const UNIDENTIFIED: Identified = { kind: "denied", because: "unauthenticated", message: "nobody knows who calls" };
+
+interface Answering {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+function identifiedAs(outcome: Result<Subject, AuthenticationRefusal>): Identified {
+  if (outcome.ok) return { kind: "caller", caller: outcome.value };
+  return { kind: "denied", because: "unauthenticated", message: outcome.problem.message };
+}
+
+/** Answers what probes ask, who have no credentials. */
+function answerOwnPage(options: HttpFrontOptions, path: string, { request, response }: Answering): boolean {
+  if (!isRead(request)) return false;
+  if (path === "/healthz") answerText(response, 200, "ok\n");
+  else if (path === "/readyz") answerReadiness(options, response);
+  else if (path === "/status") {
+    const status = options.status();
+    // Not 503: who reads the page wants the page; `/readyz` is for those who want the code.
+    answerText(response, 200, `${JSON.stringify(status)}\n`, { "content-type": "application/json" });
+  } else return false;
+  return true;
+}
+
+function isOverQuota({ quotas }: HttpFrontOptions, subject: Subject, { request, response }: Answering): boolean {
+  const refused = SENDING.has(request.method ?? "") ? quotas.refusesBytes(subject) : undefined;
+  if (refused === undefined) return false;
+  const headers = { "retry-after": String(Math.ceil(refused.retryAfterMs / 1000)), connection: "close" };
+  answerText(response, 429, `${refused.message}\n`, request.httpVersionMajor === 1 ? headers : {});
+  // What it still sends is read away, so that it sees the answer.
+  request.resume();
+  return true;
+}
+
+interface ObservedExchange {
+  subject: Subject;
+}
+
+function observed(
+  options: HttpFrontOptions,
+  { request, response, path, peer }: Answering & { readonly path: string; readonly peer: Peer },
+): ObservedExchange {
+  const { observer, clock, quotas } = options;
+  const exchange: ObservedExchange = { subject: ANONYMOUS_SUBJECT };
+  const startedAtMs = clock.monotonicMs();
+  const method = request.method ?? "";
+  const route = options.routeName(path);
+  const traceparent = request.headers.traceparent;
+  const span = observer.beginExchange(`${method} ${route}`, typeof traceparent === "string" ? traceparent : undefined);
+  const readBefore = request.httpVersionMajor === 1 ? request.socket.bytesRead : 0;
+  const socket = request.socket;
+  response.once("close", () => {
+    const announced = Number(request.headers["content-length"] ?? Number.NaN);
+    // A chunked body has no length: what the connection brought meanwhile is close enough.
+    const chunked = request.httpVersionMajor === 1 ? Math.max(0, socket.bytesRead - readBefore) : 0;
+    const receivedBytes = Number.isSafeInteger(announced) ? announced : chunked;
+    const length = Number(response.getHeader("content-length") ?? 0);
+    if (SENDING.has(method)) quotas.addBytes(exchange.subject, receivedBytes);
+    observer.exchangeEnded(
+      {
+        ...{ route, method, path, receivedBytes },
+        peer: peer.name,
+        subject: exchange.subject.name,
+        // A client that left before its answer: what nginx calls it.
+        status: response.headersSent ? response.statusCode : 499,
+        sentBytes: method === "HEAD" || !Number.isSafeInteger(length) ? 0 : length,
+        durationMs: clock.monotonicMs() - startedAtMs,
+      },
+      span,
+    );
+  });
+  return exchange;
+}
+
+function answerMetrics(
+  { access, metrics, openMetrics }: HttpFrontOptions,
+  response: ServerResponse,
+  outcome: Result<Subject, AuthenticationRefusal>,
+): void {
+  const may = outcome.ok ? access.may(outcome.value, { what: "admin", instance: "" }) : identifiedAs(outcome);
+  if (openMetrics || may.kind !== "denied") {
+    answerText(response, 200, metrics.text(), { "content-type": METRICS_CONTENT_TYPE });
+  } else if (may.because === "forbidden") answerText(response, 403, `${may.message}\n`);
+  else answerText(response, 401, `${may.message}\n`, { "www-authenticate": CHALLENGE });
+}
+
+function answerReadiness(options: HttpFrontOptions, response: ServerResponse): void {
+  const reasons = options.unready();
+  const text = reasons.map(({ code, message }) => `${code}: ${message}\n`).join("");
+  answerText(response, reasons.length === 0 ? 200 : 503, reasons.length === 0 ? "ok\n" : text);
+}
+
+/** Size: as `writeHead` and `end` together. */
+function answerText(
+  response: ServerResponse,
+  status: number,
+  text: string,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  const length = Buffer.byteLength(text);
+  response.writeHead(status, { "content-type": "text/plain; charset=utf-8", "content-length": length, ...headers });
+  response.end(text);
+}
+
+function isRead({ method }: IncomingMessage): boolean {
+  return method === "GET" || method === "HEAD";
+}
+
+function pathOf({ url = "/" }: IncomingMessage): string {
+  const query = url.indexOf("?");
+  return query === -1 ? url : url.slice(0, query);
+}
