@@ -10,6 +10,7 @@
  */
 import { invariant } from "@kahn/core";
 import { Deadlines } from "./deadlines.ts";
+import { Dispatcher } from "./dispatcher.ts";
 import { InFlight } from "./in-flight.ts";
 import { type Job, newJob } from "./job.ts";
 import { KeptOperations } from "./kept-operations.ts";
@@ -24,8 +25,7 @@ import type {
   OperationView,
   Outcome,
 } from "./operation-state.ts";
-import { FairQueue } from "./queue.ts";
-import { type Fits, type WorkerLoad, WorkerSlots } from "./worker-slots.ts";
+import type { Fits, WorkerLoad } from "./worker-slots.ts";
 
 interface Operation {
   readonly openedAt: number;
@@ -43,12 +43,10 @@ export class ExecutionMachine {
   readonly #checking = new Set<OperationId>();
   readonly #jobs = new Map<JobId, Job>();
   readonly #inFlight = new InFlight();
-  readonly #queue = new FairQueue();
-  readonly #workers: WorkerSlots<Job>;
+  readonly #dispatcher: Dispatcher;
   readonly #abandoned: Deadlines<OperationId>;
   readonly #kept: KeptOperations;
   readonly #pinned: Deadlines<JobId>;
-  readonly #unserved: Deadlines<string>;
   readonly #poisoned: Deadlines<string>;
   #isDraining = false;
   #jobsMade = 0;
@@ -59,11 +57,10 @@ export class ExecutionMachine {
 
   constructor(limits: MachineLimits, fits: Fits) {
     this.#limits = limits;
-    this.#workers = new WorkerSlots(fits);
+    this.#dispatcher = new Dispatcher(fits, limits.unservedMs);
     this.#abandoned = new Deadlines(limits.abandonedMs);
     this.#kept = new KeptOperations(limits);
     this.#pinned = new Deadlines(limits.pinnedMs);
-    this.#unserved = new Deadlines(limits.unservedMs);
     this.#poisoned = new Deadlines(limits.poisonedMs);
   }
 
@@ -72,7 +69,7 @@ export class ExecutionMachine {
     this.#events++;
     this.#nowMs = nowMs;
     this.#effects = [];
-    this.#apply(event);
+    this.#apply(event, nowMs);
     this.#dispatch();
     this.#inFlight.forgetBefore(this.#oldestChecking());
     return this.#effects;
@@ -84,14 +81,14 @@ export class ExecutionMachine {
       this.#abandoned.nextMs,
       this.#kept.nextMs,
       this.#pinned.nextMs,
-      this.#unserved.nextMs,
+      this.#dispatcher.nextDueMs,
       this.#poisoned.nextMs,
     );
   }
 
   /** True when no further operation is to be opened. */
   get isFull(): boolean {
-    return this.#checking.size + this.#jobs.size - this.#workers.used >= this.#limits.queueMax;
+    return this.#checking.size + this.#jobs.size - this.#dispatcher.slotsUsed >= this.#limits.queueMax;
   }
 
   /** How an operation stands; `undefined` when it is not known. */
@@ -130,16 +127,16 @@ export class ExecutionMachine {
     return {
       ...phases,
       ...{ completed: this.#kept.size, keptBytes: this.#kept.bytes },
-      ...{ slots: this.#workers.slots, slotsUsed: this.#workers.used, isDraining: this.#isDraining },
+      ...{ slots: this.#dispatcher.slots, slotsUsed: this.#dispatcher.slotsUsed, isDraining: this.#isDraining },
     };
   }
 
   /** Runs under way by worker. */
   workers(): WorkerLoad[] {
-    return this.#workers.loads();
+    return this.#dispatcher.loads;
   }
 
-  #apply(event: ExecutionEvent): void {
+  #apply(event: ExecutionEvent, nowMs: number): void {
     switch (event.kind) {
       case "open":
         this.#open(event.operation);
@@ -173,7 +170,7 @@ export class ExecutionMachine {
         this.#settle(event.job, event.attempt, event.outcome);
         break;
       case "join":
-        this.#join(event.worker, event.slots);
+        this.#dispatcher.workerJoined(event.worker, event.slots, nowMs);
         break;
       case "leave":
         this.#leave(event.worker);
@@ -210,7 +207,7 @@ export class ExecutionMachine {
     operation.phase = { kind: "attached", job };
     job.operations.add(id);
     job.entries.push(action);
-    if (job.phase.kind === "queued") this.#enqueue(job, action);
+    if (job.phase.kind === "queued") this.#dispatcher.join(job, action);
     this.#changed(id);
   }
 
@@ -270,16 +267,11 @@ export class ExecutionMachine {
     if (job?.phase.kind === "checking") this.#wait(job);
   }
 
-  #wait(job: Job, place?: "first"): void {
+  #wait(job: Job, place: "first" | "last" = "last"): void {
     job.phase = { kind: "queued" };
     job.startedAt = undefined;
-    for (const entry of job.entries) this.#enqueue(job, entry, place);
-    this.#noteUnserved(job.pool);
+    this.#dispatcher.wait(job, this.#nowMs, place);
     this.#changedAll(job);
-  }
-
-  #enqueue(job: Job, { path, priority, pool }: AdmittedAction, place?: "first"): void {
-    this.#queue.add({ job: job.id, path, priority, pool }, place);
   }
 
   #ran(id: JobId, attempt: number): void {
@@ -321,7 +313,7 @@ export class ExecutionMachine {
 
   /** Ends a job, and with it every operation that waits for it. */
   #over(job: Job, outcome: Outcome | undefined): void {
-    if (job.phase.kind === "queued") this.#queue.remove(job.id);
+    if (job.phase.kind === "queued") this.#dispatcher.remove(job);
     this.#jobs.delete(job.id);
     this.#inFlight.end(job);
     invariant(outcome !== undefined || job.operations.size === 0, `job ${job.id} ends without an answer`);
@@ -347,30 +339,11 @@ export class ExecutionMachine {
     this.#effects.push({ kind: "forget", operation: id });
   }
 
-  #join(id: string, slots: number): void {
-    this.#workers.join(id, slots);
-    this.#workersChanged();
-  }
-
-  #leave(id: string): void {
-    for (const job of this.#workers.leave(id)) {
+  #leave(worker: string): void {
+    for (const job of this.#dispatcher.workerLeft(worker, this.#nowMs)) {
       this.#effects.push({ kind: "stop", job: job.id, attempt: job.attempt });
       this.#lost(job.id, job.attempt);
     }
-    this.#workersChanged();
-  }
-
-  #workersChanged(): void {
-    this.#queue.setSlots(this.#workers.slots);
-    const pools = new Set<string>();
-    for (const job of this.#jobs.values()) if (job.phase.kind === "queued") pools.add(job.pool);
-    for (const pool of pools) this.#noteUnserved(pool);
-  }
-
-  /** Starts or ends the grace of what no worker can run. */
-  #noteUnserved(pool: string): void {
-    if (this.#workers.serves(pool)) this.#unserved.delete(pool);
-    else this.#unserved.add(pool, this.#nowMs);
   }
 
   #drain(): void {
@@ -383,41 +356,28 @@ export class ExecutionMachine {
 
   #tick(): void {
     for (const id of this.#abandoned.take(this.#nowMs)) this.#cancel(id, "abandoned");
-    for (const pool of this.#unserved.take(this.#nowMs)) {
-      for (const job of [...this.#jobs.values()]) {
-        if (job.pool === pool && job.phase.kind === "queued") this.#over(job, { kind: "unsatisfiable", pool });
-      }
+    for (const job of this.#dispatcher.takeUnserved(this.#nowMs)) {
+      this.#over(job, { kind: "unsatisfiable", pool: job.pool });
     }
     for (const id of this.#kept.take(this.#nowMs)) this.#forget(id);
     for (const job of this.#pinned.take(this.#nowMs)) this.#effects.push({ kind: "release", job });
     this.#poisoned.take(this.#nowMs);
   }
 
-  /** Starts what can start, on the worker with the most free slots first. */
   #dispatch(): void {
-    const full = new Set<string>();
-    while (this.#queue.size > 0) {
-      const worker = this.#workers.freest(full);
-      if (worker === undefined) return;
-      const taken = this.#queue.take((pool) => this.#workers.fits(worker, pool));
-      if (taken === undefined) full.add(worker);
-      else this.#start(this.#jobs.get(taken)!, worker);
+    for (const { job, worker } of this.#dispatcher.start()) {
+      job.attempt++;
+      job.startedAt = this.#events;
+      job.phase = { kind: "running", worker, sinceMs: this.#nowMs, isStopping: false };
+      this.#effects.push({ kind: "run", job: job.id, attempt: job.attempt, worker });
+      this.#changedAll(job);
     }
-  }
-
-  #start(job: Job, worker: string): void {
-    job.attempt++;
-    job.startedAt = this.#events;
-    job.phase = { kind: "running", worker, sinceMs: this.#nowMs, isStopping: false };
-    this.#workers.hold(worker, job);
-    this.#effects.push({ kind: "run", job: job.id, attempt: job.attempt, worker });
-    this.#changedAll(job);
   }
 
   #freeSlot(job: Job): void {
     invariant(job.phase.kind === "running", `job ${job.id} holds no slot`);
-    this.#workers.free(job.phase.worker, job);
-    this.#queue.ended(job.id, this.#nowMs - job.phase.sinceMs);
+    const { worker, sinceMs } = job.phase;
+    this.#dispatcher.ended({ job, worker }, this.#nowMs - sinceMs);
   }
 
   #oldestChecking(): number {

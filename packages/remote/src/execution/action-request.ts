@@ -1,0 +1,114 @@
+/**
+ * From an action's digest to what a runner is asked: reads Action and Command, and judges what can be judged at once.
+ *
+ * Never: looks at the input tree (`input-closure.ts`), or at what the runner checks anyway (paths, environment).
+ */
+import type { Digest, Property } from "@kahn/core";
+import { digestFunction, digestSizeBytes } from "@kahn/core";
+import type { HermeticCommand, HermeticRequest } from "@kahn/exec";
+import { messageDigest } from "../names/request-digest.ts";
+import type { Codec } from "../proto/codec.ts";
+import { messageDurationMs } from "../proto/core-messages.ts";
+import { DecodeError } from "../proto/decode-error.ts";
+import { Action, Command, CommandOutputDirectoryFormat } from "../proto/generated/remote-execution.ts";
+import { invalidArgument, missingBlobs, stored, wellFormed } from "../reapi/refusal.ts";
+import type { ServerStore } from "../store/server-store.ts";
+import type { PlatformPolicy } from "./platform.ts";
+import { poolOf } from "./platform.ts";
+
+/** How actions are judged. */
+export interface ActionRules {
+  readonly platform: PlatformPolicy;
+  /** For actions that name none. */
+  readonly timeoutMs: number;
+  /** An action that asks for more is refused. */
+  readonly timeoutMaxMs: number;
+}
+
+/** An action that may be run. */
+export interface PreparedAction {
+  readonly request: HermeticRequest;
+  /** Action and Command. */
+  readonly messages: readonly Digest[];
+  readonly doNotCache: boolean;
+  readonly pool: string;
+  /** Outputs were declared by fields of REAPI 2.0. */
+  readonly isOlder: boolean;
+}
+
+/** No sensible Action or Command is larger. */
+const MESSAGE_MAX_BYTES = 32 << 20;
+
+/** Reads an action. @throws StatusError: FAILED_PRECONDITION with what is missing, or INVALID_ARGUMENT. */
+export async function prepareAction(store: ServerStore, digest: Digest, rules: ActionRules): Promise<PreparedAction> {
+  const action = await readMessage(store, digest, Action);
+  const fn = digestFunction(digest);
+  const commandDigest = wellFormed(messageDigest(action.commandDigest, fn));
+  const inputRoot = wellFormed(messageDigest(action.inputRootDigest, fn));
+  const timeoutMs = timeoutOf(action, rules);
+  const command = await readMessage(store, commandDigest, Command);
+  const platform = platformOf(action, command);
+  const pool = poolOf(platform, rules.platform);
+  if (!pool.ok) throw invalidArgument(pool.problem);
+  return {
+    request: {
+      command: commandOf(command, platform),
+      inputRoot,
+      timeoutMs,
+      network: wantsNetwork(platform),
+      label: digest,
+    },
+    messages: [digest, commandDigest],
+    doNotCache: action.doNotCache,
+    pool: pool.value,
+    isOlder: command.outputPaths.length === 0,
+  };
+}
+
+async function readMessage<T>(store: ServerStore, digest: Digest, codec: Codec<T>): Promise<T> {
+  const name = codec.typeName.slice(codec.typeName.lastIndexOf(".") + 1);
+  if (digestSizeBytes(digest) > MESSAGE_MAX_BYTES) throw invalidArgument(`${digest} is too large for a ${name}`);
+  const bytes = stored(await store.blobs.read(digest));
+  if (bytes === undefined) throw missingBlobs([digest]);
+  try {
+    return codec.decode(bytes);
+  } catch (error) {
+    if (error instanceof DecodeError) throw invalidArgument(`${digest} is no ${name}: ${error.message}`);
+    throw error;
+  }
+}
+
+/** A duration of 0 stands for none, as it does where it is not sent. */
+function timeoutOf({ timeout }: Action, { timeoutMs, timeoutMaxMs }: ActionRules): number {
+  const askedMs = timeout === undefined ? 0 : messageDurationMs(timeout);
+  if (askedMs < 0) throw invalidArgument(`the action's timeout is ${askedMs} ms`);
+  if (askedMs > timeoutMaxMs) {
+    throw invalidArgument(`the action's timeout is ${askedMs} ms; this server allows ${timeoutMaxMs} ms`);
+  }
+  return askedMs === 0 ? timeoutMs : askedMs;
+}
+
+/** The action's platform counts; clients before REAPI 2.2 send the command's alone. */
+function platformOf(action: Action, command: Command): readonly Property[] {
+  const own = action.platform?.properties ?? [];
+  return own.length > 0 ? own : (command.platform?.properties ?? []);
+}
+
+function wantsNetwork(platform: readonly Property[]): boolean {
+  const asked = platform.findLast(({ name }) => name === "network" || name === "dockerNetwork")?.value.toLowerCase();
+  return asked !== undefined && asked !== "" && asked !== "off" && asked !== "none";
+}
+
+function commandOf(command: Command, platform: readonly Property[]): HermeticCommand {
+  return {
+    arguments: command.arguments,
+    environment: command.environmentVariables,
+    outputPaths: command.outputPaths,
+    outputFiles: command.outputFiles,
+    outputDirectories: command.outputDirectories,
+    outputNodeProperties: command.outputNodeProperties,
+    wantsDirectories: command.outputDirectoryFormat !== CommandOutputDirectoryFormat.TREE_ONLY,
+    workingDirectory: command.workingDirectory,
+    platform,
+  };
+}

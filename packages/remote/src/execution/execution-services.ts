@@ -1,0 +1,124 @@
+/**
+ * Remote execution, put together: the services, the pool behind them, and its workers.
+ *
+ * Owns: the defaults.
+ */
+import { availableParallelism } from "node:os";
+import type { Clock, DigestFunction, Random } from "@kahn/core";
+import type { Registration } from "../grpc/index.ts";
+import type { Access } from "../reapi/access-port.ts";
+import { OPEN_ACCESS } from "../reapi/access-port.ts";
+import type { ExecutionOffer } from "../reapi/capabilities.ts";
+import type { LogStreams } from "../reapi/log-streams.ts";
+import type { ReapiLimits, ServiceContext } from "../reapi/service-context.ts";
+import { DEFAULT_REAPI_LIMITS } from "../reapi/service-context.ts";
+import type { ServerStore } from "../store/server-store.ts";
+import type { ActionRules } from "./action-request.ts";
+import type { ActionRunner, WorkerOffer } from "./action-runner.ts";
+import type { ExecutionStatus } from "./execution-pool.ts";
+import { ExecutionPool } from "./execution-pool.ts";
+import { executionService } from "./execution-service.ts";
+import { InputClosures } from "./input-closure.ts";
+import type { MachineLimits } from "./operation-state.ts";
+import { DEFAULT_MACHINE_LIMITS } from "./operation-state.ts";
+import { operationsService } from "./operations-service.ts";
+import { DEFAULT_PLATFORM_POLICY } from "./platform.ts";
+
+/** Bounds and defaults of execution. */
+export interface ExecutionLimits extends MachineLimits, Pick<ActionRules, "timeoutMs" | "timeoutMaxMs"> {
+  /** A client that waits hears at least this often. */
+  readonly keepAliveMs: number;
+  /** Of one message of an answer. */
+  readonly answerMaxBytes: ReapiLimits["answerMaxBytes"];
+}
+
+/** Limits for a server of a team. */
+export const DEFAULT_EXECUTION_LIMITS: ExecutionLimits = {
+  ...DEFAULT_MACHINE_LIMITS,
+  timeoutMs: 15 * 60_000,
+  timeoutMaxMs: 24 * 3_600_000,
+  keepAliveMs: 60_000,
+  answerMaxBytes: DEFAULT_REAPI_LIMITS.answerMaxBytes,
+};
+
+/** What execution needs. */
+export interface ExecutionOptions {
+  readonly store: ServerStore;
+  readonly clock: Clock;
+  /** Names of operations are made of it, so it must be one that nobody can guess. */
+  readonly random: Random;
+  /** Runs actions here; left out for a server whose workers all come from outside (`join`). */
+  readonly runner?: ActionRunner;
+  /** How the worker that stands for `runner` presents itself. Default: `local`, one slot a processor, this platform. */
+  readonly worker?: Partial<Omit<WorkerOffer, "runner">>;
+  /** Default: everybody may do everything. */
+  readonly access?: Access;
+  /** The same as the cache services'. */
+  readonly digestFunctions: readonly DigestFunction[];
+  /** Where output is shown while it is made; default: nowhere. */
+  readonly logs?: LogStreams;
+  readonly limits?: Partial<ExecutionLimits>;
+  /** Default: `DEFAULT_PLATFORM_POLICY`. */
+  readonly platform?: ActionRules["platform"];
+  /** Caches results with another exit code than 0. Default: false. */
+  readonly cacheFailures?: boolean;
+  /** Told what broke that is a bug, and what could not be stored. Default: nobody. */
+  readonly onFault?: (error: unknown) => void;
+}
+
+/** The services, and what a server does with them besides serving. */
+export interface ExecutionServices {
+  /** Execution and Operations, for `GrpcServer`. */
+  readonly services: readonly Registration[];
+  /** For the capabilities. */
+  readonly offer: ExecutionOffer;
+  /** One more worker. Its name is its own. */
+  join(worker: WorkerOffer): void;
+  /** A worker is lost: what it ran is started again elsewhere, once. */
+  leave(worker: string): void;
+  status(): ExecutionStatus;
+  /** Running actions finish; the others are answered UNAVAILABLE, new ones refused so. Resolves when nothing runs. */
+  drain(): Promise<void>;
+  /** Ends everything at once, runs included. Before the store is closed. */
+  close(): void;
+}
+
+/** Makes the services: Execution, google.longrunning.Operations. */
+export function executionServices(options: ExecutionOptions): ExecutionServices {
+  const { store, clock, random, logs, cacheFailures = false, onFault = () => {} } = options;
+  const limits = { ...DEFAULT_EXECUTION_LIMITS, ...options.limits };
+  const context: ServiceContext = {
+    store,
+    clock,
+    random,
+    limits: { ...DEFAULT_REAPI_LIMITS, answerMaxBytes: limits.answerMaxBytes },
+    access: options.access ?? OPEN_ACCESS,
+    // Results are sent as they are.
+    zstd: undefined,
+    digestFunctions: options.digestFunctions,
+  };
+  const place = { context, closures: new InputClosures(store), logs, cacheFailures, onFault };
+  const pool = new ExecutionPool({ clock, random, limits, keepAliveMs: limits.keepAliveMs, place });
+  const rules = { ...limits, platform: options.platform ?? DEFAULT_PLATFORM_POLICY };
+  if (options.runner !== undefined) pool.join({ ...LOCAL_WORKER, ...options.worker, runner: options.runner });
+  return {
+    services: [...executionService({ context, pool, rules, onFault }), ...operationsService(context, pool)],
+    offer: { supportedNodeProperties: ["mtime", "unix_mode"] },
+    join: (worker) => pool.join(worker),
+    leave: (worker) => pool.leave(worker),
+    status: () => pool.status(),
+    drain: () => pool.drain(),
+    close: () => pool.close(),
+  };
+}
+
+/** This machine. */
+const LOCAL_WORKER: Omit<WorkerOffer, "runner"> = {
+  name: "local",
+  slots: availableParallelism(),
+  properties: {
+    OSFamily: [process.platform],
+    ISA: [process.arch === "x64" ? "x86-64" : process.arch],
+    Pool: ["", "default"],
+  },
+};
