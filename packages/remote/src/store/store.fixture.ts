@@ -2,7 +2,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import type { ProcessOwner } from "@kahn/cas";
-import type { Result } from "@kahn/core";
+import type { Digest, Result } from "@kahn/core";
+import { digestOf } from "@kahn/core";
 import { livenessOf, nodeClock, nodeFileSystem, nodeRandom, ownIdentity } from "@kahn/system";
 import { memoryFileSystem, seededRandom, virtualClock } from "@kahn/testing";
 import type { ServerStoreOptions } from "./open-server-store.ts";
@@ -16,9 +17,25 @@ const START_MS = 1_700_000_000_100;
 
 let seed = 1;
 
+/** A virtual clock, but whoever lets others have a turn goes on without anybody advancing it. */
+export function turningClock() {
+  const clock = virtualClock(START_MS);
+  const setTimer: typeof clock.setTimer = (delayMs, fire) => {
+    if (delayMs > 0) return clock.setTimer(delayMs, fire);
+    const timer = setImmediate(fire);
+    return { cancel: () => clearImmediate(timer) };
+  };
+  return {
+    nowMs: () => clock.nowMs(),
+    monotonicMs: () => clock.monotonicMs(),
+    advance: (ms: number) => clock.advance(ms),
+    setTimer,
+  };
+}
+
 /** Options of a store in memory. */
 export function memoryOptions(options: Partial<ServerStoreOptions> = {}): ServerStoreOptions {
-  const clock = options.clock ?? virtualClock(START_MS);
+  const clock = options.clock ?? turningClock();
   return {
     fs: options.fs ?? memoryFileSystem({ clock }),
     clock,
@@ -69,10 +86,15 @@ export function codeOf(result: Result<unknown, ServerStoreProblem>): string {
 /** Bytes that repeat nowhere, the same for the same seed. */
 export function noise(sizeBytes: number, from = 1): Uint8Array {
   const bytes = new Uint8Array(sizeBytes);
-  let state = from | 1;
+  let state = 2 * from + 1;
   for (let at = 0; at < sizeBytes; at++) {
     state = Math.imul(state ^ (state >>> 15), 0x2c1b_3c6d) + 0x9e37_79b9;
     bytes[at] = state >>> 24;
   }
   return bytes;
+}
+
+/** Whether these are the bytes of that digest. */
+export function isBlob(bytes: Uint8Array | undefined, digest: Digest): boolean {
+  return bytes !== undefined && digestOf(bytes) === digest;
 }
