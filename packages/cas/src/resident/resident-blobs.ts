@@ -11,6 +11,7 @@ import {
   digestOfParts,
   digestSizeBytes,
   HEX_LENGTH,
+  invariant,
   isNativeDigestFunction,
   ok,
   randomBelow,
@@ -51,7 +52,8 @@ export interface ResidentBlobPorts {
 
 /** What is gathered for one append. */
 interface Gathering {
-  readonly items: Map<Digest, PackItem>;
+  readonly items: PackItem[];
+  readonly reserved: { sizeBytes: number };
   readonly stored: Promise<void>;
 }
 
@@ -258,16 +260,7 @@ export class ResidentBlobs {
   async #pack(shelf: Shelf, item: PackItem): Promise<void> {
     const under = this.#packing.get(item.digest);
     if (under !== undefined) return await under;
-    const { room } = this.#ports;
-    const sizeBytes = packedBytes(item.bytes.byteLength, HEX_LENGTH[shelf.engine.fn] / 2);
-    const storing = (async () => {
-      await room.reserve(sizeBytes);
-      try {
-        await this.#gather(shelf, item);
-      } finally {
-        room.release(sizeBytes);
-      }
-    })();
+    const storing = this.#reserveAndGather(shelf, item);
     this.#packing.set(item.digest, storing);
     try {
       await storing;
@@ -276,34 +269,48 @@ export class ResidentBlobs {
     }
   }
 
-  async #gather(shelf: Shelf, item: PackItem): Promise<void> {
+  async #reserveAndGather(shelf: Shelf, item: PackItem): Promise<void> {
+    const sizeBytes = packedBytes(item.bytes.byteLength, HEX_LENGTH[shelf.engine.fn] / 2);
+    await this.#ports.room.reserve(sizeBytes);
     let gathering = this.#gathering.get(shelf);
     if (gathering === undefined) {
-      const items = new Map<Digest, PackItem>();
-      gathering = { items, stored: this.#store(shelf, items) };
+      const items: PackItem[] = [];
+      const reserved = { sizeBytes: 0 };
+      gathering = { items, reserved, stored: this.#store(shelf, items, reserved) };
       this.#gathering.set(shelf, gathering);
     }
-    gathering.items.set(item.digest, item);
+    gathering.items.push(item);
+    gathering.reserved.sizeBytes += sizeBytes;
     await gathering.stored;
   }
 
-  async #store(shelf: Shelf, items: Map<Digest, PackItem>): Promise<void> {
+  async #store(shelf: Shelf, items: readonly PackItem[], reserved: { readonly sizeBytes: number }): Promise<void> {
     await Promise.resolve();
     this.#gathering.delete(shelf);
-    const { packs, clock } = this.#ports.context;
-    const pack = packs.append(shelf.engine, [...items.values()]);
-    if (pack === undefined) return;
+    const pack = this.#append(shelf, items, reserved.sizeBytes);
     const isNew = !this.#named.has(pack);
     this.#named.add(pack);
     await this.#smallFlushes.done({
       key: pack,
       sync: () => shelf.packs.sync(pack),
       publish: () => {
-        const usedS = packTimeS(clock.nowMs());
-        for (const digest of items.keys()) shelf.addPacked(digest, pack, usedS);
+        const usedS = packTimeS(this.#ports.context.clock.nowMs());
+        for (const { digest } of items) shelf.addPacked(digest, pack, usedS);
       },
       ...(isNew ? { directory: shelf.packs.ports.directory } : {}),
     });
+  }
+
+  /** From now on the bytes count as those of a pack. */
+  #append(shelf: Shelf, items: readonly PackItem[], reservedBytes: number): Pack {
+    try {
+      const pack = this.#ports.context.packs.append(shelf.engine, items);
+      invariant(pack !== undefined, "nothing was gathered");
+      shelf.serialOf(pack);
+      return pack;
+    } finally {
+      this.#ports.room.release(reservedBytes);
+    }
   }
 
   #readPacked(shelf: Shelf, digest: Digest): Uint8Array | undefined {

@@ -92,6 +92,8 @@ export class StagedFile {
         if (this.#isOver) return;
         const publication = { path, stampMs: stampMs(context.clock.nowMs()) };
         this.#ports.stored(digest, () => context.publisher.rename(staged.path, publication));
+        // It is counted as stored from now on.
+        this.#giveBack();
         context.uses.wrote(storedBytes(this.sizeBytes));
         this.#staged = undefined;
         closeQuietly(staged.handle);
@@ -105,8 +107,7 @@ export class StagedFile {
   end(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#ports.release(this.#reservedBytes);
-    this.#reservedBytes = 0;
+    this.#giveBack();
     this.#filling = Buffer.alloc(0);
     this.#other = undefined;
     const staged = this.#staged;
@@ -120,9 +121,10 @@ export class StagedFile {
   async #flush(): Promise<void> {
     if (this.#filledBytes === 0) return;
     const piece = this.#filling.subarray(0, this.#filledBytes);
-    await this.#ports.reserve(piece.length);
-    if (this.#isOver) return this.#ports.release(piece.length);
-    this.#reservedBytes += piece.length;
+    const takenBytes = storedBytes(piece.length);
+    await this.#ports.reserve(takenBytes);
+    if (this.#isOver) return this.#ports.release(takenBytes);
+    this.#reservedBytes += takenBytes;
     await this.#landed();
     if (this.#isOver) return;
     const { handle } = this.#opened();
@@ -135,6 +137,11 @@ export class StagedFile {
     this.#other = this.#filling;
     this.#filling = next;
     this.#filledBytes = 0;
+  }
+
+  #giveBack(): void {
+    this.#ports.release(this.#reservedBytes);
+    this.#reservedBytes = 0;
   }
 
   async #landed(): Promise<void> {
