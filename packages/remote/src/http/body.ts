@@ -250,16 +250,15 @@ function decoded({ request, services }: Exchange, maxBytes: number, take: BodyRe
     throw new HttpRefusal("encoding-unknown", `bodies encoded as ${encoding} are not taken here; send it as it is`);
   }
   const stream = services.zstd.decompressor(maxBytes);
-  const pass = async (pieces: Awaited<ReturnType<typeof stream.push>>) => {
-    if (!pieces.ok) {
-      const kind = pieces.problem.code === "zstd-too-large" ? "too-large" : "malformed";
-      throw new HttpRefusal(kind, pieces.problem.message);
-    }
-    for (const piece of pieces.value) await take(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength));
+  const demand = (unpacked: ReturnType<typeof stream.end>) => {
+    if (unpacked.ok) return;
+    const kind = unpacked.problem.code === "zstd-too-large" ? "too-large" : "malformed";
+    throw new HttpRefusal(kind, unpacked.problem.message);
   };
+  const pass = (piece: Uint8Array) => take(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength));
   return {
-    take: async (chunk) => pass(await stream.push(chunk)),
-    end: async () => pass(await stream.end()),
+    take: async (chunk) => demand(await stream.push(chunk, pass)),
+    end: async () => demand(stream.end()),
     close: () => stream.close(),
   };
 }

@@ -9,7 +9,7 @@ import { StatusCode, StatusError } from "../grpc/index.ts";
 import type { BlobName } from "../names/resource-name.ts";
 import type { Init } from "../proto/codec.ts";
 import type { ReadRequest, ReadResponse } from "../proto/generated/bytestream.ts";
-import { blobNotFound, invalidArgument, stored } from "./refusal.ts";
+import { blobNotFound, invalidArgument, soundBytes, stored } from "./refusal.ts";
 import type { ServiceContext } from "./service-context.ts";
 import { zstdOf } from "./service-context.ts";
 
@@ -52,7 +52,7 @@ export async function readBlob(
   if (reader === undefined) throw blobNotFound(name.digest);
   try {
     for (let offset = from; offset < to; ) {
-      const bytes = stored(await reader.read(offset, Math.min(PIECE_BYTES, to - offset)));
+      const bytes = soundBytes(await reader.read(offset, Math.min(PIECE_BYTES, to - offset)), name.digest);
       if (bytes.length === 0) throw blobNotFound(name.digest);
       offset += bytes.length;
       // The reader's bytes are its own again at its next read, and the stream sends without copying.

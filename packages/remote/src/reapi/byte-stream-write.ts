@@ -161,19 +161,17 @@ class BlobWriteRun {
   /** Unpacks, where that is to be done, and stores. */
   async #pass(bytes: Uint8Array): Promise<void> {
     if (this.#decompressor === undefined) return await this.#store(bytes);
-    for (const piece of wellFormed(await this.#decompressor.push(bytes))) await this.#store(piece);
+    wellFormed(await this.#decompressor.push(bytes, this.#store));
   }
 
-  async #store(bytes: Uint8Array): Promise<void> {
+  readonly #store = async (bytes: Uint8Array): Promise<void> => {
     const written = await this.#upload.write(bytes);
     if (!written.ok) throw storeRefusal(written.problem);
-  }
+  };
 
   async #finish(): Promise<number> {
     await this.#flush();
-    if (this.#decompressor !== undefined) {
-      for (const piece of wellFormed(await this.#decompressor.end())) await this.#store(piece);
-    }
+    if (this.#decompressor !== undefined) wellFormed(this.#decompressor.end());
     const { missingBytes, digest } = this.#upload;
     if (missingBytes > 0) throw invalidArgument(`the upload of ${digest} is finished ${missingBytes} bytes too early`);
     stored(await this.#upload.commit());

@@ -99,6 +99,20 @@ test("§2.4 Read: absent is NOT_FOUND; compressors that are not announced are IN
   await plain.close();
 });
 
+test("a blob that turns out damaged is NOT_FOUND, for reading and for splitting", async () => {
+  for (const seed of [1, 2]) {
+    const blob = blobOf(noise(5000, 60 + seed));
+    await put(store, blob);
+    store.damaged.add(blob.digest);
+    const code =
+      seed === 1
+        ? (await readAll(server, { resourceName: readName(blob.digest) })).code
+        : codeOf(await server.channel.unary(METHODS.split, { blobDigest: blob.message }));
+    assert.equal(code, StatusCode.notFound);
+  }
+  assert.equal(store.openReaders(), 0);
+});
+
 test("D2: short, long and upper-case hashes are INVALID_ARGUMENT on every method, and the server lives", async () => {
   const bad = [
     "blobs/ab/1",

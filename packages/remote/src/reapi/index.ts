@@ -16,4 +16,5 @@ export { missingBlobs, refusal, storeRefusal } from "./refusal.ts";
 export { requestMetadata, requestMetadataInterceptor } from "./request-metadata.ts";
 export { DEFAULT_REAPI_LIMITS, type ReapiLimits } from "./service-context.ts";
 export { type ReapiOptions, type ReapiServices, reapiServices } from "./services.ts";
+export { loadWireZstd } from "./wire-zstd.ts";
 export type { Zstd, ZstdDecompressor, ZstdProblem } from "./zstd-port.ts";

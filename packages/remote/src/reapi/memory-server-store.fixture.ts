@@ -29,6 +29,8 @@ export interface MemoryServerStore extends ServerStore {
   readonly entriesByName: Map<string, NamedEntry>;
   /** Digests that counted as used, in order. */
   readonly touched: Digest[];
+  /** Blobs that turn out damaged when they are read in pieces. */
+  readonly damaged: Set<Digest>;
   /** How often the index was asked. */
   readonly counts: { findMissing: number };
   /** Writers that were neither committed nor aborted. */
@@ -52,6 +54,7 @@ export function memoryServerStore({
   const counts = { findMissing: 0 };
   let writers = 0;
   let readers = 0;
+  const damaged = new Set<Digest>();
   let failure: ServerStoreProblem | undefined;
 
   const find = (digest: Digest): Uint8Array | undefined => {
@@ -143,6 +146,10 @@ export function memoryServerStore({
       // One buffer for all reads, as the contract allows.
       read: async (offset, lengthBytes) => {
         invariant(isOpen, "read after its end");
+        if (damaged.has(digest)) {
+          blobsByDigest.delete(digest);
+          return err(problem("blob-mismatch", `${digest} is damaged`));
+        }
         const piece = bytes.subarray(offset, Math.min(bytes.length, offset + Math.min(lengthBytes, shared.length)));
         shared.fill(0xee);
         shared.set(piece);
@@ -164,6 +171,7 @@ export function memoryServerStore({
     entriesByName,
     touched,
     counts,
+    damaged,
     openWriters: () => writers,
     openReaders: () => readers,
     failWrites: (problem) => {

@@ -81,6 +81,17 @@ export function stored<T>(result: Result<T, ServerStoreProblem>): T {
   throw storeRefusal(result.problem);
 }
 
+/**
+ * What was read, or a status. A blob that turns out damaged is gone by then, so it is NOT_FOUND and no mistake of the
+ * client's.
+ *
+ * @throws StatusError
+ */
+export function soundBytes(result: Result<Uint8Array, ServerStoreProblem>, digest: Digest): Uint8Array {
+  if (!result.ok && result.problem.code === "blob-mismatch") throw blobNotFound(digest);
+  return stored(result);
+}
+
 /** The value, or INVALID_ARGUMENT with the problem's message. @throws StatusError */
 export function wellFormed<T>(result: Result<T, Problem>): T {
   if (result.ok) return result.value;

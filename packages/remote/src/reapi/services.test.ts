@@ -19,12 +19,14 @@ import {
   writeAll,
   writeName,
 } from "./reapi-server.fixture.ts";
-import { frameOf, STORED_ZSTD } from "./stored-zstd.fixture.ts";
+import { frameOf } from "./stored-zstd.fixture.ts";
+import { loadWireZstd } from "./wire-zstd.ts";
 
 const fs = memoryFileSystem();
 const store = await memoryStore({ fs });
 // The double's insides are not used below.
-const server = await startReapi({ store: store as MemoryServerStore });
+const zstd = await loadWireZstd();
+const server = await startReapi({ store: store as MemoryServerStore, zstd });
 const { channel } = server;
 
 afterAll(async () => {
@@ -37,16 +39,62 @@ test("blobs of every size go in and come out, plain and compressed, whole and in
   for (const [seed, size] of [0, 1, 1000, 70_000, 3_000_000].entries()) {
     for (const compressor of ["identity", "zstd"] as const) {
       const blob = blobOf(noise(size, seed + (compressor === "zstd" ? 100 : 1)));
-      const wire = compressor === "zstd" ? frameOf(blob.bytes) : blob.bytes;
+      const wire = compressor === "zstd" ? await zstd.compress(blob.bytes) : blob.bytes;
       answered(await writeAll(server, wire, { resourceName: writeName(blob.digest, `u${size}`, compressor) }));
       const plain = await readAll(server, { resourceName: readName(blob.digest) });
       assert.ok(plain.code === 0 && plain.bytes.equals(blob.bytes), `${size} ${compressor}`);
       const from = Math.floor(size / 3);
       const packed = await readAll(server, { resourceName: readName(blob.digest, "zstd"), readOffset: from });
-      const unpacked = await STORED_ZSTD.decompress(packed.bytes, size);
+      const unpacked = await zstd.decompress(packed.bytes, size);
       assert.ok(unpacked.ok && blob.bytes.subarray(from).equals(unpacked.value));
     }
   }
+});
+
+test("what is no zstd, ends early or unpacks to more than was promised is refused, and nothing of it is kept", async () => {
+  const text = Buffer.alloc(300_000, "some text that packs well, ");
+  const packed = await zstd.compress(text);
+  assert.ok(packed.length < 10_000);
+  const right = blobOf(text);
+  const small = blobOf("small");
+  const bombs = [
+    { wire: packed, digest: small },
+    { wire: frameOf(Buffer.alloc(8 << 20)), digest: small },
+    { wire: packed.subarray(0, -1), digest: right },
+    { wire: Buffer.from("no zstd at all"), digest: right },
+    { wire: Buffer.concat([packed, Buffer.from("x")]), digest: right },
+  ];
+  for (const { wire, digest } of bombs) {
+    const resourceName = writeName(digest.digest, "bomb", "zstd");
+    assert.equal(codeOf(await writeAll(server, wire, { resourceName, pieceBytes: 1000 })), StatusCode.invalidArgument);
+    const requests = [{ digest: digest.message, data: wire, compressor: 1 }];
+    const { responses } = answered(await channel.unary(METHODS.batchUpdate, { requests }));
+    assert.equal(responses[0]?.status?.code, StatusCode.invalidArgument);
+    const found = answered(await channel.unary(METHODS.findMissing, { blobDigests: [digest.message] }));
+    assert.equal(found.missingBlobDigests.length, 1);
+  }
+  answered(await writeAll(server, packed, { resourceName: writeName(right.digest, "u", "zstd"), pieceBytes: 4 }));
+  const request = { digests: [right.message], acceptableCompressors: [1] };
+  const [response] = answered(await channel.unary(METHODS.batchRead, request)).responses;
+  assert.ok(response!.compressor === 1 && response!.data.length < 10_000);
+});
+
+test("little that unpacks to much is never held as a whole: it goes out in small pieces, one after the other", async () => {
+  const bytes = 64 << 20;
+  const packed = await zstd.compress(Buffer.alloc(bytes));
+  assert.ok(packed.length < 20_000);
+  const stream = zstd.decompressor(bytes);
+  let given = 0;
+  let isBusy = false;
+  const pushed = await stream.push(packed, async (piece) => {
+    assert.ok(!isBusy && piece.length <= 128 << 10);
+    isBusy = true;
+    await Promise.resolve();
+    given += piece.length;
+    isBusy = false;
+  });
+  assert.ok(pushed.ok && stream.end().ok);
+  assert.equal(given, bytes);
 });
 
 test("D1: wrong bytes are refused by every way in", async () => {

@@ -22,7 +22,7 @@ import {
 } from "../proto/generated/remote-execution.ts";
 import type { BlobReader, BlobWriter, ServerStoreProblem } from "../store/server-store.ts";
 import { Chunker } from "./fast-cdc.ts";
-import { blobNotFound, invalidArgument, stored } from "./refusal.ts";
+import { blobNotFound, invalidArgument, soundBytes, stored } from "./refusal.ts";
 import type { ServiceContext } from "./service-context.ts";
 import { allDigests, oneDigest, permitted, totalBytes } from "./service-context.ts";
 
@@ -113,7 +113,7 @@ async function splitBlob(context: ServiceContext, digest: Digest): Promise<Init<
     const engine = await loadEngine(digestFunction(digest));
     const chunks: Digest[] = [];
     const chunker = new Chunker();
-    for await (const bytes of piecesOf(reader)) {
+    for await (const bytes of piecesOf(reader, digest)) {
       for (const chunk of chunker.push(bytes)) chunks.push(await storeChunk(context, engine, chunk));
     }
     for (const chunk of chunker.end()) chunks.push(await storeChunk(context, engine, chunk));
@@ -125,9 +125,9 @@ async function splitBlob(context: ServiceContext, digest: Digest): Promise<Init<
   }
 }
 
-async function* piecesOf(reader: BlobReader): AsyncGenerator<Uint8Array> {
+async function* piecesOf(reader: BlobReader, digest: Digest): AsyncGenerator<Uint8Array> {
   for (let offset = 0; offset < reader.sizeBytes; ) {
-    const bytes = stored(await reader.read(offset, READ_BYTES));
+    const bytes = soundBytes(await reader.read(offset, READ_BYTES), digest);
     if (bytes.length === 0) return;
     yield bytes;
     offset += bytes.length;
@@ -183,7 +183,7 @@ async function appendChunk(
   const reader = stored(await context.store.blobs.open(chunk));
   if (reader === undefined) throw blobNotFound(chunk);
   try {
-    for await (const bytes of piecesOf(reader)) {
+    for await (const bytes of piecesOf(reader, chunk)) {
       const written = await writer.write(bytes);
       if (!written.ok) return written;
     }

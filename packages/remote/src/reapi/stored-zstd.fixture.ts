@@ -32,10 +32,10 @@ export const STORED_ZSTD: Zstd = {
   compress: frameOf,
   decompress: async (bytes, maxBytes) => {
     const stream = STORED_ZSTD.decompressor(maxBytes);
-    const pieces = await stream.push(bytes);
-    if (!pieces.ok) return pieces;
-    const end = await stream.end();
-    return end.ok ? ok(Buffer.concat(pieces.value)) : end;
+    const pieces: Uint8Array[] = [];
+    const pushed = await stream.push(bytes, async (piece) => void pieces.push(Buffer.from(piece)));
+    const end = pushed.ok ? stream.end() : pushed;
+    return end.ok ? ok(Buffer.concat(pieces)) : end;
   },
   decompressor: (maxBytes) => new StoredDecompressor(maxBytes),
 };
@@ -50,21 +50,23 @@ class StoredDecompressor implements ZstdDecompressor {
     this.#maxBytes = maxBytes;
   }
 
-  async push(bytes: Uint8Array): Promise<Result<readonly Uint8Array[], ZstdProblem>> {
+  async push(bytes: Uint8Array, take: (piece: Uint8Array) => Promise<void>): Promise<Result<void, ZstdProblem>> {
     this.#held = Buffer.concat([this.#held, bytes]);
-    const pieces: Uint8Array[] = [];
     for (;;) {
       const step = this.#isInFrame ? this.#block() : this.#head();
-      if (step === "more") return ok(pieces);
+      if (step === "more") return ok(undefined);
       if (step === undefined) continue;
       if ("code" in step) return err(step);
       this.#bytes += step.bytes.length;
-      pieces.push(step.bytes);
+      await take(step.bytes);
+      // As the contract allows.
+      step.bytes.fill(0xee);
     }
   }
 
-  async end(): Promise<Result<readonly Uint8Array[], ZstdProblem>> {
-    return this.#isInFrame || this.#held.length > 0 ? err(problem("zstd-malformed", "a frame is unfinished")) : ok([]);
+  end(): Result<void, ZstdProblem> {
+    const isDone = !this.#isInFrame && this.#held.length === 0;
+    return isDone ? ok(undefined) : err(problem("zstd-malformed", "a frame is unfinished"));
   }
 
   close(): void {}

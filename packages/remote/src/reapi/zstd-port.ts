@@ -23,10 +23,13 @@ export interface Zstd {
 
 /** One stream of frames being unpacked. */
 export interface ZstdDecompressor {
-  /** Takes the next packed bytes. @returns what they unpack to; each piece is the caller's. */
-  push(bytes: Uint8Array): Promise<Result<readonly Uint8Array[], ZstdProblem>>;
+  /**
+   * Takes the next packed bytes. What they unpack to goes out in pieces, each valid until `take` has resolved: little may
+   * unpack to much, and is never held as a whole. What `take` throws comes out; nothing may be pushed after that.
+   */
+  push(bytes: Uint8Array, take: (piece: Uint8Array) => Promise<void>): Promise<Result<void, ZstdProblem>>;
   /** No more bytes come. `zstd-malformed` when a frame is unfinished. */
-  end(): Promise<Result<readonly Uint8Array[], ZstdProblem>>;
+  end(): Result<void, ZstdProblem>;
   /** Gives up; lets go of memory. May be called twice, and after `end`. */
   close(): void;
 }
