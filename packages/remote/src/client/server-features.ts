@@ -1,0 +1,70 @@
+/**
+ * What a REAPI server can do, as it says itself, with what follows for requests.
+ *
+ * Owns:   the reading of `ServerCapabilities`, and the assumptions about servers that say nothing.
+ * Source: `CacheCapabilities` and `ExecutionCapabilities` of remote_execution.proto.
+ */
+import type { DigestFunction } from "@kahn/core";
+import { StatusCode } from "../grpc/index.ts";
+import { digestFunctionNumber } from "../names/digest-function.ts";
+import { CompressorValue, type ServerCapabilities } from "../proto/generated/remote-execution.ts";
+
+/** What a server can do. */
+export interface ServerFeatures {
+  /** Numbers of `DigestFunction.Value`. */
+  readonly digestFunctions: ReadonlySet<number>;
+  /** Bytes of blobs in one batch; blobs that do not fit are streamed. */
+  readonly batchMaxBytes: number;
+  /** Larger blobs are refused; `Infinity` for no limit. */
+  readonly blobMaxBytes: number;
+  readonly hasZstd: boolean;
+  readonly hasBatchZstd: boolean;
+  readonly mayUpdateActions: boolean;
+  readonly executes: boolean;
+}
+
+/**
+ * Most implementations of gRPC take messages of 4 MiB; the rest is for digests and statuses, of which blobs of no size
+ * at all need the most.
+ */
+const BATCH_MAX_BYTES = 3_900_000;
+
+/** Of a server that has no Capabilities service. */
+export const ASSUMED_FEATURES: ServerFeatures = {
+  digestFunctions: new Set([digestFunctionNumber("sha256")]),
+  batchMaxBytes: BATCH_MAX_BYTES,
+  blobMaxBytes: Number.POSITIVE_INFINITY,
+  hasZstd: false,
+  hasBatchZstd: false,
+  mayUpdateActions: true,
+  executes: false,
+};
+
+/** Reads them. */
+export function featuresOf({
+  cacheCapabilities: cache,
+  executionCapabilities: exec,
+}: ServerCapabilities): ServerFeatures {
+  if (cache === undefined) return { ...ASSUMED_FEATURES, executes: exec?.execEnabled ?? false };
+  const { digestFunctions, maxBatchTotalSizeBytes, maxCasBlobSizeBytes } = cache;
+  return {
+    // The field is younger than the service: no function at all says nothing.
+    digestFunctions: digestFunctions.length === 0 ? ASSUMED_FEATURES.digestFunctions : new Set(digestFunctions),
+    batchMaxBytes: maxBatchTotalSizeBytes > 0 ? Math.min(maxBatchTotalSizeBytes, BATCH_MAX_BYTES) : BATCH_MAX_BYTES,
+    blobMaxBytes: maxCasBlobSizeBytes > 0 ? maxCasBlobSizeBytes : Number.POSITIVE_INFINITY,
+    hasZstd: cache.supportedCompressors.includes(CompressorValue.ZSTD),
+    hasBatchZstd: cache.supportedBatchUpdateCompressors.includes(CompressorValue.ZSTD),
+    mayUpdateActions: cache.actionCacheUpdateCapabilities?.updateEnabled ?? false,
+    executes: exec?.execEnabled ?? false,
+  };
+}
+
+/** True for a function that the server computes. */
+export function knowsFunction({ digestFunctions }: ServerFeatures, fn: DigestFunction): boolean {
+  return digestFunctions.has(digestFunctionNumber(fn));
+}
+
+/** Statuses of a server that does not know the method at all. */
+export function isUnknownMethod(code: number): boolean {
+  return code === StatusCode.unimplemented;
+}
