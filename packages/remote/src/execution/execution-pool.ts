@@ -84,6 +84,7 @@ export class ExecutionPool {
   readonly #workers = new Map<string, { readonly offer: WorkerOffer; readonly has: ReadonlySet<string> }>();
   readonly #effects: ExecutionEffect[] = [];
   #isPerforming = false;
+  #isClosed = false;
   #opened = 0;
   #timer: { readonly timer: Timer; readonly dueMs: number } | undefined;
   #drained: (() => void)[] = [];
@@ -188,6 +189,7 @@ export class ExecutionPool {
   close(): void {
     this.#step({ kind: "drain" });
     for (const record of [...this.#operations.values()]) this.delete(record);
+    this.#isClosed = true;
     for (const { work } of this.#jobs.values()) work.release();
     this.#timer?.timer.cancel();
     this.#timer = undefined;
@@ -198,6 +200,8 @@ export class ExecutionPool {
   }
 
   #step(event: ExecutionEvent): void {
+    // Runs that were ended still answer; nobody listens, and no timer may be left.
+    if (this.#isClosed) return;
     this.#effects.push(...this.#machine.step(event, this.#options.clock.monotonicMs()));
     // Effects of an event that an effect led to come after those that are being performed.
     if (this.#isPerforming) return;

@@ -26,6 +26,7 @@ import {
 import { Status } from "../proto/generated/status.ts";
 import { LogStreams } from "../reapi/log-streams.ts";
 import { memoryServerStore } from "../reapi/memory-server-store.fixture.ts";
+import type { ServerStore } from "../store/server-store.ts";
 import type { ActionRunner, RunOutcome } from "./action-runner.ts";
 import type { ExecutionOptions } from "./execution-services.ts";
 import { executionServices } from "./execution-services.ts";
@@ -209,6 +210,7 @@ export async function startExecution(options: StartOptions = {}) {
       execution.close();
       grpc.close();
       await port.value.close();
+      await settled();
       assert.deepEqual(faults, []);
       assert.equal(clock.pendingTimers, 0, "a timer is left");
     },
@@ -217,7 +219,8 @@ export async function startExecution(options: StartOptions = {}) {
 
 export type ExecutionServer = Awaited<ReturnType<typeof startExecution>>;
 
-async function putAction(store: ReturnType<typeof memoryServerStore>, wish: ActionWish = {}): Promise<Digest> {
+/** Stores an action with what it stands on. */
+export async function putAction(store: Pick<ServerStore, "blobs">, wish: ActionWish = {}): Promise<Digest> {
   const { files = {}, without = [] } = wish;
   const write = async (bytes: Uint8Array, kind: "action" | "command" | "root" | "files"): Promise<Digest> => {
     const digest = digestOf(bytes);
