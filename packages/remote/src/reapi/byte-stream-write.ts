@@ -66,7 +66,8 @@ class BlobWriteRun {
   readonly #upload: Upload;
   readonly #decompressor: ZstdDecompressor | undefined;
   readonly #startOffset: number;
-  readonly #gathered = Buffer.allocUnsafe(GATHER_BYTES);
+  /** Made when there is something to gather: most uploads are one message. */
+  #gathered: Buffer | undefined;
   #gatheredBytes = 0;
   /** Bytes on the wire so far, which offsets count. */
   #receivedBytes = 0;
@@ -124,7 +125,7 @@ class BlobWriteRun {
       throw invalidArgument(`write_offset is ${message.writeOffset}, but the next byte is ${expected}`);
     }
     this.#receivedBytes += message.data.length;
-    await this.#take(message.data);
+    await this.#take(message.data, message.finishWrite);
     if (message.finishWrite) return await this.#finish();
     if (!this.#upload.isPresent) return undefined;
     const { uploads, name } = this.#call;
@@ -132,16 +133,17 @@ class BlobWriteRun {
     return presentSize(name, digestSizeBytes(name.digest));
   }
 
-  async #take(data: Uint8Array): Promise<void> {
+  async #take(data: Uint8Array, isLast: boolean): Promise<void> {
     if (this.#decompressor === undefined && this.#missingBytes() < data.length) {
       throw invalidArgument(`more bytes than the ${digestSizeBytes(this.#upload.digest)} of the digest were sent`);
     }
-    if (data.length >= DIRECT_BYTES) {
+    if (data.length >= DIRECT_BYTES || isLast) {
       await this.#flush();
       await this.#pass(data);
       return;
     }
     if (this.#gatheredBytes + data.length > GATHER_BYTES) await this.#flush();
+    this.#gathered ??= Buffer.allocUnsafe(GATHER_BYTES);
     this.#gathered.set(data, this.#gatheredBytes);
     this.#gatheredBytes += data.length;
   }
@@ -152,7 +154,7 @@ class BlobWriteRun {
   }
 
   async #flush(): Promise<void> {
-    if (this.#gatheredBytes === 0) return;
+    if (this.#gathered === undefined || this.#gatheredBytes === 0) return;
     const bytes = this.#gathered.subarray(0, this.#gatheredBytes);
     this.#gatheredBytes = 0;
     await this.#pass(bytes);
@@ -160,6 +162,7 @@ class BlobWriteRun {
 
   /** Unpacks, where that is to be done, and stores. */
   async #pass(bytes: Uint8Array): Promise<void> {
+    if (bytes.length === 0) return;
     if (this.#decompressor === undefined) return await this.#store(bytes);
     wellFormed(await this.#decompressor.push(bytes, this.#store));
   }

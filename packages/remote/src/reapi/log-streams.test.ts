@@ -82,16 +82,29 @@ test("§2.8: append only, at the committed offset, with the token, while it is n
 
 test("logs are bounded in number and time, and end with the server", async () => {
   const clock = virtualClock();
-  const logs = new LogStreams({ clock, random: seededRandom(1), logMaxBytes: 100, keptMs: 1000, logsMax: 2 });
+  const logs = new LogStreams({
+    clock,
+    random: seededRandom(1),
+    logMaxBytes: 100,
+    totalMaxBytes: 150,
+    keptMs: 1000,
+    logsMax: 2,
+  });
   const first = logs.create("");
   clock.advance(600);
   const second = logs.create("");
   assert.throws(() => logs.create(""), { name: "StatusError" });
+  assert.deepEqual(
+    [100, 51, 50].map((bytes, index) => (index === 0 ? first : second).append(noise(bytes))),
+    [true, false, true],
+  );
+  assert.equal(first.append(noise(1)), false);
   const nameOf = (name: string) => ({ kind: "log-stream", parent: "", id: name.split("/")[1]!, token: "" }) as const;
   clock.advance(400);
   assert.equal(logs.find(nameOf(first.name)), undefined);
   assert.equal(first.isFinal, true);
   assert.equal(logs.find(nameOf(second.name)), second);
+  assert.equal(second.append(noise(50)), true);
   logs.close();
   assert.deepEqual([second.isFinal, second.append(Buffer.from("x")), clock.pendingTimers], [true, false, 0]);
 });

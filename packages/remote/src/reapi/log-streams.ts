@@ -15,12 +15,15 @@ import { printLogStreamName } from "../names/resource-name.ts";
 export interface LogStreamsOptions {
   readonly clock: Clock;
   readonly random: Random;
-  /** Bytes of one log. */
+  /** Bytes of one log, and of all together; default: 256 MiB. */
   readonly logMaxBytes: number;
+  readonly totalMaxBytes?: number;
   /** How long a log is kept after its last byte. */
   readonly keptMs: number;
   readonly logsMax: number;
 }
+
+const TOTAL_MAX_BYTES = 256 << 20;
 
 /** One log. */
 export class LogStream {
@@ -29,7 +32,7 @@ export class LogStream {
   /** For the writer alone. */
   readonly writeName: string;
   readonly token: string;
-  readonly #maxBytes: number;
+  readonly #hold: (bytes: number, more: number) => boolean;
   readonly #pieces: Uint8Array[] = [];
   #bytes = 0;
   #isFinal = false;
@@ -37,11 +40,15 @@ export class LogStream {
   /** Monotonic time of the last change. */
   touchedAtMs: number;
 
-  constructor(name: LogStreamName, options: { readonly maxBytes: number; readonly nowMs: number }) {
+  /** @param options `hold` is asked before a log of so many bytes gets so many more. */
+  constructor(
+    name: LogStreamName,
+    options: { readonly hold: (bytes: number, more: number) => boolean; readonly nowMs: number },
+  ) {
     this.name = printLogStreamName({ ...name, token: "" });
     this.writeName = printLogStreamName(name);
     this.token = name.token;
-    this.#maxBytes = options.maxBytes;
+    this.#hold = options.hold;
     this.touchedAtMs = options.nowMs;
   }
 
@@ -58,11 +65,12 @@ export class LogStream {
   /**
    * Appends bytes, which are copied.
    *
-   * @returns false when the log is final or would get too long; nothing is appended then.
+   * @returns false when the log is final, or it or all logs would get too long; nothing is appended then.
    */
   append(bytes: Uint8Array): boolean {
-    if (this.#isFinal || this.#bytes + bytes.length > this.#maxBytes) return false;
+    if (this.#isFinal) return false;
     if (bytes.length === 0) return true;
+    if (!this.#hold(this.#bytes, bytes.length)) return false;
     this.#pieces.push(Uint8Array.from(bytes));
     this.#bytes += bytes.length;
     this.#wake();
@@ -109,6 +117,7 @@ export class LogStreams {
   readonly #options: LogStreamsOptions;
   readonly #logs = new Map<string, LogStream>();
   #timer: Timer | undefined;
+  #totalBytes = 0;
 
   constructor(options: LogStreamsOptions) {
     this.#options = options;
@@ -116,12 +125,12 @@ export class LogStreams {
 
   /** A new log below a parent. @throws StatusError RESOURCE_EXHAUSTED when there are too many. */
   create(parent: string): LogStream {
-    const { clock, random, logMaxBytes, logsMax } = this.#options;
+    const { clock, random, logsMax } = this.#options;
     if (this.#logs.size >= logsMax) {
       throw new StatusError(StatusCode.resourceExhausted, `there are ${logsMax} logs already; try again later`);
     }
     const name = { kind: "log-stream", parent, id: randomHex(random, 32), token: randomHex(random, 32) } as const;
-    const log = new LogStream(name, { maxBytes: logMaxBytes, nowMs: clock.monotonicMs() });
+    const log = new LogStream(name, { hold: this.#hold, nowMs: clock.monotonicMs() });
     this.#logs.set(log.name, log);
     this.#arm();
     return log;
@@ -144,7 +153,15 @@ export class LogStreams {
     this.#timer = undefined;
     for (const log of this.#logs.values()) log.finalize();
     this.#logs.clear();
+    this.#totalBytes = 0;
   }
+
+  readonly #hold = (bytes: number, more: number): boolean => {
+    const { logMaxBytes, totalMaxBytes = TOTAL_MAX_BYTES } = this.#options;
+    if (bytes + more > logMaxBytes || this.#totalBytes + more > totalMaxBytes) return false;
+    this.#totalBytes += more;
+    return true;
+  };
 
   /** Logs that nobody has written to for long are forgotten, those that were never finished as well. */
   #arm(): void {
@@ -156,6 +173,7 @@ export class LogStreams {
         if (nowMs - log.touchedAtMs < keptMs) continue;
         log.finalize();
         this.#logs.delete(name);
+        this.#totalBytes -= log.sizeBytes;
       }
       if (this.#logs.size > 0) this.#arm();
     });
