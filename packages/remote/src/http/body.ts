@@ -7,6 +7,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Digest, DigestFunction, Result, Timer } from "@kahn/core";
 import { digestOf, digestOfParts } from "@kahn/core";
+import type { ZstdProblem } from "../reapi/zstd-port.ts";
 import type { ServerStoreProblem } from "../store/server-store.ts";
 import type { Exchange } from "./exchange.ts";
 import { ClientGone, HttpRefusal, stored } from "./http-refusal.ts";
@@ -250,15 +251,15 @@ function decoded({ request, services }: Exchange, maxBytes: number, take: BodyRe
     throw new HttpRefusal("encoding-unknown", `bodies encoded as ${encoding} are not taken here; send it as it is`);
   }
   const stream = services.zstd.decompressor(maxBytes);
-  const demand = (unpacked: ReturnType<typeof stream.end>) => {
-    if (unpacked.ok) return;
-    const kind = unpacked.problem.code === "zstd-too-large" ? "too-large" : "malformed";
-    throw new HttpRefusal(kind, unpacked.problem.message);
+  const check = (result: Result<void, ZstdProblem>) => {
+    if (result.ok) return;
+    const kind = result.problem.code === "zstd-too-large" ? "too-large" : "malformed";
+    throw new HttpRefusal(kind, result.problem.message);
   };
-  const pass = (piece: Uint8Array) => take(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength));
   return {
-    take: async (chunk) => demand(await stream.push(chunk, pass)),
-    end: async () => demand(stream.end()),
+    // A piece is the decompressor's again afterwards, and may be gathered here.
+    take: async (chunk) => check(await stream.push(chunk, async (piece) => await take(Buffer.from(piece)))),
+    end: async () => check(stream.end()),
     close: () => stream.close(),
   };
 }
