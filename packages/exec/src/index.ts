@@ -24,6 +24,24 @@ export type {
   SandboxVerdict,
 } from "./hermetic/hermetic-action.ts";
 export { hermeticRunner } from "./hermetic/hermetic-runner.ts";
+export type {
+  PersistentRequest,
+  PersistentRunner,
+  PersistentRunnerOptions,
+} from "./hermetic/persistent/persistent-action.ts";
+export { persistentRunner } from "./hermetic/persistent/persistent-runner.ts";
+export type { OpenWorkerPipes, WorkerPipes } from "./hermetic/persistent/persistent-worker.ts";
+export {
+  jsonWorkerProtocol,
+  notResponse,
+  type ProtocolProblem,
+  RESPONSE_MAX_BYTES,
+  type WorkDecoder,
+  type WorkerProtocol,
+  type WorkInput,
+  type WorkRequest,
+  type WorkResponse,
+} from "./hermetic/persistent/worker-protocol.ts";
 export { compareResults, type ResultDifference, runTwice, type TwiceOutcome } from "./hermetic/run-twice.ts";
 export { SANDBOX_EXEC_ROOT, SYSTEM_PATHS } from "./hermetic/sandbox.ts";
 export {

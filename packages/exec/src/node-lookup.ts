@@ -65,6 +65,7 @@ async function askCache(context: EffectContext, node: NodeRuntime, keyRecord: ()
   const found = await actions.lookup(action);
   if (found.ok && found.value.kind === "hit" && found.value.result.exitCode === 0) {
     node.result = found.value.result;
+    if (found.value.from !== undefined) node.from = found.value.from;
     return "hit";
   }
   if (!found.ok) context.note({ kind: "node.warned", node: node.node, problem: lookupFailed(node, found.problem) });

@@ -21,6 +21,8 @@ export interface NodeRuntime {
   memo?: MemoEntry;
   fingerprint?: string;
   result?: ActionResult;
+  /** Of a hit: the remote cache that had it. */
+  from?: string;
   outputPaths?: readonly string[];
   outputEntries?: readonly OutputEntry[];
   closure?: Digest;

@@ -40,7 +40,11 @@ import type { GraphRun, RunGraphOptions, RunOutcome } from "./run-options.ts";
 /** Starts a run. Its outcome settles once everything it started has ended. */
 export function runGraph(options: RunGraphOptions): GraphRun {
   const runner = new GraphRunner(options);
-  return { outcome: runner.run(), cancel: (how, by) => runner.cancel(how, by) };
+  return {
+    outcome: runner.run(),
+    cancel: (how, by) => runner.cancel(how, by),
+    warn: (problem) => runner.warn(problem),
+  };
 }
 
 /** Weight of a node that never ran: between a lint and a build, so that unknown work neither leads nor trails. */
@@ -60,6 +64,7 @@ class GraphRunner {
   #broken: Problem | undefined;
   #status: RunStatus | undefined;
   readonly #counts = { executed: 0, cached: 0, failed: 0, errored: 0, skipped: 0, cancelled: 0 };
+  #remoteHits = 0;
   #savedMs = 0;
 
   constructor(options: RunGraphOptions) {
@@ -84,6 +89,10 @@ class GraphRunner {
     this.#deliver({ kind: "cancel", how });
   }
 
+  warn(problem: Problem): void {
+    this.#note({ kind: "run.warned", problem });
+  }
+
   async run(): Promise<Result<RunOutcome, readonly Problem[]>> {
     const { clock, provider, header, limits, warnings } = this.#options;
     const startedMs = clock.monotonicMs();
@@ -98,6 +107,8 @@ class GraphRunner {
     this.#arrived.unshift({ kind: "admit", nodes: specs }, { kind: "seal" });
     const refused = await this.#loop();
     if (refused !== undefined) return err(refused);
+    await this.#options.beforeFinish?.();
+    await this.#log.append(this.#noted.splice(0));
     const durationMs = Math.round(clock.monotonicMs() - startedMs);
     const counts: RunCounts = { ...this.#counts };
     const statusAfter = (unrecorded: Problem | undefined) => (unrecorded === undefined ? this.#status! : "errored");
@@ -107,6 +118,7 @@ class GraphRunner {
       counts,
       durationMs,
       savedMs: this.#savedMs,
+      ...(this.#remoteHits === 0 ? {} : { remoteHits: this.#remoteHits }),
       ...(problem === undefined ? {} : { problem }),
     }));
     return ok({ run: this.#options.run, status: statusAfter(unrecorded), counts, durationMs });
@@ -232,9 +244,12 @@ class GraphRunner {
     const succeeded = effect.end === "succeeded";
     if (!succeeded) this.#counts[effect.end]++;
     else if (!group) this.#counts[effect.source === "cached" ? "cached" : "executed"]++;
-    if (succeeded && effect.source === "cached") this.#savedMs += node.durationMs ?? 0;
+    const isHit = succeeded && effect.source === "cached";
+    if (isHit) this.#savedMs += node.durationMs ?? 0;
+    if (isHit && !group && node.from !== undefined) this.#remoteHits++;
     const { action, closure, durationMs, restoredFiles, stored, record, stdout, stderr, problem: why } = node;
-    const optional = { action, closure, durationMs, restoredFiles, stored, record, stdout, stderr };
+    const from = isHit ? node.from : undefined;
+    const optional = { from, action, closure, durationMs, restoredFiles, stored, record, stdout, stderr };
     return {
       kind: "node.settled",
       node: effect.node,

@@ -52,6 +52,8 @@ export interface RunGraphOptions {
   readonly header: Omit<Extract<RunEventBody, { kind: "run.started" }>, "kind" | "concurrency">;
   /** Warnings known before the run, to be recorded with it. */
   readonly warnings: readonly Problem[];
+  /** Awaited after the last node and before the run is called finished: what was begun in the background ends here. */
+  readonly beforeFinish?: () => Promise<void>;
 }
 
 /** What became of a run. */
@@ -68,4 +70,6 @@ export interface GraphRun {
   readonly outcome: Promise<Result<RunOutcome, readonly Problem[]>>;
   /** Asks it to end: nothing new starts. `kill` skips the grace. `by` is shown, for example `SIGINT`. */
   cancel(how: "term" | "kill", by: string): void;
+  /** Records a warning about the run as a whole; no effect once it is finished. */
+  warn(problem: Problem): void;
 }

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { test } from "vitest";
+import { nodeClock } from "./clock.ts";
 import { openFifoPair } from "./fifo-pair.ts";
 
 // Goal: nothing is lost, however much is in flight, and the process learns of the end. Method: more than a pipe holds,
@@ -18,7 +19,7 @@ test("bytes go to a process and back, and closing ends its input", async () => {
     let sizeBytes = 0;
     const whole = new Promise<void>((resolve) => {
       const pair = openFifoPair({
-        ...{ toProcess, fromProcess },
+        ...{ clock: nodeClock(), toProcess, fromProcess },
         onBytes: (part) => {
           heard.push(part);
           sizeBytes += part.byteLength;
@@ -28,6 +29,7 @@ test("bytes go to a process and back, and closing ends its input", async () => {
         },
       });
       pair.write(bytes);
+      pair.listen(true);
     });
     const child = spawn("sh", ["-c", 'exec cat <"$1" >"$2"', "sh", toProcess, fromProcess], { stdio: "ignore" });
     const ended = once(child, "exit");
@@ -41,7 +43,7 @@ test("bytes go to a process and back, and closing ends its input", async () => {
 
 test("a pipe that is not there is refused by name", () => {
   assert.throws(
-    () => openFifoPair({ toProcess: "/no/such/pipe", fromProcess: "/no/other", onBytes: () => {} }),
+    () => openFifoPair({ clock: nodeClock(), toProcess: "/no/such/pipe", fromProcess: "/no/other", onBytes: () => {} }),
     /ENOENT: open \/no\/such\/pipe/,
   );
 });

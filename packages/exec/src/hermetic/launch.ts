@@ -52,9 +52,38 @@ export function launch({ command, files, sandbox, cwd }: LaunchSpec): Pick<Proce
   return {
     argv: ["/bin/sh", "-c", LAUNCHER, "kahn", files.times, ...told, ...around, ...inner],
     // In a sandbox the variables are set inside.
-    env: sandbox === undefined ? Object.fromEntries(command.environment.map(({ name, value }) => [name, value])) : {},
+    env: sandbox === undefined ? variables(command.environment) : {},
     cwd,
   };
+}
+
+/** $1 and $2: named pipes for standard input and output; $3 as above. */
+const WORKER_LAUNCHER = `if [ -n "$3" ]; then exec 3<"$3"; fi
+exec <"$1" >"$2"
+shift 3
+exec "$@"`;
+
+/** What to start as a persistent worker. */
+export interface WorkerLaunchSpec extends Omit<LaunchSpec, "files"> {
+  /** Absolute paths of named pipes, and of the arguments of bubblewrap. */
+  readonly files: { readonly toProcess: string; readonly fromProcess: string; readonly arguments: string };
+}
+
+/** The process of a persistent worker. */
+export function launchWorker(spec: WorkerLaunchSpec): Pick<ProcessSpec, "argv" | "env" | "cwd"> {
+  const { command, files, sandbox, cwd } = spec;
+  const inner = [...bareEnvironment(command.environment), ...program(command.arguments)];
+  const around = sandbox === undefined ? [] : [sandbox, "--args", "3", "--"];
+  const told = [files.toProcess, files.fromProcess, sandbox === undefined ? "" : files.arguments];
+  return {
+    argv: ["/bin/sh", "-c", WORKER_LAUNCHER, "kahn", ...told, ...around, ...inner],
+    env: sandbox === undefined ? variables(command.environment) : {},
+    cwd,
+  };
+}
+
+function variables(environment: readonly Property[]): Record<string, string> {
+  return Object.fromEntries(environment.map(({ name, value }) => [name, value]));
 }
 
 /** `env` with what makes the environment exactly the one asked for. */

@@ -1,0 +1,195 @@
+/**
+ * Runs actions on persistent workers: what a compiler has warmed up once serves many actions.
+ *
+ * Owns:      its root folder with one folder for each worker, and what a killed runner left there.
+ * Invariant: an outcome is what the same command would have given by itself, with what the worker says on standard
+ *            error; a worker serves only actions with the same tools, arguments and environment.
+ * Note:      inputs are copies, in a sandbox too: mounts cannot be added to a process that runs.
+ */
+import { loadEngine } from "@kahn/cas";
+import {
+  canonicalJson,
+  type Digest,
+  type DigestFunction,
+  digestFunction,
+  FileSystemError,
+  HEX_LENGTH,
+  makeDigest,
+  problem,
+} from "@kahn/core";
+import { checkCommand } from "../command-check.ts";
+import { planExecRoot } from "../exec-root.ts";
+import type { HermeticObserver, HermeticOutcome } from "../hermetic-action.ts";
+import { type InputTree, InputTrees } from "../input-tree.ts";
+import { Sandbox } from "../sandbox.ts";
+import type { PersistentRequest, PersistentRunner, PersistentRunnerOptions } from "./persistent-action.ts";
+import { PersistentWorker } from "./persistent-worker.ts";
+import { inputDigest, type WorkerCommandRefusal, workerCommand } from "./worker-command.ts";
+import { WorkerPool } from "./worker-pool.ts";
+import { type PieceOfWork, WorkerRun, WorkerSeat } from "./worker-run.ts";
+
+/** A worker that dies is replaced once for one action. */
+const ATTEMPTS_MAX = 2;
+
+/** Makes a runner; removes what an earlier one left in `root`. @throws FileSystemError when `root` cannot be used. */
+export function persistentRunner(options: PersistentRunnerOptions): PersistentRunner {
+  const { fs, root } = options;
+  fs.removeTree(root);
+  fs.makeDirectory(root);
+  fs.chmod(root, 0o700);
+  return new Runner(options);
+}
+
+class Runner implements PersistentRunner {
+  readonly #options: PersistentRunnerOptions;
+  readonly #inputs: InputTrees;
+  readonly #sandbox: Sandbox;
+  readonly #pool: WorkerPool<WorkerSeat>;
+  #last = 0;
+
+  constructor(options: PersistentRunnerOptions) {
+    const { blobs, clock, fs, inputsMax = 1_000_000, workersMax = 4, idleMs = 300_000 } = options;
+    this.#options = options;
+    const allowAbsoluteSymlinks = options.absoluteSymlinks !== "refused";
+    this.#inputs = new InputTrees({ blobs, entriesMax: inputsMax, allowAbsoluteSymlinks });
+    this.#sandbox = new Sandbox(fs, options.sandbox);
+    this.#pool = new WorkerPool({ clock, workersMax, idleMs });
+  }
+
+  async run(
+    request: PersistentRequest,
+    observer: HermeticObserver = {},
+    signal?: AbortSignal,
+  ): Promise<HermeticOutcome> {
+    try {
+      const work = await this.#prepare(request, observer);
+      return "kind" in work ? work : await this.#work(request, work, signal);
+    } catch (error) {
+      if (!(error instanceof FileSystemError)) throw error;
+      const message = `${request.label} could not be run: ${error.message}`;
+      const next = "Check the free space, the inodes and the rights of the runner's folder.";
+      return { kind: "errored", problem: problem("exec-root-failed", message, { next }) };
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.close();
+    this.#options.fs.removeTree(this.#options.root);
+  }
+
+  async #prepare(request: PersistentRequest, observer: HermeticObserver): Promise<Prepared | HermeticOutcome> {
+    const { clock, processes, root, blobs } = this.#options;
+    const startedAtMs = clock.nowMs();
+    const command = checkCommand(request.command);
+    if (!command.ok) return { kind: "invalid", problem: command.problem };
+    const verdict = await this.#sandbox.verdict(processes, root);
+    if (verdict.kind === "refused") return { kind: "errored", problem: verdict.problem };
+    observer.phase?.("fetching-inputs", startedAtMs);
+    const loaded = await this.#inputs.load(request.inputRoot);
+    if (loaded.kind !== "tree") return loaded;
+    const plan = planExecRoot(loaded.tree, command.value);
+    if (!plan.ok) return { kind: "invalid", problem: plan.problem };
+    const parts = await workerCommand(command.value, loaded.tree, blobs);
+    if (!parts.ok) return await this.#refused(parts.problem, loaded.tree);
+    const engine = await loadEngine(digestFunction(request.inputRoot));
+    const { protocol, multiplex = 1, toolInputs } = request.worker;
+    const network = this.#sandbox.allowsNetwork(request.network ?? false);
+    const key = canonicalJson([
+      ...[protocol.name, multiplex > 1, network, plan.value.workingDirectory],
+      parts.value.startup as string[],
+      command.value.environment.map(({ name, value }) => [name, value]),
+      [...toolInputs].sort().map((path) => [path, inputDigest(loaded.tree, path) ?? null]),
+    ]);
+    return {
+      key,
+      startup: parts.value.startup,
+      sandbox: verdict.level === "none" ? undefined : this.#sandbox,
+      network,
+      piece: {
+        ...{ request, observer, startedAtMs, command: command.value, plan: plan.value, arguments: parts.value.work },
+        level: verdict.level,
+        digest: (bytes) => engine.digest(bytes),
+        hint: noDigest(engine.fn),
+        missing: async () => await this.#inputs.missingFiles(loaded.tree),
+      },
+    };
+  }
+
+  async #refused(refusal: WorkerCommandRefusal, tree: InputTree): Promise<HermeticOutcome> {
+    if (refusal === "missing") {
+      const missing = await this.#inputs.missingFiles(tree);
+      return missing.ok
+        ? { kind: "missing-blobs", digests: missing.value }
+        : { kind: "errored", problem: missing.problem };
+    }
+    return refusal.code === "command-invalid"
+      ? { kind: "invalid", problem: { ...refusal, code: refusal.code } }
+      : { kind: "errored", problem: refusal };
+  }
+
+  async #work(request: PersistentRequest, work: Prepared, signal?: AbortSignal): Promise<HermeticOutcome> {
+    const { multiplex = 1 } = request.worker;
+    let words = "";
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      const lease = await this.#pool.lease(work.key, multiplex, () => this.#seat(request, work));
+      let retire = true;
+      try {
+        if (signal?.aborted === true) {
+          retire = false;
+          return { kind: "cancelled" };
+        }
+        const ended = await new WorkerRun(this.#options, lease.worker, work.piece).outcome(signal);
+        retire = ended.retire || this.#isTooLarge(lease.worker.worker.pid);
+        if (ended.kind === "outcome") return ended.outcome;
+        words = ended.words;
+      } finally {
+        lease.release(retire);
+      }
+    }
+    const message = `the persistent worker of ${request.label} ended while it worked, twice: ${words}`;
+    const next = "Read its last words above; run the action without a persistent worker to see more.";
+    return { kind: "errored", problem: problem("worker-died", message, { next }) };
+  }
+
+  #seat(request: PersistentRequest, { startup, sandbox, network, piece }: Prepared): WorkerSeat {
+    const { protocol, multiplex = 1 } = request.worker;
+    const worker = new PersistentWorker(this.#options, {
+      ...{ folder: `${this.#options.root}/${++this.#last}`, argv: startup, protocol, sandbox, network },
+      environment: piece.command.environment,
+      workingDirectory: piece.plan.workingDirectory,
+      graceMs: this.#options.graceMs ?? 1000,
+      label: `worker of ${request.label}`,
+    });
+    return new WorkerSeat(this.#options, worker, { isShared: multiplex > 1 });
+  }
+
+  /** Resident memory of the worker's process group, where /proc tells it. */
+  #isTooLarge(group: number): boolean {
+    const { fs, memoryMaxBytes } = this.#options;
+    if (memoryMaxBytes === undefined || group === 0) return false;
+    let bytes = 0;
+    for (const { name } of fs.readDirectory("/proc") ?? []) {
+      if (!/^\d+$/.test(name)) continue;
+      // Behind the name, which may hold anything: state, parent, group, …; resident pages are the 22nd.
+      const stat = Buffer.from(fs.readFile(`/proc/${name}/stat`) ?? new Uint8Array()).toString("latin1");
+      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      if (Number(fields[2]) === group) bytes += Number(fields[21]) * PAGE_BYTES;
+    }
+    return bytes > memoryMaxBytes;
+  }
+}
+
+const PAGE_BYTES = 4096;
+
+interface Prepared {
+  readonly key: string;
+  readonly startup: readonly string[];
+  readonly sandbox: Sandbox | undefined;
+  readonly network: boolean;
+  readonly piece: PieceOfWork;
+}
+
+/** A digest that nothing has: it only says by which function the store is to digest a file. */
+function noDigest(fn: DigestFunction): Digest {
+  return makeDigest(fn, "0".repeat(HEX_LENGTH[fn]), 0);
+}

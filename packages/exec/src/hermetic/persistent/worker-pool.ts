@@ -1,0 +1,129 @@
+/**
+ * Which worker gets the next piece of work.
+ *
+ * Owns:      the count of workers, who waits for one, and when an idle one goes.
+ * Invariant: never more than `workersMax` workers live; one that is not usable any more is given to nobody; those who
+ *            wait are served in order.
+ */
+import type { Clock, Timer } from "@kahn/core";
+
+/** A worker as the pool sees it. */
+export interface PooledWorker {
+  readonly isUsable: boolean;
+  end(how: "term" | "kill"): Promise<void>;
+}
+
+/** How many workers, and how long. */
+export interface WorkerPoolOptions {
+  readonly clock: Clock;
+  /** At least 1. */
+  readonly workersMax: number;
+  /** One that has had nothing to do for so long is ended. */
+  readonly idleMs: number;
+}
+
+/** A worker of which one piece of work may be asked. */
+export interface WorkerLease<W> {
+  readonly worker: W;
+  /** To be called once. `retire`: it must not be given to anybody again. */
+  release(retire: boolean): void;
+}
+
+interface Member<W> {
+  readonly key: string;
+  readonly worker: W;
+  busy: number;
+  idleTimer: Timer | undefined;
+}
+
+/** Workers by key. */
+export class WorkerPool<W extends PooledWorker> {
+  readonly #options: WorkerPoolOptions;
+  readonly #members = new Set<Member<W>>();
+  readonly #waiting: (() => void)[] = [];
+  /** Ended, and not yet gone. */
+  readonly #ending = new Set<Promise<void>>();
+
+  constructor(options: WorkerPoolOptions) {
+    this.#options = options;
+  }
+
+  /** How many live. */
+  get size(): number {
+    return this.#members.size;
+  }
+
+  /**
+   * A worker of that key which has less than `workMax` to do; a new one where none has and there is room; else waits.
+   *
+   * @param make starts nothing by itself that would have to be ended when it throws.
+   */
+  async lease(key: string, workMax: number, make: () => W): Promise<WorkerLease<W>> {
+    let isTurn = this.#waiting.length === 0;
+    let hasWaited = false;
+    for (;;) {
+      const member = isTurn ? (this.#free(key, workMax) ?? this.#add(key, make)) : undefined;
+      if (member !== undefined) return this.#take(member);
+      await new Promise<void>((resolve) => {
+        // Somebody was faster: the turn is still ours.
+        if (hasWaited) this.#waiting.unshift(resolve);
+        else this.#waiting.push(resolve);
+      });
+      isTurn = true;
+      hasWaited = true;
+    }
+  }
+
+  /** Ends all workers; resolves when they are gone. */
+  async close(): Promise<void> {
+    for (const member of [...this.#members]) this.#remove(member, "term");
+    await Promise.all(this.#ending);
+  }
+
+  #free(key: string, workMax: number): Member<W> | undefined {
+    for (const member of this.#members) {
+      if (member.worker.isUsable) {
+        if (member.key === key && member.busy < workMax) return member;
+      } else if (member.busy === 0) this.#remove(member, "kill");
+    }
+    return undefined;
+  }
+
+  #add(key: string, make: () => W): Member<W> | undefined {
+    if (this.#members.size >= this.#options.workersMax) {
+      // The set is in order of last use.
+      const idle = [...this.#members].find(({ busy }) => busy === 0);
+      if (idle === undefined) return undefined;
+      this.#remove(idle, "term");
+    }
+    return { key, worker: make(), busy: 0, idleTimer: undefined };
+  }
+
+  #take(member: Member<W>): WorkerLease<W> {
+    member.idleTimer?.cancel();
+    member.busy++;
+    this.#members.add(member);
+    return { worker: member.worker, release: (retire) => this.#release(member, retire) };
+  }
+
+  #release(member: Member<W>, retire: boolean): void {
+    member.busy--;
+    if (this.#members.has(member)) {
+      if (retire || !member.worker.isUsable) this.#remove(member, "kill");
+      else if (member.busy === 0) {
+        // Last in the set is last to go.
+        this.#members.delete(member);
+        this.#members.add(member);
+        member.idleTimer = this.#options.clock.setTimer(this.#options.idleMs, () => this.#remove(member, "term"));
+      }
+    }
+    this.#waiting.shift()?.();
+  }
+
+  #remove(member: Member<W>, how: "term" | "kill"): void {
+    member.idleTimer?.cancel();
+    this.#members.delete(member);
+    const ending: Promise<void> = member.worker.end(how).finally(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
+  }
+}
