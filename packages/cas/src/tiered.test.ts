@@ -3,12 +3,14 @@ import { digestOf, problem, treeOf } from "@kahn/core";
 import { memoryActionCache, memoryBlobStore, memoryFileSystem, seededRandom } from "@kahn/testing";
 import { expect, test } from "vitest";
 import { namesIn, put, resultOf, testClock, testStore, textOf, value } from "./store.fixture.ts";
-import { tiered } from "./tiered.ts";
+import { type TieredOptions, tiered } from "./tiered.ts";
 
 const ACTION = digestOf("action");
 
 /** Two machines with a store each, and one remote between them. */
-function world(options: { readonly read?: boolean; readonly write?: boolean } = {}) {
+function world(
+  options: { readonly read?: boolean; readonly write?: boolean } & Pick<TieredOptions, "uploads" | "downloads"> = {},
+) {
   const clock = testClock();
   const remoteFs = memoryFileSystem({ clock });
   const remoteBlobs = memoryBlobStore(remoteFs);
@@ -34,6 +36,8 @@ function world(options: { readonly read?: boolean; readonly write?: boolean } = 
       random: seededRandom(seed),
       temporary: local.temporary,
       onWarning: (warned) => warnings.push(warned),
+      ...(options.uploads === undefined ? {} : { uploads: options.uploads }),
+      ...(options.downloads === undefined ? {} : { downloads: options.downloads }),
     });
     return { fs, local, warnings, ...store };
   };
@@ -88,7 +92,7 @@ async function buildOn(machine: {
 test("what one machine built is a hit on another, with every blob local and whole", async () => {
   const { here, there } = world();
   const { result, digests } = await buildOn(here);
-  expect(value(await there.actions.lookup(ACTION))).toStrictEqual({ kind: "hit", result });
+  expect(value(await there.actions.lookup(ACTION))).toStrictEqual({ kind: "hit", result, from: "grpc://shared" });
   expect(value(await there.local.blobs.findMissing(digests))).toStrictEqual([]);
   expect(value(await there.local.actions.lookup(ACTION)).kind).toBe("hit");
   expect(namesIn(there.fs, there.local.temporary)).toStrictEqual([]);
@@ -190,4 +194,53 @@ test("a tier that may not be read is not asked, one that may not be written gets
   const readOnly = world({ write: false });
   await buildOn(readOnly.here);
   expect(readOnly.remoteActions.recorded).toStrictEqual([]);
+});
+
+test("where downloads wait, a hit brings its trees only, and a restore what it needs", async () => {
+  const { here, there, remoteBlobs } = world({ downloads: "when-needed" });
+  const { result, digests } = await buildOn(here);
+  const [file, inTree, stdout, tree] = digests;
+  expect(value(await there.actions.lookup(ACTION))).toStrictEqual({ kind: "hit", result, from: "grpc://shared" });
+  expect(value(await there.local.blobs.findMissing(digests))).toStrictEqual([file, inTree, stdout]);
+  const request = { digest: inTree!, path: "/work/x", executable: true, how: "copy" } as const;
+  expect(value(await there.blobs.materialize([request]))).toStrictEqual(["done"]);
+  expect(value(await there.local.blobs.findMissing([inTree!, tree!]))).toStrictEqual([]);
+  // What the remote loses after the hit is missing, and no more.
+  remoteBlobs.evict(file!);
+  expect(value(await there.blobs.materialize([{ ...request, digest: file! }]))).toStrictEqual(["missing"]);
+});
+
+test("where downloads wait, a result of which a blob is nowhere is no hit", async () => {
+  const { here, there, remoteActions, remoteBlobs } = world({ downloads: "when-needed" });
+  const { digests } = await buildOn(here);
+  remoteBlobs.evict(digests[1]!);
+  expect(remoteActions.recorded).toStrictEqual([ACTION]);
+  expect(value(await there.actions.lookup(ACTION)).kind).toBe("miss");
+});
+
+test("results sent in the background hold up nobody until too many wait, and all are sent at the end", async () => {
+  const { here, remoteActions } = world({ uploads: { atOnceMax: 1, waitingMax: 2 } });
+  const record = remoteActions.record.bind(remoteActions);
+  let letGo = () => {};
+  const held = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
+  remoteActions.record = async (action, result) => {
+    await held;
+    return record(action, result);
+  };
+  const result = resultOf([await put(here.local, "a file")]);
+  const actions = ["1", "2", "3", "4"].map((text) => digestOf(text));
+  // One is under way and two wait.
+  for (const action of actions.slice(0, 3)) value(await here.actions.record(action, result));
+  let isHeldUp = true;
+  const fourth = here.actions.record(actions[3]!, result).then(() => {
+    isHeldUp = false;
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  expect([isHeldUp, remoteActions.recorded.length]).toStrictEqual([true, 0]);
+  letGo();
+  await fourth;
+  await here.sent();
+  expect([...remoteActions.recorded].sort()).toStrictEqual([...actions].sort());
 });

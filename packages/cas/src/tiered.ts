@@ -3,15 +3,16 @@
  *
  * Owns:      the order of asking, downloads, uploads, and going on without a tier that has trouble.
  * Invariant: what a caller gets comes out of the local store: a download lands there whole and verified before it is
- *            used. A remote result is a hit, and recorded locally, only once all its blobs are local. A result goes to
- *            a remote after all its blobs did; blobs go nowhere but with a result, so what is not worth caching is not
- *            uploaded.
+ *            used. A remote result is a hit, and recorded locally, only once all its blobs are local; or, where downloads
+ *            wait until they are needed, once its trees are local and some tier has the rest. A result goes to a remote
+ *            after all its blobs did; blobs go nowhere but with a result, so what is not worth caching is not uploaded.
  * Never:     fails because of a remote.
  */
 import type { ActionCache, ActionResult, BlobStore, Clock, Digest, FileSystem, Problem, Random } from "@kahn/core";
 import { FileSystemError, ok, randomHex } from "@kahn/core";
 import { missingBlobs, resultBlobs } from "./completeness.ts";
 import { TierHealth } from "./internal/tier-health.ts";
+import { type UploadLimits, UploadQueue } from "./internal/upload-queue.ts";
 
 /** A store behind the local one. */
 export interface RemoteTier {
@@ -36,12 +37,27 @@ export interface TieredOptions {
   readonly onWarning: (problem: Problem<"cache-tier-down">) => void;
   /** How long a tier with trouble is left alone. Default: 60,000. */
   readonly retryAfterMs?: number;
+  /** Given: results are sent in the background. Default: `record` waits until they are sent. */
+  readonly uploads?: UploadLimits;
+  /** When blobs of a remote hit are fetched: at once (default), or one by one as they are asked for. */
+  readonly downloads?: "at-lookup" | "when-needed";
 }
 
 /** Local and remote stores as one. */
-export function tiered(options: TieredOptions): { readonly blobs: BlobStore; readonly actions: ActionCache } {
+export interface TieredStore {
+  readonly blobs: BlobStore;
+  readonly actions: ActionCache;
+  /** Waits until all results are sent that were recorded so far. */
+  sent(): Promise<void>;
+  /** Sends nothing more but what is under way. */
+  abandonUploads(): void;
+}
+
+/** Local and remote stores as one. */
+export function tiered(options: TieredOptions): TieredStore {
   const tiers = new Tiers(options);
   const { local } = options;
+  const uploads = options.uploads === undefined ? undefined : new UploadQueue(options.uploads);
   const blobs: BlobStore = {
     findMissing: async (digests) => {
       const missing = await local.blobs.findMissing(digests);
@@ -76,7 +92,8 @@ export function tiered(options: TieredOptions): { readonly blobs: BlobStore; rea
     },
     record: async (action, result) => {
       const recorded = await local.actions.record(action, result);
-      await tiers.publish(action, result);
+      const publish = () => tiers.publish(action, result);
+      await (uploads === undefined ? publish() : uploads.add(publish));
       return recorded;
     },
     // A local record answers a look-up before any remote does, so its token is the answer's.
@@ -87,7 +104,12 @@ export function tiered(options: TieredOptions): { readonly blobs: BlobStore; rea
       return forgotten;
     },
   };
-  return { blobs, actions };
+  return {
+    blobs,
+    actions,
+    sent: async () => uploads?.settled(),
+    abandonUploads: () => uploads?.abandon(),
+  };
 }
 
 class Tiers {
@@ -157,12 +179,12 @@ class Tiers {
       if (missing === undefined) continue;
       if (missing.length > 0) return { kind: "miss", reason: "incomplete", missing } as const;
       await local.actions.record(action, found.result);
-      return found;
+      return { ...found, from: tier.name };
     }
     return undefined;
   }
 
-  /** Downloads what a result names and is not local; answers what could not be had. */
+  /** Brings what a result names and is not local, or finds out where it is; answers what cannot be had. */
   async #fetchAll(result: ActionResult, blobs: BlobStore): Promise<Digest[] | undefined> {
     const { local } = this.#options;
     // Reading the trees through all tiers makes them local; then the files in them are known.
@@ -170,6 +192,9 @@ class Tiers {
     if (!named.ok) return undefined;
     const absent = await local.blobs.findMissing(named.value.digests);
     if (!absent.ok) return undefined;
+    if (this.#options.downloads === "when-needed") {
+      return [...named.value.unreadableTrees, ...(await this.notAnywhere(absent.value))];
+    }
     if (absent.value.length > 0) await this.download(absent.value);
     const missing = await missingBlobs(local.blobs, result);
     return missing.ok ? missing.value : undefined;

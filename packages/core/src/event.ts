@@ -102,6 +102,8 @@ export type RunEventBody =
       readonly end: NodeEnd;
       /** Left out for a node without a command. */
       readonly source?: ResultSource;
+      /** Of a hit: the remote cache that had it; left out when it was at hand. */
+      readonly from?: string;
       readonly action?: Digest;
       /** Digest of the outputs and of all that they rest on; what dependents put in their keys. */
       readonly closure?: Digest;
@@ -131,6 +133,8 @@ export type RunEventBody =
       readonly durationMs: number;
       /** Sum of the recorded durations of the nodes that did not have to run. */
       readonly savedMs: number;
+      /** How many of the cached results came from a remote cache; left out when none did. */
+      readonly remoteHits?: number;
       readonly problem?: Problem;
     };
 

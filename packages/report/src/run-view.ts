@@ -24,6 +24,8 @@ export interface RunView {
   readonly warnings: { readonly node: number | undefined; readonly problem: Problem }[];
   readonly counts: { -readonly [Key in keyof RunCounts]: RunCounts[Key] };
   savedMs: number;
+  /** How many of the cached results came from a remote cache. */
+  remoteHits: number;
   startedAtMs: number | undefined;
   concurrency: number;
   cancelling: boolean;
@@ -40,6 +42,7 @@ export function emptyRunView(): RunView {
     warnings: [],
     counts: { executed: 0, cached: 0, failed: 0, errored: 0, skipped: 0, cancelled: 0 },
     savedMs: 0,
+    remoteHits: 0,
     startedAtMs: undefined,
     concurrency: 1,
     cancelling: false,
@@ -76,9 +79,10 @@ export function foldRunEvent(view: RunView, event: RunEvent): void {
       view.cancelling = true;
       break;
     case "run.finished": {
-      const { status, durationMs, savedMs } = event;
+      const { status, durationMs, savedMs, remoteHits = 0 } = event;
       Object.assign(view.counts, event.counts);
       view.savedMs = savedMs;
+      view.remoteHits = remoteHits;
       view.finished = { status, durationMs, ...(event.problem === undefined ? {} : { problem: event.problem }) };
       break;
     }

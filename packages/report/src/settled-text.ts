@@ -13,7 +13,8 @@ const RENDERERS: Record<NodeEnd, Renderer> = {
     if (event.source === undefined) return `${paint("✔", "green")} ${label}`;
     if (event.source === "cached") {
       const restored = event.restoredFiles ? `, ${countText(event.restoredFiles, "file")} restored` : "";
-      return `${paint("=", "cyan")} ${label} ${paint(`cached${restored}`, "dim")}`;
+      const from = event.from === undefined ? "" : ` from ${event.from}`;
+      return `${paint("=", "cyan")} ${label} ${paint(`cached${from}${restored}`, "dim")}`;
     }
     const reasons = view.missed.get(event.node) ?? [];
     // Said once for all of them, in the summary.

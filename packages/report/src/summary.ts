@@ -14,7 +14,7 @@ export function summaryText(view: RunView, paint: Paint): string {
     if (count > 0 || always) parts.push(`${count} ${text}`);
   };
   part(counts.executed, "executed", true);
-  part(counts.cached, "cached", true);
+  part(counts.cached, view.remoteHits === 0 ? "cached" : `cached (${view.remoteHits} remotely)`, true);
   part(counts.failed, "failed");
   part(counts.errored, "could not run");
   part(counts.skipped, "skipped");

@@ -15,7 +15,8 @@ export type CacheMissReason =
 
 /** The answer to a look-up. */
 export type CacheLookup =
-  | { readonly kind: "hit"; readonly result: ActionResult }
+  /** `from`: the remote cache that had it; left out when it was at hand. */
+  | { readonly kind: "hit"; readonly result: ActionResult; readonly from?: string }
   | { readonly kind: "miss"; readonly reason: CacheMissReason; readonly missing?: readonly Digest[] };
 
 /** Action results by action digest. */
