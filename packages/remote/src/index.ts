@@ -1,4 +1,5 @@
 /** The server of every build cache and of remote execution, and its client. */
+export { type NewToken, newToken, tokenHash } from "./access/token.ts";
 export {
   Channel,
   type ChannelOptions,
@@ -8,4 +9,16 @@ export {
   parseTarget,
   targetText,
 } from "./grpc/index.ts";
+export type { ConfigSource } from "./operation/config-document.ts";
+export { listenAddressText, parseListenAddress } from "./operation/listen-address.ts";
+export {
+  type ConfigSources,
+  resolveServerConfig,
+  type SettingReference,
+  settingReferences,
+} from "./operation/server-config.ts";
+export type { ServerConfig } from "./operation/server-settings.ts";
+export type { ServerStatus } from "./operation/server-status.ts";
 export { openPort, type Port, type PortOptions } from "./port/index.ts";
+export { type RunningServer, startServer } from "./server.ts";
+export type { ServerPorts } from "./server-ports.ts";

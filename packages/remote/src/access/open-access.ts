@@ -15,6 +15,8 @@ import type { KeySet } from "./json-web-token.ts";
 import { parseKeySet, TokenVerifier } from "./json-web-token.ts";
 import { Policy } from "./policy.ts";
 import { Quotas } from "./quotas.ts";
+import { resultSigner, resultVerifier, trustedKey } from "./result-signature.ts";
+import type { SigningOptions } from "./signed-actions.ts";
 import { TokenList } from "./token.ts";
 
 /** What access is made from. */
@@ -35,6 +37,7 @@ export interface ServerAccess {
   readonly authenticator: Authenticator;
   readonly policy: Policy;
   readonly quotas: Quotas;
+  readonly signing: SigningOptions;
   readonly warnings: readonly Problem[];
 }
 
@@ -44,6 +47,7 @@ export function openAccess(options: AccessOptions): Result<ServerAccess, readonl
   const problems: Problem[] = [];
   const passwords = passwordsOf(options, problems);
   const issuers = settings.issuers.flatMap((issuer) => issuerOf(options, issuer, problems));
+  const signing = signingOf(options, problems);
   const tokens = new TokenList(settings.tokens);
   const jwt = new TokenVerifier(issuers);
   const hasAuthentication =
@@ -60,6 +64,7 @@ export function openAccess(options: AccessOptions): Result<ServerAccess, readonl
     authenticator: new Authenticator({ tokens, passwords, jwt }, clock),
     policy: new Policy({ rules: settings.rules, anonymous }),
     quotas: new Quotas(settings.quotas, clock),
+    signing,
     warnings: isReadable ? [readableCredentials(open)] : [],
   });
 }
@@ -93,7 +98,21 @@ function issuerOf(
   return [];
 }
 
-/** A file that the configuration names; `undefined` after a `serve-file-missing`. */
+function signingOf(options: AccessOptions, problems: Problem[]): SigningOptions {
+  const { signingKey, trustedKeys } = options.settings;
+  const read = <T>(file: string, parse: (file: string, pem: string) => Result<T, Problem>): readonly T[] => {
+    const pem = readText(options, file, problems);
+    const parsed = pem === undefined ? undefined : parse(file, pem);
+    if (parsed?.ok === false) problems.push(parsed.problem);
+    return parsed?.ok === true ? [parsed.value] : [];
+  };
+  const signer = signingKey === undefined ? undefined : read(signingKey, resultSigner)[0];
+  const trusted = trustedKeys.flatMap((file) => read(file, trustedKey));
+  const own = signer === undefined ? [] : [signer.publicKey];
+  return { signer, verifier: trustedKeys.length === 0 ? undefined : resultVerifier([...trusted, ...own]) };
+}
+
+/** A file that the configuration names; `undefined` after a `serve-file-unreadable`. */
 export function readText(
   { fs, resolvePath }: Pick<AccessOptions, "fs" | "resolvePath">,
   path: string,

@@ -119,7 +119,7 @@ const access = section({
   signingKey: described(optional(text), "File: ed25519 key, PEM; results in shared layers are signed with it."),
   trustedKeys: described(
     standard(listOf(text), []),
-    "Files: ed25519 public keys, PEM; only results signed by one of them are taken.",
+    "Files: ed25519 public keys, PEM; results of shared layers that none of them signed are not given out.",
   ),
 });
 

@@ -1,0 +1,72 @@
+/**
+ * The part of a server that runs actions: the hermetic runner on the server's store, behind the execution services.
+ */
+import type { BlobStore, Problem, Result, StoreProblem } from "@kahn/core";
+import { err, ok, problem } from "@kahn/core";
+import type { HermeticRunner } from "@kahn/exec";
+import { hermeticRunner } from "@kahn/exec";
+import type { ServerConfig } from "./operation/server-settings.ts";
+import type { ServerPorts } from "./server-ports.ts";
+import type { ServerStore, ServerStoreProblem } from "./store/server-store.ts";
+
+/** What runs actions on this machine. */
+export interface ServerRunner {
+  readonly runner: HermeticRunner;
+  readonly slots: number;
+  /** What runs lack of what was wanted, such as `sandbox-lowered`. */
+  readonly warnings: readonly Problem[];
+}
+
+const MODES = { enforce: "required", auto: "preferred", off: "off" } as const;
+
+/**
+ * Makes the runner.
+ *
+ * @returns `undefined` for a server that only caches; `sandbox-unavailable` where a sandbox is demanded and does not
+ *          work; `exec-root-failed` when its folder cannot be used.
+ */
+export async function openRunner(
+  { execution, dir }: ServerConfig,
+  { processes, processors = 1, fs, clock, resolvePath }: ServerPorts,
+  store: ServerStore,
+): Promise<Result<ServerRunner | undefined, Problem>> {
+  if (!execution.enabled || processes === undefined) return ok(undefined);
+  const root = `${resolvePath(dir)}/work`;
+  const { sandbox: wanted, network } = execution;
+  try {
+    fs.makeDirectory(resolvePath(dir));
+    const runner = hermeticRunner({
+      ...{ fs, clock, processes, root },
+      blobs: blobStoreOf(store),
+      sandbox: { mode: MODES[wanted], network: network ? "asked" : "never" },
+    });
+    const verdict = await runner.sandbox();
+    if (verdict.kind === "refused") {
+      runner.close();
+      return err(verdict.problem);
+    }
+    const slots = execution.slots === 0 ? processors : execution.slots;
+    return ok({ runner, slots, warnings: verdict.lowered === undefined ? [] : [verdict.lowered] });
+  } catch (error) {
+    const message = `actions cannot be run in ${root}: ${(error as Error).message}`;
+    const next = "Give another dir, or set execution.enabled to false.";
+    return err(problem("exec-root-failed", message, { next }));
+  }
+}
+
+/** The server's store as the runner knows stores. */
+function blobStoreOf({ blobs, files }: ServerStore): BlobStore {
+  return {
+    findMissing: async (digests) => plain(await blobs.findMissing(digests)),
+    read: async (digest) => plain(await blobs.read(digest)),
+    write: async (digest, bytes) => plain(await blobs.write(digest, bytes)),
+    ingest: (requests) => files.ingest(requests),
+    materialize: (requests) => files.materialize(requests),
+  };
+}
+
+function plain<T>(result: Result<T, ServerStoreProblem>): Result<T, StoreProblem> {
+  if (result.ok) return result;
+  const { problem: found } = result;
+  return err(found.code === "store-limit" ? { ...found, code: "store-full" } : (found as StoreProblem));
+}

@@ -1,0 +1,285 @@
+/**
+ * The parts of a server, made of its configuration and wired to each other; without its sockets.
+ *
+ * Owns:      what lives as long as the server: the store, the services, what observes them.
+ */
+import type { Problem, Result } from "@kahn/core";
+import { err, ok, problem, sleep } from "@kahn/core";
+import { accessInterceptor } from "./access/interceptor.ts";
+import type { ServerAccess } from "./access/open-access.ts";
+import { signedStore } from "./access/signed-actions.ts";
+import type { ExecutionServices } from "./execution/index.ts";
+import { executionServices } from "./execution/index.ts";
+import type { Registration } from "./grpc/index.ts";
+import { GrpcServer, HealthService, reflectionService } from "./grpc/index.ts";
+import { httpCaches } from "./http/index.ts";
+import { AccessLog } from "./operation/access-log.ts";
+import { CallObserver } from "./operation/call-observer.ts";
+import { httpFront } from "./operation/http-front.ts";
+import { isServed, routeName } from "./operation/http-routes.ts";
+import { Metrics } from "./operation/metrics.ts";
+import { Readiness } from "./operation/readiness.ts";
+import type { ServerConfig } from "./operation/server-settings.ts";
+import type { ServerStatus } from "./operation/server-status.ts";
+import { Tracer } from "./operation/traces.ts";
+import type { PortOptions } from "./port/index.ts";
+import { descriptorSet } from "./proto/descriptors.ts";
+import type { ReapiServices } from "./reapi/index.ts";
+import { loadWireZstd, reapiServices } from "./reapi/index.ts";
+import type { ServerRunner } from "./server-execution.ts";
+import { openRunner } from "./server-execution.ts";
+import type { ServerPorts } from "./server-ports.ts";
+import { openServerStore } from "./store/open-server-store.ts";
+import type { ServerStore } from "./store/server-store.ts";
+
+/** What connections need at the least to finish, however long the work before took. */
+const CONNECTIONS_MIN_MS = 1000;
+
+/** Everything but the sockets. */
+export class ServerParts {
+  readonly #config: ServerConfig;
+  readonly #ports: ServerPorts;
+  readonly #store: ServerStore;
+  readonly #runner: ServerRunner | undefined;
+  readonly #reapi: ReapiServices;
+  readonly #execution: ExecutionServices | undefined;
+  readonly #grpc: GrpcServer;
+  readonly #readiness: Readiness;
+  readonly #tracer: Tracer | undefined;
+  readonly #log: AccessLog | undefined;
+  readonly #handlers: Omit<PortOptions, "address" | "tls">;
+  readonly #startedAtMs: number;
+  #connections: () => number = () => 0;
+  #hurried: AbortController = new AbortController();
+
+  /** Opens the store and makes the services. */
+  static async open(
+    config: ServerConfig,
+    ports: ServerPorts,
+    access: ServerAccess,
+  ): Promise<Result<ServerParts, readonly Problem[]>> {
+    const opened = ports.store === undefined ? await openStore(config, ports) : ok(ports.store);
+    if (!opened.ok) return err([opened.problem]);
+    const store = signedStore(opened.value, access.signing);
+    const runner = await openRunner(config, ports, store);
+    if (runner.ok) {
+      const zstd = ports.zstd ?? (await loadWireZstd());
+      return ok(new ServerParts({ config, ports: { ...ports, zstd }, access, store, runner: runner.value }));
+    }
+    await store.close();
+    return err([runner.problem]);
+  }
+
+  private constructor({ config, ports, access, store, runner }: Foundation) {
+    const { clock } = ports;
+    this.#config = config;
+    this.#ports = ports;
+    this.#store = store;
+    this.#runner = runner;
+    this.#startedAtMs = clock.monotonicMs();
+    const metrics = new Metrics();
+    this.#tracer = tracerOf(config, ports);
+    this.#log = accessLogOf(config, ports);
+    const observer = new CallObserver({ metrics, tracer: this.#tracer, log: this.#log });
+    const fault = (error: unknown, where: string) => ports.report?.(faultProblem(error, where));
+    this.#reapi = cacheServices(config, ports, { access, store, runner });
+    this.#execution = runner && runningServices({ config, ports, access, store, runner }, this.#reapi, fault);
+    const services = [...this.#reapi.services, ...(this.#execution?.services ?? [])];
+    const names = [...new Set(services.map(serviceName))];
+    const health = new HealthService(names, "not-serving");
+    this.#readiness = new Readiness(store, health, clock);
+    const about = [
+      ...health.registrations(),
+      ...reflectionService({ descriptorSet, services: [...names, "grpc.health.v1.Health"] }),
+    ];
+    this.#grpc = new GrpcServer({
+      services: [...services, ...about],
+      clock,
+      interceptors: [observer.interceptor(), accessInterceptor(access)],
+      onFault: (error, call) => fault(error, call.path),
+    });
+    const { authenticator, policy, quotas } = access;
+    const { random, zstd } = ports;
+    const caches = { store, access: policy, clock, random, ...(zstd === undefined ? {} : { zstd }) };
+    this.#handlers = {
+      clock,
+      onStream: (stream, headers, peer) => this.#grpc.accept(stream, headers, peer),
+      onRequest: httpFront({
+        ...{ authenticator, access: policy, quotas, observer, metrics, clock },
+        openMetrics: config.telemetry.openMetrics,
+        status: () => this.status(),
+        unready: () => this.#readiness.check(),
+        routeName,
+        isServed: (path) => isServed(config.http, path),
+        caches: (identify) =>
+          httpCaches({ ...caches, identify, status: () => this.status(), onFault: (error) => fault(error, "a cache") }),
+      }),
+      onFault: (error) => fault(error, "an HTTP request"),
+    };
+    metrics.beforeReading(() => this.#measure(metrics));
+  }
+
+  /** What is worth telling about how it was started. */
+  get warnings(): readonly Problem[] {
+    return this.#runner?.warnings ?? [];
+  }
+
+  /** For `openPort`. */
+  handlers(): Omit<PortOptions, "address" | "tls"> {
+    return this.#handlers;
+  }
+
+  /** How long a drain may take. */
+  get graceMs(): number {
+    return this.#config.drain.grace;
+  }
+
+  countConnections(count: () => number): void {
+    this.#connections = count;
+  }
+
+  status(): ServerStatus {
+    const reasons = this.#readiness.check();
+    const { trouble: _trouble, ...store } = this.#store.status();
+    return {
+      version: this.#ports.version,
+      uptimeMs: Math.round(this.#ports.clock.monotonicMs() - this.#startedAtMs),
+      readiness: { ready: reasons.length === 0, reasons },
+      store,
+      calls: this.#grpc.counts().calls,
+      connections: this.#connections(),
+      ...(this.#execution === undefined ? {} : { execution: this.#execution.status() }),
+    };
+  }
+
+  /** Says that the server goes, and lets running actions finish. @returns how much time open calls have left. */
+  async finishWork(graceMs: number): Promise<number> {
+    const { clock } = this.#ports;
+    const startedAtMs = clock.monotonicMs();
+    this.#readiness.drain();
+    const announceMs = Math.min(this.#config.drain.announce, graceMs);
+    if (announceMs > 0) await sleep(clock, announceMs, this.#hurried.signal);
+    const workMs = Math.max(0, graceMs - (clock.monotonicMs() - startedAtMs));
+    if (this.#execution !== undefined) {
+      await Promise.race([this.#execution.drain(), sleep(clock, workMs, this.#hurried.signal)]);
+    }
+    const leftMs = graceMs - (clock.monotonicMs() - startedAtMs);
+    return this.#hurried.signal.aborted ? 0 : Math.max(CONNECTIONS_MIN_MS, leftMs);
+  }
+
+  /** Ends waiting for work. */
+  hurry(_graceMs: number): void {
+    this.#hurried.abort();
+  }
+
+  /** Lets go of everything. */
+  async close(): Promise<void> {
+    this.#readiness.close();
+    this.#grpc.close();
+    this.#execution?.close();
+    this.#reapi.close();
+    this.#runner?.runner.close();
+    const closed = await this.#store.close();
+    if (!closed.ok) this.#ports.report?.(closed.problem);
+    this.#log?.flush();
+    await this.#tracer?.flush();
+  }
+
+  #measure(metrics: Metrics): void {
+    const { usedBytes, maxSizeBytes, blobs, records, trouble } = this.#store.status();
+    const { calls, heldBytes } = this.#grpc.counts();
+    const gauges: readonly (readonly [string, string, number])[] = [
+      ["kahn_store_used_bytes", "Bytes in the store.", usedBytes],
+      ["kahn_store_max_bytes", "Bytes that the store may have.", maxSizeBytes],
+      ["kahn_store_blobs", "Blobs in the store.", blobs],
+      ["kahn_store_records", "Action results and names in the store.", records],
+      ["kahn_store_trouble", "1 while nothing can be written.", trouble === undefined ? 0 : 1],
+      ["kahn_calls_open", "gRPC calls under way.", calls],
+      ["kahn_calls_held_bytes", "Bytes of messages that wait in memory.", heldBytes],
+      ["kahn_connections", "Open connections.", this.#connections()],
+      ["kahn_ready", "1 while calls are welcome.", this.#readiness.reasons().length === 0 ? 1 : 0],
+    ];
+    for (const [name, help, value] of gauges) metrics.gauge(name, help).set(value);
+    if (this.#tracer !== undefined) {
+      metrics.gauge("kahn_spans_dropped", "Spans that were not sent.").set(this.#tracer.dropped);
+    }
+  }
+}
+
+/** What the services are made on. */
+interface Foundation {
+  readonly config: ServerConfig;
+  readonly ports: ServerPorts;
+  readonly access: ServerAccess;
+  readonly store: ServerStore;
+  readonly runner: ServerRunner | undefined;
+}
+
+const DIGEST_FUNCTIONS = ["sha256", "blake3", "sha1", "sha384", "sha512"] as const;
+const OFFER: ExecutionServices["offer"] = { supportedNodeProperties: ["mtime", "unix_mode"] };
+
+function cacheServices(
+  { assets }: ServerConfig,
+  { clock, random, zstd, origins }: ServerPorts,
+  { access, store, runner }: Pick<Foundation, "access" | "store" | "runner">,
+): ReapiServices {
+  const { hosts } = assets;
+  return reapiServices({
+    ...{ store, clock, random, access: access.policy, digestFunctions: DIGEST_FUNCTIONS },
+    ...(zstd === undefined ? {} : { zstd }),
+    ...(origins === undefined || hosts.length === 0 ? {} : { origins: { port: origins, policy: { hosts } } }),
+    ...(runner === undefined ? {} : { execution: OFFER }),
+  });
+}
+
+function runningServices(
+  { config, ports, access, store, runner }: Foundation & { readonly runner: ServerRunner },
+  { logs }: ReapiServices,
+  fault: (error: unknown, where: string) => void,
+): ExecutionServices {
+  const { queueMax, timeout, timeoutMax } = config.execution;
+  return executionServices({
+    ...{ store, clock: ports.clock, random: ports.random, access: access.policy, logs },
+    digestFunctions: DIGEST_FUNCTIONS,
+    runner: { run: (request, watcher, signal) => runner.runner.run(request, watcher, signal) },
+    worker: { slots: runner.slots },
+    limits: { queueMax, timeoutMs: timeout, timeoutMaxMs: timeoutMax },
+    onFault: (error) => fault(error, "an execution"),
+  });
+}
+
+function openStore({ dir, store }: ServerConfig, ports: ServerPorts) {
+  const { fs, clock, random, owner, livenessOf, resolvePath } = ports;
+  return openServerStore({
+    ...{ fs, clock, random, owner, livenessOf },
+    root: resolvePath(dir),
+    maxSizeBytes: store.maxSize,
+    maxBlobBytes: store.maxBlob,
+    durability: store.durability,
+  });
+}
+
+function tracerOf({ telemetry }: ServerConfig, { clock, random, post, version }: ServerPorts): Tracer | undefined {
+  if (telemetry.traces === undefined || post === undefined) return undefined;
+  return new Tracer({ url: telemetry.traces, ratio: telemetry.traceRatio, version, clock, random, post });
+}
+
+function accessLogOf({ telemetry }: ServerConfig, ports: ServerPorts): AccessLog | undefined {
+  const { accessLog } = telemetry;
+  if (accessLog === "none") return undefined;
+  if (accessLog === "-") return ports.print === undefined ? undefined : new AccessLog(ports.print, ports.clock);
+  const file = ports.fs.openAppend(ports.resolvePath(accessLog));
+  return new AccessLog((lines) => void file.append(Buffer.from(lines)), ports.clock);
+}
+
+function serviceName({ method }: Registration): string {
+  return method.path.slice(1, method.path.lastIndexOf("/"));
+}
+
+function faultProblem(error: unknown, where: string): Problem {
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return problem("serve-fault", `${where} failed by a bug of this server`, {
+    facts: [["error", stack]],
+    next: "Report it, with this text.",
+  });
+}

@@ -1,0 +1,37 @@
+/** What a server is given by whoever starts it. */
+import type { Liveness, ProcessOwner } from "@kahn/cas";
+import type { Clock, FileSystem, Problem, ProcessRunner, Random } from "@kahn/core";
+import type { LineSink } from "./operation/access-log.ts";
+import type { PostJson } from "./operation/traces.ts";
+import type { OriginPort, Zstd } from "./reapi/index.ts";
+import type { ServerStore } from "./store/server-store.ts";
+
+/** The world as a server sees it. */
+export interface ServerPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly fs: FileSystem;
+  /** Makes a path of the configuration absolute: from the folder of its file, or from where the server was started. */
+  readonly resolvePath: (path: string) => string;
+  /** Of this program, for `/status`. */
+  readonly version: string;
+  /** This process, and whether others live; for the store's locks. */
+  readonly owner: ProcessOwner;
+  readonly livenessOf: Liveness;
+  /** Starts actions; a server without it only caches. Best one that forks from a small process. */
+  readonly processes?: ProcessRunner;
+  /** How many actions run at once where the configuration leaves it to the machine. */
+  readonly processors?: number;
+  /** Default: Node's own, else WebAssembly. */
+  readonly zstd?: Zstd;
+  /** Fetches assets from their origins. */
+  readonly origins?: OriginPort;
+  /** Sends traces. */
+  readonly post?: PostJson;
+  /** Where `telemetry.accessLog: "-"` goes. */
+  readonly print?: LineSink;
+  /** Told of what nobody waits for: bugs (`serve-fault`), trouble while running. */
+  readonly report?: (problem: Problem) => void;
+  /** Instead of the store in the configuration's folder; the server closes it. */
+  readonly store?: ServerStore;
+}
