@@ -214,3 +214,15 @@ test("passwords wait in a line of bounded length", async () => {
   assert.equal(answers.filter((each) => !each.ok && each.problem.because === "overloaded").length, 16);
   assert.ok((await it.authenticate(basic("apr", "open sesame"), UNKNOWN_PEER)).ok);
 });
+
+test("where no credential could be good none is looked at: a token that a client must send does no harm", async () => {
+  const verify = new TokenVerifier([]);
+  const open = new Authenticator(
+    { tokens: new TokenList([]), passwords: undefined, jwt: verify },
+    virtualClock(NOW_MS),
+  );
+  for (const header of ["Bearer anything", "Basic Zm9vOmJhcg==", "Negotiate x", undefined]) {
+    const outcome = await open.authenticate(header, UNKNOWN_PEER);
+    assert.equal(outcome.ok && outcome.value.name, "anonymous");
+  }
+});

@@ -3,7 +3,8 @@
  *
  * Owns:      the order in which proofs count, and what is remembered of those that were good.
  * Never:     puts a credential, or a part of one, into a message.
- * Invariant: a credential that is given and is no good is refused; it never falls back to being nobody.
+ * Invariant: a credential that is given and is no good is refused; it never falls back to being nobody. Only where no
+ *            credential could be good, because none is set up, are they not looked at: Turborepo and Nx always send one.
  */
 import { createHash } from "node:crypto";
 import type { Clock, Result } from "@kahn/core";
@@ -54,12 +55,17 @@ export class Authenticator {
    * @returns at once, but for passwords that were not checked lately.
    */
   authenticate(authorization: string | undefined, peer: Peer): Outcome | Promise<Outcome> {
-    if (authorization === undefined || authorization === "") return ok(this.#ofConnection(peer));
+    if (authorization === undefined || authorization === "" || this.#knowsNone) return ok(this.#ofConnection(peer));
     const match = /^(\S+) +(\S+)$/.exec(authorization.trim());
     const scheme = match?.[1]?.toLowerCase();
     if (scheme === "bearer") return this.#bearer(match![2]!);
     if (scheme === "basic") return this.#basic(match![2]!);
     return invalid("the authorization header is neither Bearer nor Basic");
+  }
+
+  get #knowsNone(): boolean {
+    const { tokens, passwords, jwt } = this.#credentials;
+    return tokens.isEmpty && passwords === undefined && jwt.isEmpty;
   }
 
   #ofConnection(peer: Peer): Subject {
