@@ -176,11 +176,12 @@ function drawTask({ random, targets, clock }: Place): AnyNode {
     return { add: { n: 1, log: "t" }, cost: 1 };
   };
   const pause = async (context: NodeContext) => {
+    const drawn = way === 7 ? await context.once("draw", () => roll.int(1, 9)) : 0;
     await new Promise<void>((resolve) => {
       clock().setTimer(takes, resolve);
       if (roll.chance(0.5)) context.signal.addEventListener("abort", () => resolve());
     });
-    return act(context);
+    return drawn === 9 ? fail("nine") : act(context);
   };
   const run = takes > 0 ? pause : isAsync ? async (context: NodeContext) => act(context) : act;
   const retry = random.chance(0.3) ? { retry: { max: 2, delay: 5 } } : {};

@@ -27,6 +27,7 @@ export interface Remains {
   readonly told: readonly FlowEvent[];
   readonly values: FlowValues;
   readonly clock: VirtualClock;
+  readonly graph: FlowGraph;
 }
 
 /** What a run goes through. */
@@ -98,7 +99,7 @@ async function live(life: Life, lives: number): Promise<Remains> {
   appends.seen = () => {
     if (++nth !== trouble.at) return undefined;
     if (trouble.kind === "refused") return REFUSAL;
-    died = { result: undefined, journals: journals.killProcess(), told: [...told], values, clock };
+    died = { result: undefined, journals: journals.killProcess(), told: [...told], values, clock, graph };
     return undefined;
   };
   const flow = createFlow({ clock, random, journals, values, snapshots, grace: 50 });
@@ -107,7 +108,7 @@ async function live(life: Life, lives: number): Promise<Remains> {
   const run = await begun.catch((error: unknown) => {
     if (isBegun || trouble.kind !== "refused" || nth !== 1) throw error;
   });
-  if (run === undefined) return { result: undefined, journals, told, values, clock };
+  if (run === undefined) return { result: undefined, journals, told, values, clock, graph };
   let result: RunResult | undefined;
   void (run as FlowRun).result.then((ended) => {
     result = ended;
@@ -117,7 +118,7 @@ async function live(life: Life, lives: number): Promise<Remains> {
   for (let round = 0; round < ROUNDS_MAX; round++) {
     await quiet();
     if (died !== undefined) return died;
-    if (result !== undefined) return { result, journals, told, values, clock };
+    if (result !== undefined) return { result, journals, told, values, clock, graph };
     await act(run as FlowRun, { ...life, isLast, round });
   }
   throw new Error(`no end after ${ROUNDS_MAX} rounds: ${JSON.stringify((run as FlowRun).peek())}`);
@@ -143,7 +144,9 @@ async function act(
   if (random.chance(0.02)) return void run.checkpoint("by chance");
   if (random.chance(0.03)) await decide(run, random.pick(["n1#1", "n0/a#1", "n2/n0", "*/b", "*"]), random);
   const open = barriers.length > 0 ? random.pick(barriers) : undefined;
-  if (open !== undefined && random.chance(0.4)) await decide(run, open.barrier, random);
+  // One visit of a barrier, or every one.
+  if (open !== undefined && random.chance(0.4))
+    await decide(run, random.chance(0.7) ? open.barrier : open.barrier.replace(/#\d+/g, ""), random);
   if (clock.advanceToNext() || (status !== "waiting" && status !== "suspended")) return;
   if (open !== undefined) return void (random.chance(0.3) && run.leave());
   await quiet();
@@ -162,7 +165,7 @@ async function decide(run: FlowRun, target: string, random: SeededRandom): Promi
     { modify: { nothing: 7 } },
     { reroute: "n1" },
   ] as const);
-  const to = target.includes("#") || !target.includes("n") ? target : { node: target };
+  const to = target.includes("#") ? target : { node: target };
   const ack = await run.decide(to as never, decision as never, random.chance(0.3) ? { count: 1 } : {});
   if (ack.token !== "" && random.chance(0.1)) await run.revoke(ack.token);
 }
