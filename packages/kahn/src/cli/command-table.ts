@@ -43,4 +43,14 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "Run durable workflows: graphs that keep state, wait for people and survive a crash",
     load: async () => (await import("../commands/flow.ts")).flow,
   },
+  {
+    name: "serve",
+    summary: "Serve every build cache and remote execution from one store",
+    load: async () => (await import("../commands/serve.ts")).serve,
+  },
+  {
+    name: "serve-token",
+    summary: "Make a token for clients of a server",
+    load: async () => (await import("../commands/serve-token.ts")).serveToken,
+  },
 ];

@@ -1,0 +1,158 @@
+/**
+ * `kahn serve`: one server for every build cache and for remote execution.
+ *
+ * Owns:      the life of the server's process: where its configuration comes from, what it says when it has started,
+ *            and how signals end it.
+ */
+import { dirname, resolve } from "node:path";
+import type { Problem, Result } from "@kahn/core";
+import { err, FileSystemError, ok, problem } from "@kahn/core";
+import {
+  type ConfigSource,
+  type RunningServer,
+  resolveServerConfig,
+  type ServerConfig,
+  startServer,
+  targetText,
+} from "@kahn/remote";
+import { painter, problemText } from "@kahn/report";
+import type { ParsedArguments } from "../cli/arguments.ts";
+import { type Command, EXIT, refuse } from "../cli/command.ts";
+import type { Host } from "../cli/host.ts";
+import { serverPorts } from "../session/server-ports.ts";
+import { systemPorts } from "../session/system-ports.ts";
+
+/** The command. */
+export const serve: Command = {
+  usage: "serve [OPTIONS]",
+  positionalsMin: 0,
+  positionalsMax: 0,
+  options: [
+    {
+      name: "listen",
+      value: "ADDRESS",
+      help: "HOST:PORT, :PORT or unix:PATH; may be repeated (default 127.0.0.1:9092)",
+    },
+    { name: "dir", value: "DIR", help: "the folder of the store (default .kahn/server)" },
+    { name: "config", value: "FILE", help: "configuration, in YAML or JSON with comments" },
+    { name: "set", value: "KEY=VALUE", help: "one setting, such as store.maxSize=20GB; may be repeated" },
+    { name: "check", help: "read the configuration, say what is wrong with it, and start nothing" },
+    { name: "json", help: "JSON lines instead of text" },
+  ],
+  description: `
+Serves every build cache from one store on one port: the Remote Execution API v2 (Bazel, Buck2, moon, Kahn itself), and
+over HTTP Bazel, Turborepo, Nx, ccache, sccache, Gradle and GitHub Actions. It runs actions, too, unless
+execution.enabled is false.
+
+Options win over variables (KAHN_SERVE_STORE_MAX_SIZE), these over the file, the file over the defaults. Without
+authentication it listens on this machine alone. The first TERM or Ctrl-C drains it: running actions finish within
+drain.grace; a second one ends it at once. \`kahn serve-token NAME\` makes a token, and docs/guides/serve.md shows what
+to write into the files of each client.`,
+  examples: [
+    ["kahn serve", "on 127.0.0.1:9092, in .kahn/server"],
+    ["kahn serve --config server.yaml --check", "is the configuration right?"],
+    ["bazel build --remote_cache=grpc://127.0.0.1:9092 //...", "Bazel with it"],
+    ["kahn run build --cache remote:rw", "Kahn with it, once cache.remote names it"],
+  ],
+  async run(host, given) {
+    const config = await configOf(host, given);
+    if (!config.ok) return refuse(host, config.problem);
+    if (given.has("check")) {
+      host.stdout.write(given.has("json") ? `${JSON.stringify(config.value)}\n` : "the configuration is right\n");
+      return EXIT.done;
+    }
+    return serveUntilSignalled(host, { config: config.value, given });
+  },
+};
+
+async function configOf(host: Host, given: ParsedArguments): Promise<Result<ServerConfig, readonly Problem[]>> {
+  const file = readConfig(host, given.value("config"));
+  if (!file.ok) return err([file.problem]);
+  const options: Record<string, unknown> = {};
+  for (const pair of given.values("set")) {
+    const at = pair.indexOf("=");
+    options[at === -1 ? pair : pair.slice(0, at)] = at === -1 ? "" : pair.slice(at + 1);
+  }
+  const listen = given.values("listen");
+  if (listen.length > 0) options.listen = listen;
+  // A folder that is named on the command line is meant from here, whatever folder the file is in.
+  const directory = given.value("dir");
+  if (directory !== undefined) options.dir = resolve(host.directory, directory);
+  return resolveServerConfig({
+    environment: host.env,
+    options,
+    ...(file.value === undefined ? {} : { file: file.value }),
+  });
+}
+
+function readConfig(host: Host, name: string | undefined): Result<ConfigSource | undefined, Problem> {
+  if (name === undefined) return ok(undefined);
+  const next = "Name a configuration file that this user may read.";
+  try {
+    const bytes = systemPorts(host).fs.readFile(resolve(host.directory, name));
+    if (bytes !== undefined) return ok({ name, text: Buffer.from(bytes).toString("utf8") });
+    return err(problem("serve-file-unreadable", `there is no ${name}`, { next }));
+  } catch (error) {
+    if (!(error instanceof FileSystemError)) throw error;
+    return err(problem("serve-file-unreadable", `${name} cannot be read (${error.code})`, { next }));
+  }
+}
+
+async function serveUntilSignalled(
+  host: Host,
+  { config, given }: { readonly config: ServerConfig; readonly given: ParsedArguments },
+): Promise<number> {
+  const file = given.value("config");
+  const isJson = given.has("json");
+  const { ports, close } = serverPorts(host, {
+    base: file === undefined ? host.directory : dirname(resolve(host.directory, file)),
+    report: (problem) => tell(host, problem, isJson),
+  });
+  try {
+    const started = await startServer(config, ports);
+    if (!started.ok) return refuse(host, started.problem);
+    const server = started.value;
+    for (const warning of server.warnings) tell(host, warning, isJson);
+    announce(host, { server, config, isJson });
+    let signals = 0;
+    const stop = host.onSignal((name) => {
+      if (!isJson) host.stderr.write(`\n${name}: draining\n`);
+      // The first allows the grace of the configuration, any further one none.
+      void server.drain(signals++ === 0 ? undefined : 0);
+    });
+    await server.closed;
+    stop();
+    if (isJson) host.stdout.write(`${JSON.stringify({ kind: "serve.stopped" })}\n`);
+    else host.stderr.write("stopped\n");
+    return EXIT.done;
+  } finally {
+    await close();
+  }
+}
+
+interface Announced {
+  readonly server: RunningServer;
+  readonly config: ServerConfig;
+  readonly isJson: boolean;
+}
+
+function announce(host: Host, { server, config, isJson }: Announced): void {
+  const { store, version } = server.status();
+  const isEncrypted = config.tls !== undefined;
+  const targets = server.addresses.map((it) => targetText(it.kind === "unix" ? it : { ...it, isEncrypted }));
+  if (isJson) {
+    host.stdout.write(`${JSON.stringify({ kind: "serve.started", version, targets, dir: config.dir, store })}\n`);
+    return;
+  }
+  host.stdout.write(
+    `Kahn ${version} serves ${targets.join(", ")}\n` +
+      `  store      ${config.dir}\n` +
+      `  execution  ${config.execution.enabled ? `on, sandbox ${config.execution.sandbox}` : "off"}\n` +
+      "  stop       Ctrl-C; once more to stop at once\n",
+  );
+}
+
+function tell(host: Host, problem: Problem, isJson: boolean): void {
+  if (isJson) host.stderr.write(`${JSON.stringify({ kind: "serve.problem", problem })}\n`);
+  else host.stderr.write(problemText(problem, painter(host.stderr.colour)));
+}
