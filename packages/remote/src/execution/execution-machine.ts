@@ -86,6 +86,11 @@ export class ExecutionMachine {
     );
   }
 
+  /** True from the drain on: nothing new is taken. */
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
   /** True when no further operation is to be opened. */
   get isFull(): boolean {
     return this.#checking.size + this.#jobs.size - this.#dispatcher.slotsUsed >= this.#limits.queueMax;
@@ -142,7 +147,7 @@ export class ExecutionMachine {
         this.#open(event.operation);
         break;
       case "answer":
-        this.#answer(event.operation, event.outcome);
+        if (this.#checking.has(event.operation)) this.#finish(event.operation, event.outcome);
         break;
       case "admit":
         this.#admit(event.operation, event.action);
@@ -188,10 +193,6 @@ export class ExecutionMachine {
     this.#operations.set(id, { openedAt: this.#events, phase: { kind: "checking" }, watchers: 0 });
     this.#checking.add(id);
     this.#abandoned.add(id, this.#nowMs);
-  }
-
-  #answer(id: OperationId, outcome: Outcome): void {
-    if (this.#operations.get(id)?.phase.kind === "checking") this.#finish(id, outcome);
   }
 
   #admit(id: OperationId, action: AdmittedAction): void {

@@ -97,9 +97,8 @@ export class ExecutionPool {
 
   /** A new operation. @throws StatusError UNAVAILABLE or RESOURCE_EXHAUSTED, with RetryInfo. */
   open(request: OperationRequest): OperationRecord {
-    const { isDraining, queued } = this.#machine.counts();
-    if (isDraining) throw goingAway();
-    if (this.#machine.isFull) throw queueFull(queued);
+    if (this.#machine.isDraining) throw goingAway();
+    if (this.#machine.isFull) throw queueFull(this.#machine.counts().queued);
     const id = randomHex(this.#options.random, 32);
     const name = printOperationName({ instance: request.instance, id });
     const shown = { name, action: request.action, partial: undefined, stdoutStreamName: "", stderrStreamName: "" };
