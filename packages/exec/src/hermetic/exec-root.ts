@@ -26,7 +26,7 @@ export interface InputMount {
 
 /** Inputs that are ready. */
 export interface StagedInputs {
-  /** Biggest first; none inside another. */
+  /** None inside another. */
   readonly mounts: readonly InputMount[];
   /** Lets go of the staged trees. To be called once, when the command has ended. */
   release(): void;
@@ -49,9 +49,8 @@ export interface ExecRootPlan {
   readonly overwritten: ReadonlySet<string>;
 }
 
-/** A mount costs as much as some files, and its price grows with their number. */
-const MOUNTS_MAX = 64;
-const MOUNT_ENTRIES_MIN = 4;
+/** Bubblewrap takes 9,000 arguments. */
+const MOUNTS_MAX = 1000;
 
 /** Judges the paths of a command against its input tree. Touches nothing. */
 export function planExecRoot(
@@ -162,9 +161,13 @@ function plantOpen(plan: ExecRootPlan, path: string, planting: Planting): MountC
   return candidates;
 }
 
+/**
+ * The largest ones, as long as a mount is cheaper than copies. A copy costs 0.14 ms; a mount costs 0.3 ms and, because
+ * bubblewrap looks at all earlier ones for each, 6 µs for every mount before it (measured: 64 take 30 ms, 256 take 200).
+ */
 function chooseMounts(candidates: readonly MountCandidate[]): ReadonlySet<MountCandidate> {
-  const worthIt = candidates.filter(({ tree }) => tree.entries >= MOUNT_ENTRIES_MIN);
-  return new Set(worthIt.sort((a, b) => b.tree.entries - a.tree.entries).slice(0, MOUNTS_MAX));
+  const largestFirst = [...candidates].sort((a, b) => b.tree.entries - a.tree.entries);
+  return new Set(largestFirst.slice(0, MOUNTS_MAX).filter(({ tree }, before) => tree.entries > 2 + before / 20));
 }
 
 function addWithParents(open: Set<string>, place: string): void {

@@ -197,6 +197,8 @@ export interface HermeticRunnerOptions {
   readonly stagedEntriesMax?: number;
   /** Whether inputs and outputs may hold absolute symlinks. Default: `allowed`. */
   readonly absoluteSymlinks?: "allowed" | "refused";
+  /** Sets HOME and TMPDIR, where a command does not, to empty folders of its own. Default: false, nothing is added. */
+  readonly providesHome?: boolean;
   /** Goes into `metadata.worker`. Default: `local`. */
   readonly worker?: string;
 }

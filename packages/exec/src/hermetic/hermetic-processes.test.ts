@@ -77,6 +77,19 @@ test.each(LEVELS)("D10: a command sees the environment it was given and nothing 
   }
 });
 
+test.each(LEVELS)("HOME and TMPDIR are private folders where the runner provides them (%s)", async (mode) => {
+  const rig = realRig({ mode }, { providesHome: true });
+  try {
+    const inputRoot = await storeTree(rig.blobs, { f: "1" });
+    const text = 'test -z "$(ls -A "$HOME")" && echo x >"$HOME/f" && mktemp >/dev/null && echo "$TMPDIR"';
+    const run = await rig.runner.run({ command: script(text), inputRoot, label: "home" });
+    const stdout = mode === "off" ? `${rig.directory}/x/runs/1/tmp\n` : "/tmp\n";
+    expect(printed(run)).toEqual({ stdout, stderr: "" });
+  } finally {
+    await rig.end();
+  }
+});
+
 test.each(LEVELS)(
   "standard input is /dev/null, no shell reads start-up files, and no descriptor leaks (%s)",
   async (mode) => {

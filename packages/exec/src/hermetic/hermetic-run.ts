@@ -4,7 +4,15 @@
  * Owns:      the life of one exec root's process and why it ended.
  * Invariant: a command that was told to stop for its timeout has timed out, whatever came after.
  */
-import { type Digest, type OutputSink, type Problem, type ProcessExit, problem, type RunningProcess } from "@kahn/core";
+import {
+  type Digest,
+  type OutputSink,
+  type Problem,
+  type ProcessExit,
+  type Property,
+  problem,
+  type RunningProcess,
+} from "@kahn/core";
 import { type CapturedStreams, captureStreams } from "../stream-capture.ts";
 import { collectOutputs } from "./collect-outputs.ts";
 import type { CheckedCommand } from "./command-check.ts";
@@ -99,7 +107,8 @@ export class HermeticRun {
 
   async #execute(inputs: StagedInputs): Promise<ProcessExit> {
     const { clock, fs, processes, graceMs = 1000 } = this.#options;
-    const { request, command, plan, sandbox, folder, observer } = this.#parts;
+    const { request, plan, sandbox, folder, observer } = this.#parts;
+    const command = { ...this.#parts.command, environment: this.#environment() };
     if (sandbox !== undefined) {
       const spec = {
         execRoot: this.#execRoot,
@@ -135,6 +144,20 @@ export class HermeticRun {
     this.#timings.executionCompletedAtMs = clock.nowMs();
     this.#timings.executionMs = clock.monotonicMs() - startedMs;
     return exit;
+  }
+
+  /** As given, and what is provided for those who have no home. */
+  #environment(): readonly Property[] {
+    const { environment } = this.#parts.command;
+    if (this.#options.providesHome !== true) return environment;
+    const temporary = `${this.#parts.folder}/tmp`;
+    this.#options.fs.makeDirectory(`${temporary}/home`);
+    const inside = this.#parts.sandbox === undefined ? temporary : "/tmp";
+    const provided = [
+      { name: "HOME", value: `${inside}/home` },
+      { name: "TMPDIR", value: inside },
+    ];
+    return [...environment, ...provided.filter(({ name }) => environment.every((each) => each.name !== name))];
   }
 
   #sink(stream: "stdout" | "stderr"): OutputSink {

@@ -29,6 +29,7 @@ import type {
 } from "./hermetic-action.ts";
 import { HermeticRun } from "./hermetic-run.ts";
 import { InputTrees } from "./input-tree.ts";
+import { removeFolder } from "./internal/remove-folder.ts";
 import { Sandbox } from "./sandbox.ts";
 import { StagedTrees } from "./staged-trees.ts";
 
@@ -117,7 +118,7 @@ class Runner implements HermeticRunner {
       return outcome === "missing" ? await this.#missing(request, loaded.tree) : outcome;
     } finally {
       signal?.removeEventListener("abort", abort);
-      fs.removeTree(folder);
+      removeFolder(fs, folder);
     }
   }
 

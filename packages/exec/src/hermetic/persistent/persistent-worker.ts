@@ -5,6 +5,7 @@
  */
 import type { Clock, FileSystem, ProcessExit, ProcessRunner, RunningProcess } from "@kahn/core";
 import type { CheckedCommand } from "../command-check.ts";
+import { removeFolder } from "../internal/remove-folder.ts";
 import { launchWorker } from "../launch.ts";
 import type { Sandbox } from "../sandbox.ts";
 import type { ProtocolProblem, WorkDecoder, WorkerProtocol, WorkRequest, WorkResponse } from "./worker-protocol.ts";
@@ -146,7 +147,7 @@ export class PersistentWorker {
     this.#process?.end(how);
     await this.#process?.ended;
     this.#pipes?.close();
-    this.#ports.fs.removeTree(this.#spec.folder);
+    removeFolder(this.#ports.fs, this.#spec.folder);
   }
 
   #sinks() {

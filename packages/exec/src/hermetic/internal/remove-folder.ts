@@ -1,0 +1,14 @@
+/** Removing the folder of something that has ended. */
+import { type FileSystem, FileSystemError } from "@kahn/core";
+
+/**
+ * Removes a folder and all in it. One that cannot be removed, because a process that has fled from its group still writes
+ * to it, changes nothing about how its action ended: the next start of the runner removes it.
+ */
+export function removeFolder(fs: FileSystem, path: string): void {
+  try {
+    fs.removeTree(path);
+  } catch (error) {
+    if (!(error instanceof FileSystemError)) throw error;
+  }
+}
