@@ -34,6 +34,9 @@ export interface ExecutionServiceParts {
   readonly onFault: (error: unknown) => void;
 }
 
+/** Longest list of files to be inlined, in characters. */
+const INLINE_NAMES_MAX = 64 << 10;
+
 /** The Execution service. */
 export function executionService(parts: ExecutionServiceParts): Registration[] {
   const { context, pool } = parts;
@@ -79,7 +82,10 @@ function operationRequest(
   // has a layer of its own.
   const write = answerTo("ac.write");
   const scope: ActionScope = write.kind === "overlay" ? { instance, overlay: write.overlay } : { instance };
-  const { inlineStdout, inlineStderr, inlineOutputFiles } = request;
+  const { inlineStdout, inlineStderr } = request;
+  // A hint; one that is too long to be kept while the action waits is left unheard.
+  const namesLength = request.inlineOutputFiles.reduce((sum, path) => sum + path.length, 0);
+  const inlineOutputFiles = namesLength <= INLINE_NAMES_MAX ? request.inlineOutputFiles : [];
   return {
     mayRead: !request.skipCacheLookup && answerTo("ac.read").kind !== "denied",
     asked: {
