@@ -33,6 +33,7 @@ export function referencePages() {
   return {
     "docs/reference/command-line.md": commandLinePage(),
     "docs/reference/configuration.md": configurationPage(schema),
+    "docs/reference/server.md": serverPage(),
   };
 }
 
@@ -54,15 +55,41 @@ function commandLinePage() {
 
 /** @param {string} text a help that lists commands */
 function commandsIn(text) {
-  return [...text.matchAll(/^ {2}([a-z]+) {2,}[A-Z]/gm)].map((match) => String(match[1]));
+  return [...text.matchAll(/^ {2}([a-z-]+) {2,}[A-Z]/gm)].map((match) => String(match[1]));
 }
 
 /** @param {readonly string[]} command */
 function help(...command) {
-  const args = [join(KAHN, "dist/kahn.mjs"), ...command, "--help"];
+  return kahn(...command, "--help");
+}
+
+/** @param {readonly string[]} words what is printed for these arguments */
+function kahn(...words) {
+  const args = [join(KAHN, "dist/kahn.mjs"), ...words];
   const env = { PATH: process.env.PATH, HOME: process.env.HOME, NO_COLOR: "1" };
   const text = execFileSync(process.execPath, args, { encoding: "utf8", env });
   return text.trim().replace(/ +$/gm, "");
+}
+
+/** @returns {string} */
+function serverPage() {
+  const lines = kahn("serve", "--settings", "--json").split("\n");
+  const settings = lines.map((line) => {
+    const { key, variable, default: standard, description } = JSON.parse(line);
+    const facts = [
+      ...(variable === undefined ? [] : [`\`${variable}\``]),
+      ...(standard === undefined ? [] : [`default \`${standard}\``]),
+    ];
+    return `- **\`${key}\`**${facts.length === 0 ? "" : ` (${facts.join(", ")})`}: ${description}`;
+  });
+  return [
+    "# Settings of a server",
+    "",
+    "For `kahn serve --config FILE`, in YAML or JSON with comments; `[]` stands for each entry of a list. Those with a variable",
+    "can be given in the environment, and all but those in lists with `--set KEY=VALUE`. How to use them: [guide](../guides/serve.md).",
+    "",
+    settings.join("\n"),
+  ].join("\n");
 }
 
 /** @param {string} text */

@@ -12,6 +12,7 @@ import {
   type RunningServer,
   resolveServerConfig,
   type ServerConfig,
+  settingReferences,
   startServer,
   targetText,
 } from "@kahn/remote";
@@ -36,6 +37,7 @@ export const serve: Command = {
     { name: "dir", value: "DIR", help: "the folder of the store (default .kahn/server)" },
     { name: "config", value: "FILE", help: "configuration, in YAML or JSON with comments" },
     { name: "set", value: "KEY=VALUE", help: "one setting, such as store.maxSize=20GB; may be repeated" },
+    { name: "settings", help: "list every setting with its variable and its default, and start nothing" },
     { name: "check", help: "read the configuration, say what is wrong with it, and start nothing" },
     { name: "json", help: "JSON lines instead of text" },
   ],
@@ -55,6 +57,7 @@ to write into the files of each client.`,
     ["kahn run build --cache remote:rw", "Kahn with it, once cache.remote names it"],
   ],
   async run(host, given) {
+    if (given.has("settings")) return listSettings(host, given.has("json"));
     const config = await configOf(host, given);
     if (!config.ok) return refuse(host, config.problem);
     if (given.has("check")) {
@@ -64,6 +67,18 @@ to write into the files of each client.`,
     return serveUntilSignalled(host, { config: config.value, given });
   },
 };
+
+function listSettings(host: Host, isJson: boolean): number {
+  for (const { key, variable, standard, description } of settingReferences()) {
+    if (isJson) host.stdout.write(`${JSON.stringify({ key, variable, default: standard, description })}\n`);
+    else {
+      const facts = [variable, standard === undefined ? undefined : `default ${standard}`];
+      const shown = facts.filter((fact) => fact !== undefined).join(", ");
+      host.stdout.write(`${key}${shown === "" ? "" : ` (${shown})`}\n    ${description}\n`);
+    }
+  }
+  return EXIT.done;
+}
 
 async function configOf(host: Host, given: ParsedArguments): Promise<Result<ServerConfig, readonly Problem[]>> {
   const file = readConfig(host, given.value("config"));
