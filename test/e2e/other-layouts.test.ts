@@ -265,3 +265,16 @@ test("a workspace reached through a symbolic link is the same workspace", async 
   const through = await work.run("build", { in: "../home/link/packages/lib" });
   expect(through.finished).toMatchObject({ executed: 0, cached: 1 });
 });
+
+test("a pnpm workspace whose file is more than a plain list is read as YAML, and a mistake in it is shown", async () => {
+  const work = new Workspace({
+    "package.json": { name: "root", private: true },
+    "pnpm-workspace.yaml": 'packages: &here ["packages/*"]\ncatalog: { react: "19" }\nonlyBuiltDependencies: *here\n',
+    "packages/app/package.json": manifest("app", { build: "true" }),
+  });
+  expect((await work.kahn("ls")).stdout).toContain("app      packages/app");
+  work.write("pnpm-workspace.yaml", "packages: [unfinished\n");
+  const refused = await work.kahn("ls");
+  expect(refused.exitCode).toBe(2);
+  expect(refused.stderr).toContain("config-syntax");
+});
