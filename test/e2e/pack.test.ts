@@ -58,6 +58,15 @@ test("every subpath of the package can be imported", () => {
   expect(modules).toContain("./testing");
 });
 
+// What is loaded lazily comes out of the bundle as it went in: BLAKE3 of "abc", by its published vector.
+test("the package has BLAKE3", () => {
+  const program = `import { loadEngine } from "kahn/cas";
+    console.log((await loadEngine("blake3")).digest(Buffer.from("abc")));`;
+  expect(run(process.execPath, "--input-type=module", "-e", program)).toBe(
+    "blake3:6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85/3\n",
+  );
+});
+
 // Goal: the declarations stand alone. Method: a strict consumer that sees nothing of this repository.
 test("a strict consumer type-checks against the packed declarations", () => {
   const modules = Object.keys(installedManifest().exports).filter((subpath) => !subpath.endsWith(".json"));

@@ -33,7 +33,8 @@ const OPTIONS = {
   external: [...Object.keys(manifest.optionalDependencies ?? {}), ...Object.keys(manifest.peerDependencies ?? {})],
   // CommonJS packages inside the bundle call require() for Node's own modules.
   banner: { js: 'import{createRequire as $require}from"node:module";const require=$require(import.meta.url);' },
-  // Its modules, and not its CommonJS files: what is loaded lazily from CommonJS has no exports by name in a bundle.
+  // Modules before CommonJS files: what is loaded lazily from CommonJS has no exports by name in a bundle.
+  mainFields: ["module", "main"],
   alias: { yaml: join(ROOT, "node_modules/yaml/browser/index.js") },
   logLevel: "warning",
 };
