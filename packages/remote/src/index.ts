@@ -10,6 +10,7 @@ export {
   targetText,
 } from "./grpc/index.ts";
 export type { ConfigSource } from "./operation/config-document.ts";
+export { type ImportedConfig, importGoregoConfig } from "./operation/gorego-import.ts";
 export { listenAddressText, parseListenAddress } from "./operation/listen-address.ts";
 export {
   type ConfigSources,

@@ -1,11 +1,24 @@
 /** A whole server: probes, pages, drain, and what it refuses to start with. */
 import assert from "node:assert/strict";
-import { digestOf } from "@kahn/core";
+import { generateKeyPairSync } from "node:crypto";
+import { digestOf, problem } from "@kahn/core";
+import { livenessOf, nodeClock, nodeRandom, ownIdentity } from "@kahn/system";
+import { memoryFileSystem, virtualClock } from "@kahn/testing";
 import { test } from "vitest";
-import { methodOf } from "./grpc/index.ts";
+import { newToken } from "./access/token.ts";
+import { methodOf, StatusCode } from "./grpc/index.ts";
+import { digestMessage } from "./names/request-digest.ts";
+import { resolveServerConfig } from "./operation/server-config.ts";
 import { HealthCheckResponseServingStatus as Health, HealthMethods } from "./proto/generated/health.ts";
-import { CapabilitiesMethods } from "./proto/generated/remote-execution.ts";
-import { testServer } from "./server.fixture.ts";
+import {
+  ActionCacheMethods,
+  CapabilitiesMethods,
+  ContentAddressableStorageMethods,
+} from "./proto/generated/remote-execution.ts";
+import { bearer, testServer } from "./server.fixture.ts";
+import { startServer } from "./server.ts";
+import type { ServerStoreProblem } from "./store/server-store.ts";
+import { memoryStore } from "./store/store.fixture.ts";
 
 const CAPABILITIES = methodOf("unary", CapabilitiesMethods.getCapabilities);
 const CHECK = methodOf("unary", HealthMethods.check);
@@ -36,4 +49,164 @@ test("one port answers gRPC, caches over HTTP, probes and metrics", async () => 
   } finally {
     await it.close();
   }
+});
+
+async function problemsOf(
+  text: string,
+  options: Readonly<Record<string, unknown>>,
+  files: Record<string, string> = {},
+) {
+  const config = await resolveServerConfig({ file: { name: "server.yaml", text }, options });
+  assert.ok(config.ok, JSON.stringify(config));
+  const fs = memoryFileSystem();
+  fs.makeDirectory("/etc/kahn");
+  for (const [path, content] of Object.entries(files)) fs.writeFile(path, content);
+  const started = await startServer(config.value, {
+    ...{ clock: nodeClock(), random: nodeRandom(), fs, version: "1", owner: ownIdentity(), livenessOf },
+    resolvePath: (path) => `/etc/kahn/${path}`,
+    store: await memoryStore(),
+  });
+  if (started.ok) await started.value.drain(0);
+  return started.ok ? started.value.warnings.map(({ code }) => code) : started.problem.map(({ code }) => code);
+}
+
+test("every problem of the files that a configuration names is told at once", async () => {
+  const text = `
+tls: { certificate: c.pem, key: k.pem }
+access:
+  htpasswd: users
+  issuers: { name: a, issuer: b, audience: c, jwks: keys.json }
+  signingKey: sign.pem
+`;
+  const files = { "/etc/kahn/users": "a:plain", "/etc/kahn/keys.json": "{}", "/etc/kahn/sign.pem": "no key" };
+  assert.deepEqual(await problemsOf(text, { listen: "127.0.0.1:0" }, files), [
+    ...["serve-file-unreadable", "serve-file-unreadable", "serve-htpasswd-invalid", "serve-jwks-invalid"],
+    "serve-signing-key-invalid",
+  ]);
+});
+
+test("an address that cannot be had leaves nothing behind", async () => {
+  const it = await testServer();
+  const { port } = new URL(it.url);
+  assert.deepEqual(await problemsOf("", { listen: [`127.0.0.1:0`, `127.0.0.1:${port}`] }), ["port-unavailable"]);
+  await it.close();
+  await it.server.closed;
+});
+
+test("readiness follows the store: probes, status, metrics and gRPC's health say the same", async () => {
+  const clock = virtualClock();
+  const store = await memoryStore();
+  let trouble: ServerStoreProblem | undefined;
+  const failing = { ...store, status: () => ({ ...store.status(), trouble }) };
+  const it = await testServer({ ports: { clock, store: failing } });
+  const channel = it.channel();
+  const seen = async () => {
+    const ready = await fetch(`${it.url}/readyz`);
+    const health = await channel.unary(CHECK, { service: "google.bytestream.ByteStream" });
+    return [ready.status, await ready.text(), health.ok && health.value.status, it.server.status().readiness.ready];
+  };
+  assert.deepEqual(await seen(), [200, "ok\n", Health.SERVING, true]);
+  trouble = problem("store-full", "the disk is full");
+  clock.advance(2000);
+  assert.deepEqual(await seen(), [503, "store-full: the disk is full\n", Health.NOT_SERVING, false]);
+  assert.match(await (await fetch(`${it.url}/metrics`)).text(), /^kahn_ready 0$/m);
+  trouble = undefined;
+  clock.advance(2000);
+  assert.deepEqual(await seen(), [200, "ok\n", Health.SERVING, true]);
+  await it.close();
+});
+
+test("a drain says so, answers capabilities and lets work finish, then lets go of everything", async () => {
+  const clock = virtualClock();
+  const store = await memoryStore();
+  let isClosed = false;
+  const watched = {
+    ...store,
+    close: () => {
+      isClosed = true;
+      return store.close();
+    },
+  };
+  const it = await testServer({ config: "drain: { announce: 5s, grace: 20s }", ports: { clock, store: watched } });
+  const channel = it.channel();
+  assert.ok((await channel.unary(CHECK, { service: "" })).ok);
+  const drained = it.server.drain();
+  const health = await channel.unary(CHECK, { service: "" });
+  assert.equal(health.ok && health.value.status, Health.NOT_SERVING);
+  assert.ok((await channel.unary(CAPABILITIES, { instanceName: "" })).ok);
+  const ready = await fetch(`${it.url}/readyz`);
+  assert.deepEqual([ready.status, await ready.text()], [503, "draining: the server is going away\n"]);
+  assert.equal(isClosed, false);
+  clock.advance(5000);
+  channel.close();
+  assert.deepEqual(await drained, { kind: "drained" });
+  await it.server.closed;
+  assert.equal(isClosed, true);
+  assert.equal(clock.advanceToNext(), false);
+  await assert.rejects(fetch(`${it.url}/readyz`));
+});
+
+test("a second call for a drain shortens it", async () => {
+  const it = await testServer({ config: "drain: { announce: 10m, grace: 20m }" });
+  const drained = it.server.drain();
+  void it.server.drain(0);
+  await drained;
+  await it.server.closed;
+});
+
+test("quotas: bytes of a day over every protocol, and what is refused says when to come back", async () => {
+  const clock = virtualClock(86_400_000 * 20_000);
+  const { token, hash } = newToken(nodeRandom());
+  const it = await testServer({
+    config: `access: { tokens: [{ name: ci, hash: "${hash}" }], quotas: [{ who: "token:*", bytesPerDay: 1000 }] }`,
+    ports: { clock },
+  });
+  const channel = it.channel();
+  const data = Buffer.alloc(600, "x");
+  const put = async () => {
+    const headers = { authorization: `Bearer ${token}` };
+    const answer = await fetch(`${it.url}/v8/artifacts/${nodeRandom().bytes(8).join("")}`, {
+      method: "PUT",
+      headers,
+      body: data,
+    });
+    await answer.text();
+    return [answer.status < 300 ? "stored" : answer.status, answer.headers.get("retry-after")];
+  };
+  const update = methodOf("unary", ContentAddressableStorageMethods.batchUpdateBlobs);
+  const requests = [{ digest: digestMessage(digestOf(data)), data }];
+  assert.deepEqual(await put(), ["stored", null]);
+  assert.ok((await channel.unary(update, { requests }, bearer(token))).ok);
+  assert.deepEqual(await put(), [429, "86400"]);
+  const refused = await channel.unary(update, { requests }, bearer(token));
+  assert.ok(!refused.ok && refused.problem.code === StatusCode.resourceExhausted && refused.problem.details);
+  clock.advance(86_400_000);
+  assert.deepEqual(await put(), ["stored", null]);
+  await it.close();
+});
+
+test("results are signed where a key is set, and given out only if they are where keys are trusted", async () => {
+  const pair = generateKeyPairSync("ed25519");
+  const fs = memoryFileSystem();
+  fs.writeFile("/key.pem", pair.privateKey.export({ type: "pkcs8", format: "pem" }));
+  fs.writeFile("/pub.pem", pair.publicKey.export({ type: "spki", format: "pem" }));
+  const store = await memoryStore();
+  const kept = { ...store, close: async () => ({ ok: true, value: undefined }) as const };
+  const action = digestOf(Buffer.from("an action"));
+  const actionDigest = digestMessage(action);
+  const update = methodOf("unary", ActionCacheMethods.updateActionResult);
+  const get = methodOf("unary", ActionCacheMethods.getActionResult);
+  const plain = await testServer({ fs, ports: { store: kept } });
+  assert.ok((await plain.channel().unary(update, { actionDigest, actionResult: { stdoutRaw: Buffer.from("a") } })).ok);
+  await plain.close();
+  const checked = await testServer({ fs, config: "access: { trustedKeys: pub.pem }", ports: { store: kept } });
+  const missed = await checked.channel().unary(get, { actionDigest });
+  assert.ok(!missed.ok && missed.problem.code === StatusCode.notFound);
+  const signing = await testServer({ fs, config: "access: { signingKey: key.pem }", ports: { store: kept } });
+  assert.ok(
+    (await signing.channel().unary(update, { actionDigest, actionResult: { stdoutRaw: Buffer.from("b") } })).ok,
+  );
+  const found = await checked.channel().unary(get, { actionDigest, inlineStdout: true });
+  assert.ok(found.ok && Buffer.from(found.value.stdoutRaw).toString() === "b");
+  await Promise.all([checked.close(), signing.close(), store.close()]);
 });

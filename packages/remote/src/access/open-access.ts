@@ -13,7 +13,7 @@ import type { PasswordFile } from "./htpasswd.ts";
 import { parseHtpasswd } from "./htpasswd.ts";
 import type { KeySet } from "./json-web-token.ts";
 import { parseKeySet, TokenVerifier } from "./json-web-token.ts";
-import { Policy } from "./policy.ts";
+import { letsStrangersWrite, Policy } from "./policy.ts";
 import { Quotas } from "./quotas.ts";
 import { resultSigner, resultVerifier, trustedKey } from "./result-signature.ts";
 import type { SigningOptions } from "./signed-actions.ts";
@@ -55,9 +55,10 @@ export function openAccess(options: AccessOptions): Result<ServerAccess, readonl
     settings.htpasswd !== undefined ||
     settings.issuers.length > 0 ||
     options.clientCertificate !== "none";
-  const anonymous = settings.anonymous ?? (hasAuthentication ? "none" : "all");
+  const anonymous = settings.anonymous ?? (hasAuthentication || settings.rules.length > 0 ? "none" : "all");
+  const isOpen = anonymous === "all" || letsStrangersWrite(settings.rules);
   const open = options.addresses.filter((address) => !isOfThisMachine(address));
-  if (anonymous === "all" && open.length > 0 && !settings.insecure) problems.push(openToNetwork(open));
+  if (isOpen && open.length > 0 && !settings.insecure) problems.push(openToNetwork(open));
   if (problems.length > 0) return err(problems);
   const isReadable = hasAuthentication && !options.isEncrypted && open.length > 0;
   return ok({

@@ -105,15 +105,32 @@ function rule(who: string | ((subject: Subject) => boolean), rights: readonly Ri
 }
 
 function compiled({ who, claims, instances, allow, overlay }: AccessRule): Rule {
-  const subjects = who.map(pattern);
+  const subjects = who.map(subjectTest);
   const names = instances.map(pattern);
   const hasClaims = claimsTest(claims);
   return {
     fits: (subject, instance) =>
-      subjects.some((test) => test(subject.name)) && names.some((test) => test(instance)) && hasClaims(subject.claims),
+      subjects.some((test) => test(subject)) && names.some((test) => test(instance)) && hasClaims(subject.claims),
     rights: new Set(allow.flatMap(rightsOf)),
     overlay,
   };
+}
+
+/** No star means nobody in particular: who is unknown is named `anonymous`, or not meant. */
+function subjectTest(written: string): (subject: Subject) => boolean {
+  if (written === ANONYMOUS_SUBJECT.name) return (subject) => !isKnown(subject);
+  const fits = pattern(written);
+  return (subject) => isKnown(subject) && fits(subject.name);
+}
+
+/** True when some rule lets unknown callers do more than read, on some instance. */
+export function letsStrangersWrite(rules: readonly AccessRule[]): boolean {
+  return rules.some(
+    ({ who, claims, allow }) =>
+      who.includes(ANONYMOUS_SUBJECT.name) &&
+      Object.keys(claims).length === 0 &&
+      allow.flatMap(rightsOf).some((each) => !READ.includes(each)),
+  );
 }
 
 function rightsOf(written: AccessRule["allow"][number]): readonly Right[] {

@@ -27,7 +27,10 @@ export async function parseConfigDocument(source: ConfigSource): Promise<Result<
   // YAML takes 40 ms to load.
   const { isNode, isPair, isMap, isScalar, parseDocument } = await import("yaml");
   const isJson = /^\s*(?:\/[/*]|\{)/.test(source.text);
-  const document = parseDocument(isJson ? blanked(source.text) : source.text, { prettyErrors: false });
+  const document = parseDocument(isJson ? blanked(source.text) : source.text, {
+    prettyErrors: false,
+    logLevel: "error",
+  });
   const place = (offset: number): SourcePlace => placeAt(source, offset);
   if (document.errors.length > 0) {
     return err(
@@ -52,8 +55,14 @@ export async function parseConfigDocument(source: ConfigSource): Promise<Result<
     }
     return 0;
   };
-  // Aliases multiply: a bound keeps a small file from becoming a huge value.
-  return ok({ value: document.toJS({ maxAliasCount: 100 }), placeOf: (path) => place(offsetOf(path)) });
+  try {
+    // Aliases multiply: a bound keeps a small file from becoming a huge value.
+    return ok({ value: document.toJS({ maxAliasCount: 100 }), placeOf: (path) => place(offsetOf(path)) });
+  } catch (error) {
+    if (!(error instanceof ReferenceError)) throw error;
+    const message = `${source.name} cannot be read: ${error.message}`;
+    return err([problem("serve-config-syntax", message, { where: { file: source.name }, next: "Remove the alias." })]);
+  }
 }
 
 function placeAt({ name, text }: ConfigSource, offset: number): SourcePlace {

@@ -44,7 +44,7 @@ const address: Kind<ListenAddress> = scalar(
 const rule = section({
   who: described(
     standard(listOf(text), "*"),
-    "Subjects, such as `token:ci`, `user:ann`, `cert:runner`, `jwt:github/*`, `local`, `anonymous`.",
+    "Subjects: `token:ci`, `user:ann`, `cert:runner`, `jwt:github/*`, `local`; `anonymous`, whom no star means.",
   ),
   claims: described(claims, "Claims that the subject must have."),
   instances: described(standard(listOf(text), "*"), "Instance names."),
@@ -106,7 +106,7 @@ const access = section({
   insecure: described(standard(flag, false), "Allows a server without authentication to be reached from a network."),
   anonymous: described(
     optional(oneOf("none", "read", "all")),
-    "What callers without credentials may do. Default: all where no authentication is set up, else none.",
+    "What callers without credentials may do. Default: all without authentication and rules, else none.",
   ),
   tokens: described(standard(listOf(token), []), "Bearer tokens, by their hashes."),
   htpasswd: described(optional(text), "File of names and password hashes (bcrypt, SHA, apr1)."),
