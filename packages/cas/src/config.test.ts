@@ -32,3 +32,25 @@ test("all mistakes are named at once, each with what to write instead", () => {
   expect(messages).toContain('maxSize: Write a size such as "10GB" or "512MiB", or a number of bytes.');
   expect(messages).toContain('maxAge: Write a duration such as "30d" or "12h", or a number of milliseconds.');
 });
+
+test("a shared cache needs its address and nothing else", () => {
+  expect(v.parse(cacheConfig.schema, { remote: { url: "grpc://host:9092" } }).remote).toStrictEqual({
+    url: "grpc://host:9092",
+    mode: "rw",
+    instance: "",
+    headers: {},
+    tokenEnv: "KAHN_REMOTE_TOKEN",
+  });
+  const wrong = {
+    remote: { url: "host:9092", mode: "write", headers: { "a b": "c" }, tls: { ca: "" }, token: "secret" },
+  };
+  const parsed = v.safeParse(cacheConfig.schema, wrong);
+  const paths = (parsed.issues ?? []).map((issue) => v.getDotPath(issue));
+  expect(paths.sort()).toStrictEqual([
+    "remote.headers.a b",
+    "remote.mode",
+    "remote.tls.ca",
+    "remote.token",
+    "remote.url",
+  ]);
+});

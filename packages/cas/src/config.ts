@@ -8,6 +8,7 @@ import type { ConfigSection, DigestFunction } from "@kahn/core";
 import { parseDurationMs, parseSizeBytes } from "@kahn/core";
 import * as v from "valibot";
 import { DEFAULT_MAX_AGE_MS, DEFAULT_MAX_SIZE_BYTES } from "./garbage-collector.ts";
+import { type RemoteConfig, remoteSchema } from "./remote-config.ts";
 
 /** The cache's configuration with defaults filled in. */
 export interface CacheConfig {
@@ -18,8 +19,8 @@ export interface CacheConfig {
   readonly digest: Extract<DigestFunction, "sha256">;
   /** How outputs are restored where a task does not say. */
   readonly outputMode: "copy" | "link";
-  /** A shared cache, checked by the package that speaks to it. */
-  readonly remote: Readonly<Record<string, unknown>> | undefined;
+  /** A shared cache. */
+  readonly remote: RemoteConfig | undefined;
 }
 
 const written = v.union([v.string(), v.number()], 'Expected text such as "10GB", or a number.');
@@ -74,7 +75,7 @@ const schema = v.pipe(
           ),
         ),
       ),
-      remote: v.optional(v.pipe(v.record(v.string(), v.unknown()), v.description("A shared cache: its url and mode."))),
+      remote: v.optional(v.pipe(remoteSchema, v.description("A shared cache: its url and mode."))),
     }),
     {},
   ),

@@ -16,6 +16,7 @@ export { locateBlob } from "./locate.ts";
 export type { ActionCounts, BlobCounts } from "./metered.ts";
 export { metered, meteredActions } from "./metered.ts";
 export type { Liveness, ProcessOwner } from "./process-owner.ts";
+export type { RemoteConfig, RemoteTlsConfig } from "./remote-config.ts";
 export { namedDigests } from "./result-digests.ts";
 export type { VerifyProgress, VerifyReport } from "./scrub.ts";
 export { verifyStore } from "./scrub.ts";

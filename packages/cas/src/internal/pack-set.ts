@@ -18,7 +18,9 @@ import { hashKey } from "./pack-index.ts";
 import type { Publisher } from "./publish.ts";
 
 /** A directory that changed less than this before it was listed may change again without a new time. */
-const RACY_MS = 3000;
+const RACY_MS = 50;
+/** The same where times seem to be kept in whole seconds. */
+const RACY_COARSE_MS = 3000;
 
 /** A pack of this size is sealed and another one begun, so that no owner's life makes one too large to rewrite. */
 const PACK_MAX_BYTES = 128 * 1024 * 1024;
@@ -348,7 +350,7 @@ export class PackSet {
     this.#listing = stat && {
       mtimeMs: stat.mtimeMs,
       ino: stat.ino,
-      isSettled: clock.nowMs() - stat.mtimeMs > RACY_MS,
+      isSettled: clock.nowMs() - stat.mtimeMs > (stat.mtimeMs % 1000 === 0 ? RACY_COARSE_MS : RACY_MS),
     };
     const known = new Map(this.#packs.map((pack) => [pack.name, pack]));
     const packs: Pack[] = [];

@@ -8,17 +8,17 @@ const SCALE = Number(process.env.KAHN_TEST_SCALE ?? 1);
 // Goal: the table is a map. Method: any sequence of puts and removals, over few keys so that they meet, beside a Map.
 test("an index answers as a map of hashes does, whatever is put in and taken out", () => {
   const digests = Array.from({ length: 40 }, (_, index) => digestOf(`blob ${index}`));
-  const change = fc.record({ which: fc.nat(39), isPut: fc.boolean(), home: fc.nat(3), usedS: fc.nat(9) });
+  const change = fc.record({ which: fc.nat(39), isPut: fc.boolean(), home: fc.nat(3), usedMs: fc.nat(9) });
   fc.assert(
     fc.property(fc.array(change, { maxLength: 200 }), fc.integer(), (changes, seed) => {
       const index = new BlobIndex("sha256", seed);
-      const model = new Map<number, { home: number; usedS: number }>();
-      for (const { which, isPut, home, usedS } of changes) {
+      const model = new Map<number, { home: number; usedMs: number }>();
+      for (const { which, isPut, home, usedMs } of changes) {
         const digest = digests[which]!;
         const known = model.get(which);
         if (isPut) {
-          index.put({ hash: digestHash(digest), sizeBytes: digestSizeBytes(digest), usedS, home });
-          model.set(which, { home, usedS: Math.max(usedS, known?.usedS ?? 0) });
+          index.put({ hash: digestHash(digest), sizeBytes: digestSizeBytes(digest), usedMs, home });
+          model.set(which, { home, usedMs: Math.max(usedMs, known?.usedMs ?? 0) });
         } else if (known !== undefined) {
           index.remove(index.find(digest));
           model.delete(which);
@@ -30,7 +30,11 @@ test("an index answers as a map of hashes does, whatever is put in and taken out
         const known = model.get(which);
         expect(entry >= 0).toBe(known !== undefined);
         if (known === undefined) return;
-        expect([index.home(entry), index.usedS(entry), index.digest(entry)]).toEqual([known.home, known.usedS, digest]);
+        expect([index.home(entry), index.usedMs(entry), index.digest(entry)]).toEqual([
+          known.home,
+          known.usedMs,
+          digest,
+        ]);
       });
     }),
     { numRuns: 100 * SCALE },
@@ -42,16 +46,16 @@ test("an index that has grown many times finds everything, and nothing else", ()
   const digest = (number: number) => digestOf(`${number}`);
   for (let number = 0; number < 5000; number++) {
     const each = digest(number);
-    index.put({ hash: digestHash(each), sizeBytes: digestSizeBytes(each), usedS: number, home: OWN_FILE });
+    index.put({ hash: digestHash(each), sizeBytes: digestSizeBytes(each), usedMs: number, home: OWN_FILE });
   }
-  for (let number = 0; number < 5000; number++) expect(index.usedS(index.find(digest(number)))).toBe(number);
+  for (let number = 0; number < 5000; number++) expect(index.usedMs(index.find(digest(number)))).toBe(number);
   for (let number = 5000; number < 6000; number++) expect(index.find(digest(number))).toBe(-1);
 });
 
 test("D14: a blob with the right hash and another size is not there", () => {
   const index = new BlobIndex("sha256", 7);
   const digest = digestOf("four");
-  index.put({ hash: digestHash(digest), sizeBytes: 4, usedS: 1, home: OWN_FILE });
+  index.put({ hash: digestHash(digest), sizeBytes: 4, usedMs: 1, home: OWN_FILE });
   expect(index.find(digest)).toBe(0);
   for (const size of ["0", "3", "5", "40", "44"]) {
     expect(index.find(digest.replace(/\d+$/, size) as typeof digest)).toBe(-1);

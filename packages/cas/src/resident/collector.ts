@@ -78,12 +78,12 @@ export class Collector {
     const lock = takeCollectorLock({ fs, path: layout.collectorLock, owner, livenessOf });
     const turns = new Turns(clock);
     try {
-      const protectedS = await this.#protectedFromS(turns);
+      const protectedMs = await this.#protectedFromMs(turns);
       await this.#settleRecords(turns);
       const targetBytes = Math.max(0, Math.min(maxSizeBytes * TARGET_SHARE, maxSizeBytes - wantedBytes));
       for (let round = 0; round < ROUNDS_MAX; round++) {
         const excessBytes = usedBytes() - targetBytes;
-        if (excessBytes <= 0 || (await this.#removeOldest({ excessBytes, protectedS, turns })) === 0) break;
+        if (excessBytes <= 0 || (await this.#removeOldest({ excessBytes, protectedMs, turns })) === 0) break;
         this.collections++;
       }
       new Sweep(context).removeLeftovers(clock.nowMs());
@@ -94,27 +94,26 @@ export class Collector {
   }
 
   /** Since when another live process may have used what it relies on; what it has written down counts as used here. */
-  async #protectedFromS(turns: Turns): Promise<number> {
-    const { context } = this.#ports;
-    let fromS = Number.POSITIVE_INFINITY;
+  async #protectedFromMs(turns: Turns): Promise<number> {
+    const { context, blobs, records } = this.#ports;
+    // What is used from now on stays, whatever the limit says: a result that comes in meanwhile must find its blobs.
+    let fromMs = context.clock.nowMs();
     for (const segment of listSegments(context.fs, context.layout.uses)) {
       const content = readSegment(context.fs, `${context.layout.uses}/${segment.name}`);
       if (content.owner === undefined || content.owner.pid === context.owner.pid) continue;
       if (segment.state !== "open" || context.livenessOf(content.owner) === "dead") continue;
-      fromS = Math.min(fromS, packTimeS(segment.startMs) - 2);
-      for (const [blob, timeMs] of content.blobUses) await this.#touch(blob, packTimeS(timeMs));
+      fromMs = Math.min(fromMs, segment.startMs - 2000);
+      for (const [blob, timeMs] of content.blobUses) {
+        const { index } = await blobs.shelf(digestFunction(blob));
+        const entry = index.find(blob);
+        if (entry >= 0) index.touch(entry, timeMs);
+      }
       for (const [action, timeMs] of content.uses) {
-        await this.#ports.records.usedElsewhere(action, timeMs);
+        await records.usedElsewhere(action, timeMs);
         if (turns.isOver) await turns.pass();
       }
     }
-    return fromS;
-  }
-
-  async #touch(digest: Digest, usedS: number): Promise<void> {
-    const shelf = await this.#ports.blobs.shelf(digestFunction(digest));
-    const entry = shelf.index.find(digest);
-    if (entry >= 0) shelf.index.touch(entry, usedS);
+    return fromMs;
   }
 
   async #settleRecords(turns: Turns): Promise<void> {
@@ -127,133 +126,151 @@ export class Collector {
   }
 
   /** Answers with the bytes that went. */
-  async #removeOldest({ excessBytes, protectedS, turns }: Removal): Promise<number> {
-    const { blobs, records, pins, context } = this.#ports;
-    const cut = this.#cut(excessBytes, protectedS);
-    if (cut === undefined) return 0;
+  async #removeOldest({ excessBytes, protectedMs, turns }: Removal): Promise<number> {
+    const { blobs, records, context } = this.#ports;
+    const cutOffMs = this.#cutOff(excessBytes, protectedMs);
+    if (cutOffMs === undefined) return 0;
     let removedBytes = 0;
-    let atCutBytes = 0;
-    const goes = (index: BlobIndex, entry: number, sizeBytes: number): boolean => {
-      const usedS = index.usedS(entry);
-      if (index.home(entry) === -1 || usedS > cut.cutOffS) return false;
-      if (usedS < cut.cutOffS) return true;
-      // Of what was used in the very last second only as much goes as has to.
-      if (atCutBytes >= cut.atCutBytes) return false;
-      atCutBytes += sizeBytes;
-      return true;
-    };
     for (const index of records.indexes) {
       for (let entry = 0; entry < index.end; entry++) {
-        // All of the last second: none of them may keep its name when its blobs go.
-        if (index.home(entry) === -1 || index.usedS(entry) > cut.cutOffS) continue;
-        removedBytes += records.remove(index, entry);
+        if (isOlder(index, entry, cutOffMs)) removedBytes += records.remove(index, entry);
         if (turns.isOver) await turns.pass();
       }
     }
-    for (const shelf of blobs.shelves) {
-      const { index } = shelf;
-      const packed: number[] = [];
-      for (let entry = 0; entry < index.end; entry++) {
-        if (!goes(index, entry, storedBytes(index.sizeBytes(entry)))) continue;
-        if (pins.has(index, entry)) continue;
-        if (index.home(entry) !== OWN_FILE) packed.push(entry);
-        else if (!this.#isUsedElsewhere(shelf, entry)) removedBytes += shelf.removeFile(entry);
-        if (turns.isOver) await turns.pass();
-      }
-      removedBytes += await this.#removePacked(shelf, packed, turns);
-    }
+    for (const shelf of blobs.shelves) removedBytes += await this.#removeBlobs(shelf, cutOffMs, turns);
     context.uses.flush();
     return removedBytes;
+  }
+
+  async #removeBlobs(shelf: Shelf, cutOffMs: number, turns: Turns): Promise<number> {
+    const { pins } = this.#ports;
+    const { index } = shelf;
+    const idle = this.#idlePacks(shelf);
+    const garbage: Garbage = { gone: [], packs: new Set() };
+    let removedBytes = 0;
+    // Looking and removing are one step each time: whoever uses a blob meanwhile either comes before, and it stays, or
+    // finds that it is missing.
+    for (let entry = 0; entry < index.end; entry++) {
+      if (turns.isOver) await turns.pass();
+      if (!isOlder(index, entry, cutOffMs) || pins.has(index, entry)) continue;
+      if (index.home(entry) === OWN_FILE) {
+        if (!this.#isUsedElsewhere(shelf, entry)) removedBytes += shelf.removeFile(entry);
+        continue;
+      }
+      const pack = idle.get(index.home(entry));
+      if (pack === undefined) continue;
+      garbage.packs.add(pack);
+      garbage.gone.push(index.digest(entry));
+      index.remove(entry);
+    }
+    return removedBytes + (await this.#rewritePacks(shelf, garbage, turns));
+  }
+
+  /** The packs that may be rewritten, by their numbers. */
+  #idlePacks(shelf: Shelf): ReadonlyMap<number, Pack> {
+    const upkeep = this.#ports.context.packs.upkeep(shelf.packs);
+    const own = shelf.packs.ownPack;
+    const idle = shelf.knownPacks.filter((pack) => pack === own || upkeep.isIdle(pack));
+    return new Map(idle.map((pack) => [shelf.serialOf(pack), pack]));
   }
 
   /** Another process writes uses of files into their stamps. */
   #isUsedElsewhere(shelf: Shelf, entry: number): boolean {
     const { fs, layout } = this.#ports.context;
     const stat = fs.lstat(layout.blob(shelf.index.digest(entry)));
-    const stampS = stat === undefined ? 0 : packTimeS(stat.mtimeMs);
-    if (stampS <= shelf.index.usedS(entry)) return false;
-    shelf.index.touch(entry, stampS);
+    if (stat === undefined || stat.mtimeMs <= shelf.index.usedMs(entry)) return false;
+    shelf.index.touch(entry, stat.mtimeMs);
     return true;
   }
 
-  /** Rewrites the packs that the entries are in without them. */
-  async #removePacked(shelf: Shelf, entries: readonly number[], turns: Turns): Promise<number> {
-    if (entries.length === 0) return 0;
+  /** Writes packs anew without what has gone from them. */
+  async #rewritePacks(shelf: Shelf, { gone, packs }: Garbage, turns: Turns): Promise<number> {
     const before = shelf.usedBytes;
-    const { index } = shelf;
-    const homes = new Set(entries.map((entry) => index.home(entry)));
-    const gone: Digest[] = [];
-    for (const entry of entries) {
-      gone.push(index.digest(entry));
-      index.remove(entry);
-    }
-    const own = shelf.packs.ownPack;
-    if (own !== undefined && homes.has(shelf.serialOf(own))) shelf.packs.seal();
     const upkeep = this.#ports.context.packs.upkeep(shelf.packs);
-    for (const pack of shelf.knownPacks) {
-      const serial = shelf.serialOf(pack);
-      if (!homes.has(serial) || !upkeep.isIdle(pack)) continue;
-      const keeps = this.#keeper(shelf, pack, serial);
-      await upkeep.rewrite([pack], keeps, async () => {
-        if (turns.isOver) await turns.pass();
-      });
-      shelf.followPacks();
+    const pause = async () => {
       if (turns.isOver) await turns.pass();
+    };
+    for (const pack of packs) {
+      if (pack === shelf.packs.ownPack) shelf.packs.seal();
+      await this.#ports.blobs.known(pack);
+      const serial = shelf.serialOf(pack);
+      const keep = ({ hash }: { readonly hash: string }) => {
+        const entry = shelf.index.findHash(hash);
+        if (entry < 0 || shelf.index.home(entry) !== serial) return false;
+        pack.raiseTime(hash, packTimeS(shelf.index.usedMs(entry)));
+        return true;
+      };
+      await upkeep.rewrite([pack], keep, pause);
+      shelf.followPacks();
+      await pause();
     }
     for (const digest of gone) {
-      if (index.find(digest) < 0) shelf.removeStray(digest);
-      if (turns.isOver) await turns.pass();
+      if (shelf.index.find(digest) < 0) shelf.removeStray(digest);
+      await pause();
     }
     return before - shelf.usedBytes;
   }
 
-  #keeper(shelf: Shelf, pack: Pack, serial: number) {
-    return ({ hash }: { readonly hash: string }) => {
-      const entry = shelf.index.findHash(hash);
-      if (entry < 0 || shelf.index.home(entry) !== serial) return false;
-      pack.raiseTime(hash, shelf.index.usedS(entry));
-      return true;
-    };
+  /** The last use of the youngest that has to go for so many bytes; `undefined` when nothing may go. */
+  #cutOff(excessBytes: number, protectedMs: number): number | undefined {
+    const bySecond = new Map<number, number>();
+    for (const { usedMs, sizeBytes } of this.#removable(protectedMs)) {
+      const second = Math.floor(usedMs / 1000);
+      bySecond.set(second, (bySecond.get(second) ?? 0) + sizeBytes);
+    }
+    let leftBytes = excessBytes;
+    for (const [second, bytes] of [...bySecond].sort(([a], [b]) => a - b)) {
+      if (bytes < leftBytes) {
+        leftBytes -= bytes;
+        continue;
+      }
+      const last = [...this.#removable(Math.min(protectedMs, (second + 1) * 1000))].filter(
+        ({ usedMs }) => usedMs >= second * 1000,
+      );
+      for (const { usedMs, sizeBytes } of last.sort((a, b) => a.usedMs - b.usedMs)) {
+        leftBytes -= sizeBytes;
+        if (leftBytes <= 0) return usedMs;
+      }
+    }
+    return bySecond.size === 0 ? undefined : protectedMs - 1;
   }
 
-  /** Where to cut for so many bytes to go; `undefined` when nothing may go. */
-  #cut(excessBytes: number, protectedS: number): Cut | undefined {
-    const bySecond = new Map<number, number>();
-    const count = (index: BlobIndex, size: (entry: number) => number) => {
+  /** What may go, in no order. */
+  *#removable(protectedMs: number): Iterable<{ readonly usedMs: number; readonly sizeBytes: number }> {
+    const { records, blobs, pins } = this.#ports;
+    for (const index of records.indexes) {
       for (let entry = 0; entry < index.end; entry++) {
-        const usedS = index.usedS(entry);
-        if (index.home(entry) === -1 || usedS >= protectedS) continue;
-        bySecond.set(usedS, (bySecond.get(usedS) ?? 0) + size(entry));
+        if (!isOlder(index, entry, protectedMs - 1)) continue;
+        yield { usedMs: index.usedMs(entry), sizeBytes: storedBytes(index.sizeBytes(entry)) };
       }
-    };
-    for (const index of this.#ports.records.indexes) count(index, (entry) => storedBytes(index.sizeBytes(entry)));
-    for (const { index, engine } of this.#ports.blobs.shelves) {
+    }
+    for (const { index, engine } of blobs.shelves) {
       const hashBytes = HEX_LENGTH[engine.fn] / 2;
-      count(index, (entry) => {
-        if (this.#ports.pins.has(index, entry)) return 0;
+      for (let entry = 0; entry < index.end; entry++) {
+        if (!isOlder(index, entry, protectedMs - 1) || pins.has(index, entry)) continue;
+        const isFile = index.home(entry) === OWN_FILE;
         const sizeBytes = index.sizeBytes(entry);
-        return index.home(entry) === OWN_FILE ? storedBytes(sizeBytes) : packedBytes(sizeBytes, hashBytes);
-      });
+        yield {
+          usedMs: index.usedMs(entry),
+          sizeBytes: isFile ? storedBytes(sizeBytes) : packedBytes(sizeBytes, hashBytes),
+        };
+      }
     }
-    let goneBytes = 0;
-    let last: Cut | undefined;
-    for (const [cutOffS, bytes] of [...bySecond].sort(([a], [b]) => a - b)) {
-      last = { cutOffS, atCutBytes: excessBytes - goneBytes };
-      goneBytes += bytes;
-      if (goneBytes >= excessBytes) break;
-    }
-    return last;
   }
+}
+
+function isOlder(index: BlobIndex, entry: number, cutOffMs: number): boolean {
+  return index.home(entry) !== -1 && index.usedMs(entry) <= cutOffMs;
+}
+
+/** What has gone from packs, and the packs that still have it. */
+interface Garbage {
+  readonly gone: Digest[];
+  readonly packs: Set<Pack>;
 }
 
 interface Removal {
   readonly excessBytes: number;
-  readonly protectedS: number;
+  readonly protectedMs: number;
   readonly turns: Turns;
-}
-
-/** What was last used before this goes, and of what was used in this very second so many bytes. */
-interface Cut {
-  readonly cutOffS: number;
-  readonly atCutBytes: number;
 }

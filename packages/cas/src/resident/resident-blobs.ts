@@ -19,7 +19,7 @@ import {
 import { loadEngine } from "../hasher.ts";
 import type { Pack } from "../internal/pack.ts";
 import type { PackItem } from "../internal/pack-format.ts";
-import { packedBytes, packTimeS } from "../internal/pack-format.ts";
+import { packedBytes } from "../internal/pack-format.ts";
 import type { StoreContext } from "../internal/store-context.ts";
 import { parentOf } from "../internal/store-layout.ts";
 import { StoreFailure } from "../internal/store-problem.ts";
@@ -68,6 +68,8 @@ export class ResidentBlobs {
   readonly #packing = new Map<Digest, Promise<void>>();
   readonly #smallFlushes: GroupCommit;
   readonly #largeFlushes: GroupCommit;
+  /** What of a pack is being flushed. */
+  readonly #flushing = new WeakMap<Pack, Set<Promise<void>>>();
   /** Packs whose names have been flushed. */
   readonly #named = new WeakSet<Pack>();
 
@@ -114,11 +116,9 @@ export class ResidentBlobs {
         if (group === undefined) byFunction.set(fn, [digest]);
         else group.push(digest);
       }
-      const missing = new Set<Digest>();
-      for (const [fn, group] of byFunction) {
-        for (const digest of (await this.shelf(fn)).missing(group, nowMs)) missing.add(digest);
-      }
-      return [...missing];
+      let missing: Digest[] = [];
+      for (const [fn, group] of byFunction) missing = missing.concat((await this.shelf(fn)).missing(group, nowMs));
+      return missing.length < 2 ? missing : [...new Set(missing)];
     });
   }
 
@@ -162,7 +162,8 @@ export class ResidentBlobs {
       const shelf = await this.shelf(digestFunction(digest));
       const found = shelf.engine.digest(bytes);
       if (found !== digest) throw new StoreFailure(mismatch(digest, found));
-      if (isEmptyBlob(digest) || this.#isPresent(shelf, digest)) return;
+      // Of one that is not known nobody is asked: a second copy that another process may have costs less than looking.
+      if (isEmptyBlob(digest) || (shelf.index.find(digest) >= 0 && this.#isPresent(shelf, digest))) return;
       await this.#pack(shelf, { digest, bytes });
     });
   }
@@ -219,9 +220,7 @@ export class ResidentBlobs {
       const packed = shelf.packs.find(digest);
       const path = context.layout.blob(digest);
       if (packed !== undefined) {
-        const { pack } = packed;
-        const publish = () => shelf.addPacked(digest, pack, packTimeS(context.clock.nowMs()));
-        flushes.push(this.#smallFlushes.done({ key: pack, sync: () => shelf.packs.sync(pack), publish }));
+        flushes.push(this.#flushPacked(shelf, packed.pack, [digest]));
       } else if (!this.#isPresent(shelf, digest) || context.fs.lstat(path) === undefined) continue;
       else
         flushes.push(
@@ -229,6 +228,14 @@ export class ResidentBlobs {
         );
     }
     await Promise.all(flushes);
+  }
+
+  /** Counts as used now what of these is there, as far as is known. */
+  touch(digests: readonly Digest[]): void {
+    for (const digest of digests) {
+      const shelf = this.#open.get(digestFunction(digest));
+      if (shelf !== undefined) this.#used(shelf, digest);
+    }
   }
 
   /** Resolves when nothing is being flushed. */
@@ -288,17 +295,38 @@ export class ResidentBlobs {
     await Promise.resolve();
     this.#gathering.delete(shelf);
     const pack = this.#append(shelf, items, reserved.sizeBytes);
+    await this.#flushPacked(
+      shelf,
+      pack,
+      items.map(({ digest }) => digest),
+    );
+  }
+
+  /** Makes what a pack has got durable, and then known. */
+  async #flushPacked(shelf: Shelf, pack: Pack, digests: readonly Digest[]): Promise<void> {
     const isNew = !this.#named.has(pack);
     this.#named.add(pack);
-    await this.#smallFlushes.done({
+    const flushed = this.#smallFlushes.done({
       key: pack,
       sync: () => shelf.packs.sync(pack),
       publish: () => {
-        const usedS = packTimeS(this.#ports.context.clock.nowMs());
-        for (const { digest } of items) shelf.addPacked(digest, pack, usedS);
+        const usedMs = this.#ports.context.clock.nowMs();
+        for (const digest of digests) shelf.addPacked(digest, pack, usedMs);
       },
       ...(isNew ? { directory: shelf.packs.ports.directory } : {}),
     });
+    const pending = this.#flushing.get(pack) ?? new Set<Promise<void>>();
+    this.#flushing.set(pack, pending.add(flushed));
+    try {
+      await flushed;
+    } finally {
+      pending.delete(flushed);
+    }
+  }
+
+  /** Resolves when all that a sealed pack has got is known; what is not would be taken for garbage. */
+  async known(pack: Pack): Promise<void> {
+    await Promise.allSettled([...(this.#flushing.get(pack) ?? [])]);
   }
 
   /** From now on the bytes count as those of a pack. */
@@ -322,7 +350,7 @@ export class ResidentBlobs {
 
   #used(shelf: Shelf, digest: Digest): void {
     const entry = shelf.index.find(digest);
-    if (entry >= 0) shelf.index.touch(entry, packTimeS(this.#ports.context.clock.nowMs()));
+    if (entry >= 0) shelf.index.touch(entry, this.#ports.context.clock.nowMs());
   }
 
   #gone(shelf: Shelf, digest: Digest): undefined {
@@ -353,7 +381,7 @@ export class ResidentBlobs {
       release: (sizeBytes) => room.release(sizeBytes),
       isPresent: (digest) => this.#isPresent(shelf, digest),
       stored: (digest, publish) => {
-        shelf.addFile(digest, packTimeS(context.clock.nowMs()), publish);
+        shelf.addFile(digest, context.clock.nowMs(), publish);
       },
     };
   }

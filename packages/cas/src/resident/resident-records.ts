@@ -5,8 +5,7 @@
  *            decoded is kept in memory only as long as the record's file is the same.
  */
 import type { ActionResult, Digest, DigestFunction, Result } from "@kahn/core";
-import { digestFunction, digestHash } from "@kahn/core";
-import { packTimeS } from "../internal/pack-format.ts";
+import { decodeActionResult, digestFunction, digestHash } from "@kahn/core";
 import { decodeRecord, encodeRecordOf, recordedAction } from "../internal/record-bytes.ts";
 import type { StoreContext } from "../internal/store-context.ts";
 import { storedBytes } from "../internal/store-context.ts";
@@ -103,6 +102,8 @@ export class ResidentRecords {
     return await residentResult(async () => {
       const { context, blobs, room } = this.#ports;
       const file = encodeRecordOf(action, bytes);
+      const result = decodeActionResult(bytes, digestFunction(action));
+      const digests = result.ok ? await this.#digestsOf(result.value) : undefined;
       await room.reserve(storedBytes(file.length));
       try {
         const path = context.layout.record(action);
@@ -113,7 +114,18 @@ export class ResidentRecords {
           await blobs.flushes.done({
             key: {},
             sync: () => handle.sync(),
-            publish: () => context.publisher.rename(temporary, { path }),
+            publish: () => {
+              context.publisher.rename(temporary, { path });
+              this.#forgetKnown(action);
+              this.#note(digestFunction(action), digestHash(action), {
+                sizeBytes: file.length,
+                usedMs: context.clock.nowMs(),
+              });
+              // In the same moment: no collection can come between a record and the uses of what it names.
+              if (digests === undefined) return;
+              blobs.touch(digests);
+              this.#used(action, SETTLED);
+            },
             directory: parentOf(path),
           });
         } catch (error) {
@@ -123,11 +135,6 @@ export class ResidentRecords {
           handle.close();
         }
         context.uses.wrote(storedBytes(file.length));
-        this.#forgetKnown(action);
-        this.#note(digestFunction(action), digestHash(action), {
-          sizeBytes: file.length,
-          usedMs: context.clock.nowMs(),
-        });
       } finally {
         room.release(storedBytes(file.length));
       }
@@ -143,7 +150,7 @@ export class ResidentRecords {
   async settle(index: BlobIndex, entry: number): Promise<void> {
     if (index.home(entry) !== UNSETTLED) return;
     const hash = index.hash(entry);
-    const usedS = index.usedS(entry);
+    const usedMs = index.usedMs(entry);
     const path = this.#ports.context.layout.record(`${index.fn}:${hash}/0` as Digest);
     const file = this.#ports.context.fs.readFile(path);
     const action = file && recordedAction(file);
@@ -154,19 +161,19 @@ export class ResidentRecords {
     for (const digest of known.digests) {
       const shelf = await this.#ports.blobs.shelf(digestFunction(digest));
       const blob = shelf.index.find(digest);
-      if (blob >= 0) shelf.index.touch(blob, usedS);
+      if (blob >= 0) shelf.index.touch(blob, usedMs);
     }
     const settled = index.findHash(hash);
-    if (settled >= 0) index.put({ hash, sizeBytes: index.sizeBytes(settled), usedS, home: SETTLED });
+    if (settled >= 0) index.put({ hash, sizeBytes: index.sizeBytes(settled), usedMs, home: SETTLED });
   }
 
   /** Another process has used a record and all that it names. */
   async usedElsewhere(action: Digest, timeMs: number): Promise<void> {
     const index = this.#indexes.get(digestFunction(action));
     const entry = index?.findHash(digestHash(action)) ?? -1;
-    if (index === undefined || entry < 0 || index.usedS(entry) >= packTimeS(timeMs)) return;
-    index.touch(entry, packTimeS(timeMs));
-    const known = { hash: digestHash(action), sizeBytes: index.sizeBytes(entry), usedS: packTimeS(timeMs) };
+    if (index === undefined || entry < 0 || index.usedMs(entry) >= timeMs) return;
+    index.touch(entry, timeMs);
+    const known = { hash: digestHash(action), sizeBytes: index.sizeBytes(entry), usedMs: timeMs };
     index.put({ ...known, home: UNSETTLED });
   }
 
@@ -235,15 +242,15 @@ export class ResidentRecords {
     const before = index.findHash(hash);
     if (before >= 0) this.#usedBytes -= storedBytes(index.sizeBytes(before));
     this.#usedBytes += storedBytes(sizeBytes);
-    index.put({ hash, sizeBytes, usedS: packTimeS(usedMs), home: UNSETTLED });
+    index.put({ hash, sizeBytes, usedMs: Math.min(usedMs, this.#ports.context.clock.nowMs()), home: UNSETTLED });
   }
 
   #used(action: Digest, home: number): void {
     const index = this.#indexes.get(digestFunction(action));
     const entry = index?.findHash(digestHash(action)) ?? -1;
     if (index === undefined || entry < 0) return;
-    const usedS = packTimeS(this.#ports.context.clock.nowMs());
-    index.put({ hash: digestHash(action), sizeBytes: index.sizeBytes(entry), usedS, home });
+    const usedMs = this.#ports.context.clock.nowMs();
+    index.put({ hash: digestHash(action), sizeBytes: index.sizeBytes(entry), usedMs, home });
   }
 
   #remember(action: Digest, record: KnownRecord): void {

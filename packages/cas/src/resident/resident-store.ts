@@ -9,7 +9,6 @@ import type { BlobStore, DigestFunction, Random, Result } from "@kahn/core";
 import { FileSystemError, HEX_LENGTH, isDigestFunction } from "@kahn/core";
 import type { DiskStore, DiskStoreOptions } from "../disk-store.ts";
 import { contextOf, openDiskStore } from "../disk-store.ts";
-import { packTimeS } from "../internal/pack-format.ts";
 import { listSegments, readSegment } from "../internal/segment.ts";
 import type { StoreContext } from "../internal/store-context.ts";
 import { storeResult } from "../internal/store-problem.ts";
@@ -86,14 +85,14 @@ class OpenStore implements ResidentStore {
   #recordsLoaded: Promise<void> = Promise.resolve();
   #epochStartMs: number;
   #turning: Promise<void> | undefined;
-  readonly #openedS: number;
+  readonly #openedMs: number;
 
   constructor(disk: DiskStore, options: ResidentStoreOptions) {
     const context = contextOf(disk);
     this.disk = disk;
     this.#context = context;
     this.#epochStartMs = context.clock.monotonicMs();
-    this.#openedS = packTimeS(context.clock.nowMs());
+    this.#openedMs = context.clock.nowMs();
     this.#room = new Room({
       maxSizeBytes: options.maxSizeBytes,
       usedBytes: () => this.#storedBytes(),
@@ -161,7 +160,7 @@ class OpenStore implements ResidentStore {
       await this.#collector.idle();
       await this.#turning;
       const turns = new Turns(this.#context.clock);
-      for (const shelf of this.blobs.shelves) await shelf.saveTimes(this.#openedS, turns);
+      for (const shelf of this.blobs.shelves) await shelf.saveTimes(this.#openedMs, turns);
     });
     const closed = await this.disk.close();
     return saved.ok ? closed : saved;

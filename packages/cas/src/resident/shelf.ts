@@ -28,6 +28,11 @@ const COARSE_TICK_MS = 2000;
 /** So many files are worth the listing of a directory for one that is asked for. */
 const FILES_PER_PROBE = 8;
 
+/** What became of a folder that was looked at. */
+const UNCHANGED = 0;
+const RELISTED = 1;
+const PROBED = 2;
+
 interface KnownPack {
   readonly serial: number;
   seenBytes: number;
@@ -47,6 +52,9 @@ export class Shelf {
   readonly #fileCounts = new Int32Array(SHARDS);
   readonly #mtimes = new Float64Array(SHARDS);
   readonly #checkedMs = new Float64Array(SHARDS);
+  /** For `missing` alone: how many blobs were asked for in each folder, and whether each has to be looked at. */
+  readonly #asked = new Int32Array(SHARDS);
+  readonly #probed = new Uint8Array(SHARDS);
   #serials = OWN_FILE;
 
   constructor(context: StoreContext, engine: HashEngine, seed: number) {
@@ -88,25 +96,28 @@ export class Shelf {
   /** Those that are not there. The others count as used now. */
   missing(digests: readonly Digest[], nowMs: number): Digest[] {
     this.followPacks();
-    const usedS = packTimeS(nowMs);
     const unsure: Digest[] = [];
-    const asked = new Int32Array(SHARDS);
+    const entries: number[] = [];
+    const asked = this.#asked.fill(0);
     for (const digest of digests) {
       const entry = this.index.find(digest);
-      if (entry >= 0 && this.index.home(entry) !== OWN_FILE) this.index.touch(entry, usedS);
+      if (entry >= 0 && this.index.home(entry) !== OWN_FILE) this.index.touch(entry, nowMs);
       else {
         unsure.push(digest);
+        entries.push(entry);
         asked[shardOf(digest)]!++;
       }
     }
     if (unsure.length === 0) return [];
-    const probed = new Uint8Array(SHARDS);
+    const probed = this.#probed.fill(0);
     for (let shard = 0; shard < SHARDS; shard++)
       if (asked[shard] !== 0) probed[shard] = this.#catchUp(shard, asked[shard]!);
-    return unsure.filter((digest) => {
-      if (probed[shardOf(digest)] === 1) this.#probe(digest);
-      const entry = this.index.find(digest);
-      if (entry >= 0) this.index.touch(entry, usedS);
+    return unsure.filter((digest, at) => {
+      const state = probed[shardOf(digest)];
+      if (state === PROBED) this.#probe(digest);
+      // Nothing has changed since it was looked up: a question for ten thousand that are missing is mostly this.
+      const entry = state === UNCHANGED ? entries[at]! : this.index.find(digest);
+      if (entry >= 0) this.index.touch(entry, nowMs);
       return entry < 0;
     });
   }
@@ -118,18 +129,18 @@ export class Shelf {
   }
 
   /** A blob has been stored by this process, in a pack. */
-  addPacked(digest: Digest, pack: Pack, usedS: number): void {
+  addPacked(digest: Digest, pack: Pack, usedMs: number): void {
     const hash = digestHash(digest);
     this.#leaveFile(hash);
     const known = this.#knownPack(pack);
     known.seenBytes = pack.sizeBytes;
-    this.index.put({ hash, sizeBytes: digestSizeBytes(digest), usedS, home: known.serial });
+    this.index.put({ hash, sizeBytes: digestSizeBytes(digest), usedMs, home: known.serial });
   }
 
   /** Lets `publish` put a blob into a file of its own, and knows of it. */
-  addFile(digest: Digest, usedS: number, publish: () => void): void {
+  addFile(digest: Digest, usedMs: number, publish: () => void): void {
     this.#ownChange(shardOf(digest), publish);
-    this.#putFile(digestHash(digest), digestSizeBytes(digest), usedS);
+    this.#putFile(digestHash(digest), digestSizeBytes(digest), usedMs);
   }
 
   /** Removes the files of a blob; answers with the bytes that this gave back. */
@@ -155,15 +166,15 @@ export class Shelf {
     });
   }
 
-  /** Writes uses later than `sinceS` into stamps and into the indexes of packs, where other processes look for them. */
-  async saveTimes(sinceS: number, turns: Turns): Promise<void> {
+  /** Writes uses later than `sinceMs` into stamps and into the indexes of packs, where other processes look for them. */
+  async saveTimes(sinceMs: number, turns: Turns): Promise<void> {
     const { layout, check } = this.#context;
     for (let entry = 0; entry < this.index.end; entry++) {
-      const usedS = this.index.usedS(entry);
-      if (this.index.home(entry) === -1 || usedS <= sinceS) continue;
+      const usedMs = this.index.usedMs(entry);
+      if (this.index.home(entry) === -1 || usedMs <= sinceMs) continue;
       const digest = this.index.digest(entry);
-      if (this.index.home(entry) !== OWN_FILE) this.packs.raiseTime(digest, usedS);
-      else check.stamp(layout.blob(digest), usedS * 1000);
+      if (this.index.home(entry) !== OWN_FILE) this.packs.raiseTime(digest, packTimeS(usedMs));
+      else check.stamp(layout.blob(digest), usedMs);
       if (turns.isOver) await turns.pass();
     }
     this.packs.saveTimes();
@@ -198,7 +209,7 @@ export class Shelf {
     const digest = this.index.digest(entry);
     const found = this.packs.find(digest);
     if (found !== undefined) {
-      const known = { hash: digestHash(digest), sizeBytes: digestSizeBytes(digest), usedS: this.index.usedS(entry) };
+      const known = { hash: digestHash(digest), sizeBytes: digestSizeBytes(digest), usedMs: this.index.usedMs(entry) };
       this.index.put({ ...known, home: this.serialOf(found.pack) });
     } else {
       this.index.remove(entry);
@@ -219,24 +230,26 @@ export class Shelf {
   #take(pack: Pack): void {
     const known = this.#knownPack(pack);
     if (pack === this.packs.ownPack) return;
+    // Times in packs are rounded up.
+    const nowMs = this.#context.clock.nowMs();
     for (const { hash, sizeBytes, timeS, offset } of pack.records()) {
       if (offset < known.seenBytes) continue;
       this.#leaveFile(hash);
-      this.index.put({ hash, sizeBytes, usedS: timeS, home: known.serial });
+      this.index.put({ hash, sizeBytes, usedMs: Math.min(timeS * 1000, nowMs), home: known.serial });
     }
     known.seenBytes = pack.sizeBytes;
   }
 
-  /** Makes sure of one folder. Answers with 1 when its blobs have to be looked at one by one. */
-  #catchUp(shard: number, askedCount: number): 0 | 1 {
+  /** Makes sure of one folder, or says that its blobs have to be looked at one by one. */
+  #catchUp(shard: number, askedCount: number): number {
     const mtimeMs = this.#mtime(shard);
     if (mtimeMs === this.#mtimes[shard]) {
       const tickMs = mtimeMs % 1000 === 0 ? COARSE_TICK_MS : TICK_MS;
-      if (mtimeMs === 0 || this.#checkedMs[shard]! - mtimeMs > tickMs) return 0;
+      if (mtimeMs === 0 || this.#checkedMs[shard]! - mtimeMs > tickMs) return UNCHANGED;
     }
-    if (askedCount * FILES_PER_PROBE < this.#fileCounts[shard]!) return 1;
+    if (askedCount * FILES_PER_PROBE < this.#fileCounts[shard]!) return PROBED;
     this.#relist(shard);
-    return 0;
+    return RELISTED;
   }
 
   /** Looks for the files of one blob. */
@@ -258,7 +271,7 @@ export class Shelf {
     const hasVariant = isSound(layout.blob(digest, true), variant);
     if (hasVariant && hasPlain) this.#noteVariant(hash, digestSizeBytes(digest));
     const usedMs = Math.max(hasPlain ? plain!.mtimeMs : 0, hasVariant ? variant!.mtimeMs : 0);
-    if (hasPlain || hasVariant) this.#putFile(hash, digestSizeBytes(digest), packTimeS(usedMs));
+    if (hasPlain || hasVariant) this.#putFile(hash, digestSizeBytes(digest), usedMs);
     else this.#leaveFile(hash);
   }
 
@@ -294,10 +307,10 @@ export class Shelf {
     }
   }
 
-  #putFile(hash: string, sizeBytes: number, usedS: number): void {
+  #putFile(hash: string, sizeBytes: number, usedMs: number): void {
     const before = this.index.findHash(hash);
     if (before >= 0 && this.index.home(before) !== OWN_FILE) return;
-    const entry = this.index.put({ hash, sizeBytes, usedS, home: OWN_FILE });
+    const entry = this.index.put({ hash, sizeBytes, usedMs, home: OWN_FILE });
     if (before >= 0) return;
     this.#fileCounts[this.index.firstByte(entry)]!++;
     this.fileBytes += storedBytes(sizeBytes);
@@ -345,5 +358,11 @@ export class Shelf {
 
 function shardOf(digest: Digest): number {
   const at = digest.indexOf(":") + 1;
-  return Number.parseInt(digest.slice(at, at + 2), 16);
+  return (nibble(digest, at) << 4) | nibble(digest, at + 1);
+}
+
+/** Lower-case hex alone, which is all that a digest has. */
+function nibble(text: string, at: number): number {
+  const code = text.charCodeAt(at);
+  return code < 58 ? code - 48 : code - 87;
 }

@@ -1,5 +1,5 @@
 import type { ActionResult, Digest } from "@kahn/core";
-import { digestOf, encodeActionResult } from "@kahn/core";
+import { digestOf, encodeActionResult, encodeTree } from "@kahn/core";
 import { expect, test } from "vitest";
 import type { ServerStore } from "./server-store.ts";
 import { codeOf, memoryOptions, memoryStore, noise, realPlace, value } from "./store.fixture.ts";
@@ -141,6 +141,20 @@ test("D18: a result that lacks a blob, in a tree too, is no result; and it is on
   expect(value(await store.blobs.findMissing([digest]))).toStrictEqual([digest]);
   value(await store.blobs.write(digest, bytes));
   expect(value(await store.actions.get(scope, action))).toBeDefined();
+});
+
+test("D18: a result is complete only with every file of its trees", async () => {
+  const store = await memoryStore();
+  const file = digestOf("a file");
+  const directory = { files: [{ name: "a", digest: file, executable: false }], directories: [], symlinks: [] };
+  const tree = encodeTree({ root: directory, children: [] });
+  value(await store.blobs.write(digestOf(tree), tree));
+  const outputDirectories = [{ path: "out", tree: digestOf(tree) }];
+  const action = digestOf("action");
+  value(await store.actions.put({ instance: "" }, action, encodeActionResult(resultOf([], { outputDirectories }))));
+  expect(value(await store.actions.get({ instance: "" }, action))).toBe(undefined);
+  value(await store.blobs.write(file, Buffer.from("a file")));
+  expect(value(await store.actions.get({ instance: "" }, action))).toBeDefined();
 });
 
 test("results come back byte for byte, with fields that nobody here knows", async () => {
