@@ -15,7 +15,7 @@ import { answerBlob } from "./blob-answer.ts";
 import { bodyBytes, gatherBody, storeBody, storeBytes } from "./body.ts";
 import type { Exchange } from "./exchange.ts";
 import { answer, answerJson, isRead, onlyMethods, permitted } from "./exchange.ts";
-import { HttpRefusal, stored } from "./http-refusal.ts";
+import { HttpRefusal, MISSING, stored } from "./http-refusal.ts";
 import { parseJsonObject } from "./json-body.ts";
 import type { ScopedPlace } from "./named-values.ts";
 import { findIn, namespaceOf, nameValue } from "./named-values.ts";
@@ -37,7 +37,7 @@ export async function serveBlob(exchange: Exchange, { instance, fn, hash }: Hash
   }
   permitted(exchange, "cas.read", instance);
   const digest = stored(await exchange.services.store.blobs.find(fn, hash));
-  if (digest === undefined) throw new HttpRefusal("missing", `no blob ${hash} is stored`);
+  if (digest === undefined) throw MISSING;
   await answerBlob(exchange, digest, { mayPack: true });
 }
 
@@ -56,7 +56,7 @@ async function answerActionResult(exchange: Exchange, name: HashedName): Promise
   const opaque = await findIn(exchange, opaquePlace(name, scope), opaqueName(name));
   if (opaque !== undefined) return await answerBlob(exchange, opaque.digest, { mayPack: true });
   const result = await resultOfGrpc(exchange, name, scope);
-  if (result === undefined) throw new HttpRefusal("missing", `no result of action ${name.hash} is stored`);
+  if (result === undefined) throw MISSING;
   sendResult(exchange, result);
 }
 

@@ -15,10 +15,10 @@ import type { Exchange } from "./exchange.ts";
 import { answer } from "./exchange.ts";
 import { ClientGone, HttpRefusal, stored } from "./http-refusal.ts";
 
-/** Smaller blobs are read and sent in one go. */
-const WHOLE_BYTES = 1 << 20;
+/** Smaller blobs are read, verified and sent in one go; the store verifies larger ones now and then as they go by. */
+const WHOLE_BYTES = 64 << 10;
 /** Larger ones in such pieces. */
-const PIECE_BYTES = 512 * 1024;
+const PIECE_BYTES = 256 * 1024;
 /** Smaller ones are not worth packing. */
 const PACKED_MIN_BYTES = 1024;
 

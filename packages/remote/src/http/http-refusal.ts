@@ -40,6 +40,12 @@ export class HttpRefusal extends Error {
   }
 }
 
+/**
+ * Nothing is there. The one refusal that is common, so it is made once: a stack costs more than the look-up before it.
+ * Who asked knows what for.
+ */
+export const MISSING = new HttpRefusal("missing", "nothing is stored under this name");
+
 /** The client went away: nobody is left to be answered. */
 export class ClientGone extends Error {
   override readonly name = "ClientGone";

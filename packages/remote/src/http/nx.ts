@@ -12,7 +12,7 @@ import { storeBody } from "./body.ts";
 import type { Exchange } from "./exchange.ts";
 import { answer, isRead, onlyMethods, permitted } from "./exchange.ts";
 import type { RefusalKind } from "./http-refusal.ts";
-import { HttpRefusal, REFUSAL_STATUS } from "./http-refusal.ts";
+import { HttpRefusal, MISSING, REFUSAL_STATUS } from "./http-refusal.ts";
 import type { ValuePlace } from "./named-values.ts";
 import { findIn, findValue, nameValue } from "./named-values.ts";
 
@@ -22,7 +22,7 @@ export async function serveNx(exchange: Exchange, instance: string, key: string)
   const place: ValuePlace = { protocol: "nx", instance };
   if (isRead(exchange.request)) {
     const entry = await findValue(exchange, place, key);
-    if (entry === undefined) throw new HttpRefusal("missing", `no result of ${key} is stored`);
+    if (entry === undefined) throw MISSING;
     return await answerBlob(exchange, entry.digest);
   }
   const where = { place, scope: permitted(exchange, "ac.write", instance) };

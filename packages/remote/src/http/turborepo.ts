@@ -12,7 +12,7 @@ import { answerBlob } from "./blob-answer.ts";
 import { bodyBytes, storeBody } from "./body.ts";
 import type { Exchange } from "./exchange.ts";
 import { answer, answerJson, isRead, onlyMethods, permitted } from "./exchange.ts";
-import { HttpRefusal } from "./http-refusal.ts";
+import { HttpRefusal, MISSING } from "./http-refusal.ts";
 import { parseJson } from "./json-body.ts";
 import type { ValuePlace } from "./named-values.ts";
 import { findIn, findValue, nameValue } from "./named-values.ts";
@@ -64,7 +64,7 @@ export async function serveTurborepo(exchange: Exchange, prefix: string, call: T
 
 async function answerArtifact(exchange: Exchange, place: ValuePlace, hash: string): Promise<void> {
   const entry = await findValue(exchange, place, hash);
-  if (entry === undefined) throw new HttpRefusal("missing", `artifact ${hash} is not stored`);
+  if (entry === undefined) throw MISSING;
   const headers: OutgoingHttpHeaders = {};
   for (const [fact, header] of FACTS) if (entry.facts[fact] !== undefined) headers[header] = entry.facts[fact];
   await answerBlob(exchange, entry.digest, { headers });
@@ -115,9 +115,15 @@ function described({ digest, facts }: NamedEntry): unknown {
 
 function teamInstance({ query }: Exchange, prefix: string): string {
   if (query === "") return prefix;
+  // What turbo sends, but for teams with an id.
+  if (/^slug=[\w-]+$/.test(query)) return joined(prefix, query.slice(5));
   const parameters = new URLSearchParams(query);
   const team = parameters.get("teamId") || parameters.get("slug") || parameters.get("team") || "";
   if (team === "") return prefix;
   if (team.includes("/")) throw new HttpRefusal("malformed", "a team has no slash in its name");
+  return joined(prefix, team);
+}
+
+function joined(prefix: string, team: string): string {
   return prefix === "" ? team : `${prefix}/${team}`;
 }

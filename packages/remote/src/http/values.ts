@@ -9,7 +9,7 @@ import { answerBlob } from "./blob-answer.ts";
 import { storeBody } from "./body.ts";
 import type { Exchange } from "./exchange.ts";
 import { answer, isRead, onlyMethods, permitted } from "./exchange.ts";
-import { HttpRefusal, stored } from "./http-refusal.ts";
+import { HttpRefusal, MISSING, stored } from "./http-refusal.ts";
 import type { ValuePlace } from "./named-values.ts";
 import { findValue, namespaceOf, nameValue } from "./named-values.ts";
 import type { ValueRoute } from "./route.ts";
@@ -58,7 +58,7 @@ interface Asked {
 
 async function sendValue(exchange: Exchange, { place, name, type }: Asked): Promise<void> {
   const entry = await findValue(exchange, place, name);
-  if (entry === undefined) throw new HttpRefusal("missing", "nothing is stored under this name");
+  if (entry === undefined) throw MISSING;
   await answerBlob(exchange, entry.digest, type === undefined ? {} : { type });
 }
 
@@ -79,7 +79,7 @@ async function forgetValue(exchange: Exchange, place: ValuePlace, name: string):
 async function describe(exchange: Exchange, place: ValuePlace, name: string | undefined): Promise<void> {
   const entry = name === undefined ? undefined : await findValue(exchange, place, name);
   if (name === undefined) permitted(exchange, "ac.read", place.instance);
-  else if (entry === undefined) throw new HttpRefusal("missing", "nothing is stored under this name");
+  else if (entry === undefined) throw MISSING;
   const path = escaped((exchange.request.url ?? "/").split("?")[0]!);
   // No time is kept; clients of caches have no use for it, but some cannot read an answer without.
   const modified = "<D:getlastmodified>Thu, 01 Jan 1970 00:00:00 GMT</D:getlastmodified>";
