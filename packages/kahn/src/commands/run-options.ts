@@ -2,6 +2,7 @@
 import { err, ok, type Problem, problem, type Result } from "@kahn/core";
 import type { GraphFormat, OutputMode } from "@kahn/report";
 import type { OptionSpec, ParsedArguments } from "../cli/arguments.ts";
+import { type CacheOption, parseCacheOption } from "../session/cache-choice.ts";
 
 /** What was asked for. */
 export interface RunOptions {
@@ -14,6 +15,9 @@ export interface RunOptions {
   readonly concurrency: number | undefined;
   readonly failFast: boolean;
   readonly force: boolean;
+  /** `undefined`: as configured. */
+  readonly cache: CacheOption | undefined;
+  readonly remoteExec: boolean;
   readonly dry: boolean;
   readonly graph: GraphFormat | undefined;
   readonly output: OutputMode | undefined;
@@ -40,6 +44,12 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
   { name: "concurrency", short: "c", value: "N", help: "how many tasks may run together (default: processors)" },
   { name: "fail-fast", help: "after a failure start nothing more" },
   { name: "force", short: "f", help: "run everything; results are stored all the same" },
+  {
+    name: "cache",
+    value: "WHERE:MODE",
+    help: "caches of this run, such as local:rw,remote:r; MODE is rw, r or off (default: as configured)",
+  },
+  { name: "remote-exec", help: "run tasks on the server of the remote cache, each with nothing but its inputs" },
   { name: "dry", help: "say what would run and why, and run nothing" },
   {
     name: "graph",
@@ -70,6 +80,9 @@ export function readRunOptions(given: ParsedArguments): Result<RunOptions, Probl
       problem("option-value", `--concurrency cannot be "${text}"`, { next: "Give a whole number from 1 on." }),
     );
   }
+  const cacheText = given.value("cache");
+  const cache = cacheText === undefined ? ok(undefined) : parseCacheOption(cacheText);
+  if (!cache.ok) return cache;
   return ok({
     tasks: given.positionals,
     projects: given.values("project"),
@@ -78,6 +91,8 @@ export function readRunOptions(given: ParsedArguments): Result<RunOptions, Probl
     concurrency,
     failFast: given.has("fail-fast"),
     force: given.has("force"),
+    cache: cache.value,
+    remoteExec: given.has("remote-exec"),
     dry: given.has("dry"),
     graph: given.has("graph") ? ((given.value("graph") || "json") as GraphFormat) : undefined,
     output: given.value("output") as OutputMode | undefined,

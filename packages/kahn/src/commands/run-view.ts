@@ -14,6 +14,8 @@ export function runRequestOf(session: WorkspaceSession, options: RunOptions): Ru
     concurrency,
     failFast,
     force,
+    ...(options.cache === undefined ? {} : { cache: options.cache }),
+    remoteExec: options.remoteExec,
     live: mode === "live" && !json,
     replay: replayOf(mode, json),
     observers: [reporterOf(session, mode, json)],

@@ -13,16 +13,16 @@ import {
   type Result,
   type RunId,
   type RunObserver,
-  warning,
 } from "@kahn/core";
 import { localExecutor, type RunGraphOptions, type RunOutcome, runGraph } from "@kahn/exec";
 import { VERSION } from "../version.ts";
-import { cacheSection } from "./cache-limits.ts";
 import { describeExternal, keepLockFile } from "./external-packages.ts";
 import { chainEnv } from "./nesting.ts";
 import type { PlannedRequest } from "./plan-request.ts";
 import { readableEvents } from "./run-journal.ts";
 import type { RunRequest } from "./run-request.ts";
+import { openRunStores } from "./run-stores.ts";
+import type { RunStores } from "./store-set.ts";
 import { holdWorkspace, type WorkspaceHold } from "./workspace-hold.ts";
 import type { WorkspaceSession } from "./workspace-session.ts";
 
@@ -62,28 +62,48 @@ export async function runHeld(
   planned: PlannedRequest,
   request: RunRequest,
 ): Promise<Result<RunOutcome, readonly Problem[]>> {
-  const { session, nested } = hold;
+  const { session } = hold;
   const run = hold.nextRunId();
+  const stores = await openRunStores(session, request, run);
+  if (!stores.ok) return err([stores.problem]);
+  try {
+    return await runIn(stores.value, run, { hold, planned, request });
+  } finally {
+    await stores.value.close();
+  }
+}
+
+async function runIn(
+  stores: RunStores,
+  run: RunId,
+  { hold, planned, request }: { hold: WorkspaceHold; planned: PlannedRequest; request: RunRequest },
+): Promise<Result<RunOutcome, readonly Problem[]>> {
+  const { session, nested } = hold;
   const journal = session.journals.create(run);
   if (!journal.ok) return err([journal.problem]);
   const graphOptions: RunGraphOptions = {
-    ...sharedPorts(session),
+    ...sharedPorts(session, stores),
     run,
     provider: planned.provider,
-    executor: executorOf(hold, request, run),
+    executor: stores.executor(executorOf(hold, { request, run, stores })),
     journal: journal.value,
     durability: "process",
     observers: request.observers,
     limits: limitsOf(hold, request),
     failure: request.failFast ? "fail-fast" : "keep-going",
-    cache: { read: !request.force, write: true },
+    cache: { read: !request.force && stores.read, write: stores.write },
+    beforeFinish: () => stores.sent(),
     replay: request.replay,
     describeExternal: describeExternal(session),
     header: { version: VERSION, argv: request.argv, workspace: session.model.root, pid: session.host.pid },
-    warnings: [...session.model.warnings, ...unbuiltWarnings(session), ...hold.takeWarnings()],
+    warnings: [...session.model.warnings, ...hold.takeWarnings()],
   };
   const graphRun = runGraph(graphOptions);
-  const stop = request.onCancel((how, by) => graphRun.cancel(how, by));
+  stores.warn = (problem) => graphRun.warn(problem);
+  const stop = request.onCancel((how, by) => {
+    graphRun.cancel(how, by);
+    stores.cancel(how);
+  });
   try {
     const outcome = await graphRun.outcome;
     if (outcome.ok && outcome.value.counts.executed > 0) keepLockFile(session);
@@ -95,19 +115,22 @@ export async function runHeld(
   }
 }
 
-function sharedPorts(session: WorkspaceSession) {
+function sharedPorts(session: WorkspaceSession, { blobs, actions }: RunStores) {
   const { fs, clock } = session.ports;
-  const { store, values, history, states, memo } = session;
-  return { fs, clock, states, history, memo, blobs: store.blobs, actions: store.actions, records: values };
+  const { values, history, states, memo } = session;
+  return { fs, clock, states, history, memo, blobs, actions, records: values };
 }
 
-function executorOf({ session, processes }: WorkspaceHold, request: RunRequest, run: RunId) {
+function executorOf(
+  { session, processes }: WorkspaceHold,
+  { request, run, stores }: { readonly request: RunRequest; readonly run: RunId; readonly stores: RunStores },
+) {
   const { fs, clock } = session.ports;
   return localExecutor({
     fs,
     clock,
     states: session.states,
-    blobs: session.store.blobs,
+    blobs: stores.blobs,
     processes,
     streamDirectory: `${session.locations.streams}/${session.host.pid}/${run}`,
     live: request.live,
@@ -119,14 +142,4 @@ function limitsOf({ session, nested }: WorkspaceHold, request: RunRequest): Reso
   const { concurrency, pools, tagCaps } = session.model.settings;
   const wanted = request.concurrency ?? concurrency;
   return { slots: nested ? 1 : wanted, pools, tagCaps, io: 64 };
-}
-
-/** What the configuration asks for and this version has not. */
-function unbuiltWarnings({ model }: WorkspaceSession): Problem[] {
-  if (cacheSection(model).remote === undefined) return [];
-  return [
-    warning("cache-remote-unbuilt", "cache.remote is not used by this version; the local cache is", {
-      next: "Leave it in for later, or remove it to be rid of this line.",
-    }),
-  ];
 }

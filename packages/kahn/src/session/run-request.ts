@@ -1,6 +1,7 @@
 /** How a planned graph is to be run, whoever asks: the command line or the library. */
 import type { RunObserver } from "@kahn/core";
 import type { RunGraphOptions } from "@kahn/exec";
+import type { CacheOption } from "./cache-choice.ts";
 import type { LockWaiting } from "./workspace-lock.ts";
 
 /** Ends a run; see `GraphRun.cancel`. */
@@ -15,6 +16,10 @@ export interface RunRequest {
   readonly failFast: boolean;
   /** Asks no cache; stores all the same. */
   readonly force: boolean;
+  /** What `--cache` says; left out: as configured. */
+  readonly cache?: CacheOption;
+  /** Tasks that can be are run on the server. */
+  readonly remoteExec?: boolean;
   /** True when an observer shows output as it comes. */
   readonly live: boolean;
   readonly replay: RunGraphOptions["replay"];

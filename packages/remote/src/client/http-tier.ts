@@ -6,7 +6,17 @@
  */
 import { Readable } from "node:stream";
 import type { RemoteTier } from "@kahn/cas";
-import type { ActionCache, BlobStore, Digest, FileSystem, MaterializeOutcome, Result, StoreProblem } from "@kahn/core";
+import type {
+  ActionCache,
+  BlobStore,
+  Digest,
+  FileSystem,
+  IngestRequest,
+  MaterializeOutcome,
+  MaterializeRequest,
+  Result,
+  StoreProblem,
+} from "@kahn/core";
 import {
   decodeActionResult,
   digestFunction,
@@ -18,11 +28,10 @@ import {
   ok,
   problem,
 } from "@kahn/core";
-import type { Status } from "../grpc/index.ts";
 import type { BlobSource } from "./blob-ends.ts";
 import { type BlobSink, fileSink, fileSource, hasDigest, memorySink, memorySource } from "./blob-ends.ts";
 import { remoteProblem } from "./call-trouble.ts";
-import type { HttpAnswer, HttpQuestion } from "./http-server.ts";
+import type { HttpQuestion } from "./http-server.ts";
 import { HttpServer, type HttpServerOptions } from "./http-server.ts";
 import { eachOf } from "./lanes.ts";
 import type { OpenTier, TierModes } from "./remote-tier.ts";
@@ -37,7 +46,7 @@ export function openHttpTier(options: HttpServerOptions & TierModes & { readonly
   const server = new HttpServer(options);
   const tier: RemoteTier = {
     name: server.name,
-    blobs: httpBlobs(server, options.fs),
+    blobs: new HttpBlobs(server, options.fs),
     actions: httpActions(server),
     read: options.read,
     write: options.write,
@@ -69,114 +78,127 @@ function httpActions(server: HttpServer): ActionCache {
       const result = decodeActionResult(Buffer.concat(parts), digestFunction(action));
       return ok(result.ok ? { kind: "hit", result: result.value } : { kind: "miss", reason: "corrupt-entry" });
     },
-    record: async (action, result) => {
-      const source = memorySource(encodeActionResult(result));
-      return discard(server, await put(server, pathOf(action), () => source));
-    },
+    record: (action, result) => put(server, pathOf(action), memorySource(encodeActionResult(result))),
     forget: async () => ok(undefined),
   };
 }
 
-function httpBlobs(server: HttpServer, fs: FileSystem): BlobStore {
-  const get = async (digest: Digest, sink: BlobSink & { restart(): Promise<void> }) => {
-    const answer = await server.ask({
+/** Blobs below `cas/`. */
+class HttpBlobs implements BlobStore {
+  readonly #server: HttpServer;
+  readonly #fs: FileSystem;
+
+  constructor(server: HttpServer, fs: FileSystem) {
+    this.#server = server;
+    this.#fs = fs;
+  }
+
+  async findMissing(digests: readonly Digest[]): Promise<Result<Digest[], StoreProblem>> {
+    const asked = [...new Set(digests)].filter((digest) => digestSizeBytes(digest) > 0);
+    const answers = await eachOf(asked, AT_ONCE, (digest) =>
+      this.#server.ask({ method: "HEAD", path: pathOf(digest) }),
+    );
+    const all = allOf(answers);
+    if (!all.ok) return err(remoteProblem(this.#server.name, all.problem));
+    return ok(asked.filter((_, index) => all.value[index] === "missing"));
+  }
+
+  async read(digest: Digest): Promise<Result<Uint8Array | undefined, StoreProblem>> {
+    if (digestSizeBytes(digest) === 0) return ok(new Uint8Array());
+    const { sink, current } = await restartable(() => memorySink(digest));
+    const outcome = await this.#get(digest, sink);
+    if (!outcome.ok) return outcome;
+    return ok(outcome.value === "done" ? current().bytes() : undefined);
+  }
+
+  async write(digest: Digest, bytes: Uint8Array): Promise<Result<void, StoreProblem>> {
+    if (await hasDigest(bytes, digest)) return put(this.#server, pathOf(digest), memorySource(bytes));
+    return err(problem("blob-mismatch", `bytes that were to be stored as ${digest} are not that`));
+  }
+
+  async ingest(requests: readonly IngestRequest[]): Promise<Result<Digest[], StoreProblem>> {
+    const unknown = requests.filter(({ expected }) => expected === undefined).map(({ path }) => path);
+    const hashed = new Map(this.#fs.hashMany(unknown).map((outcome, index) => [unknown[index]!, outcome]));
+    const answers = await eachOf(requests, AT_ONCE, ({ path, expected }) => {
+      const outcome = hashed.get(path);
+      return this.#send(path, expected ?? (outcome?.kind === "file" ? outcome.digest : undefined));
+    });
+    return allOf(answers);
+  }
+
+  async materialize(requests: readonly MaterializeRequest[]): Promise<Result<MaterializeOutcome[], StoreProblem>> {
+    return allOf(await eachOf(requests, AT_ONCE, (request) => this.#makeFile(request)));
+  }
+
+  async #send(path: string, digest: Digest | undefined): Promise<Result<Digest, StoreProblem>> {
+    const source = digest === undefined ? undefined : fileSource(this.#fs, path);
+    if (digest === undefined || source === undefined) return err(problem("store-io", `${path} is gone`));
+    try {
+      if (source.sizeBytes === 0) return ok(digest);
+      const sent = await put(this.#server, pathOf(digest), source);
+      return sent.ok ? ok(digest) : sent;
+    } finally {
+      source.close();
+    }
+  }
+
+  async #makeFile({ digest, path, executable }: MaterializeRequest): Promise<Result<MaterializeOutcome, StoreProblem>> {
+    try {
+      const { sink } = await restartable(() => fileSink(this.#fs, path, digest));
+      const isEmpty = digestSizeBytes(digest) === 0;
+      const outcome = isEmpty ? finished(sink) : await this.#get(digest, sink);
+      if (outcome.ok && outcome.value === "done" && executable) this.#fs.chmod(path, 0o755);
+      return outcome;
+    } catch (error) {
+      if (error instanceof FileSystemError) return err(problem("store-io", error.message));
+      throw error;
+    }
+  }
+
+  async #get(digest: Digest, sink: RestartableSink): Promise<Result<MaterializeOutcome, StoreProblem>> {
+    const answer = await this.#server.ask({
       method: "GET",
       path: pathOf(digest),
       begin: () => sink.restart(),
       take: (bytes) => sink.write(bytes),
     });
-    if (answer.ok && answer.value === "found") return ok(sink.finish() ? ("done" as const) : ("corrupt" as const));
+    if (answer.ok && answer.value === "found") return finished(sink);
     sink.abort();
-    if (!answer.ok) return err(remoteProblem(server.name, answer.problem));
-    return ok(answer.value === "missing" ? ("missing" as const) : ("corrupt" as const));
-  };
-  return {
-    findMissing: async (digests) => {
-      const asked = [...new Set(digests)].filter((digest) => digestSizeBytes(digest) > 0);
-      const answers = await eachOf(asked, AT_ONCE, (digest) => server.ask({ method: "HEAD", path: pathOf(digest) }));
-      const refused = answers.find((answer) => !answer.ok);
-      if (refused?.ok === false) return err(remoteProblem(server.name, refused.problem));
-      return ok(asked.filter((_, index) => (answers[index] as { value?: HttpAnswer }).value === "missing"));
-    },
-    read: async (digest) => {
-      if (digestSizeBytes(digest) === 0) return ok(new Uint8Array());
-      const { sink, current } = await restartable(() => memorySink(digest));
-      const outcome = await get(digest, sink);
-      if (!outcome.ok) return outcome;
-      return ok(outcome.value === "done" ? current().bytes() : undefined);
-    },
-    write: async (digest, bytes) => {
-      if (!(await hasDigest(bytes, digest))) {
-        return err(problem("blob-mismatch", `bytes that were to be stored as ${digest} are not that`));
-      }
-      return discard(server, await put(server, pathOf(digest), () => memorySource(bytes)));
-    },
-    ingest: async (requests) => {
-      const hashed = fs.hashMany(requests.flatMap(({ path, expected }) => (expected === undefined ? [path] : [])));
-      let at = 0;
-      const digests = requests.map(({ expected }) => {
-        const outcome = expected === undefined ? hashed[at++] : undefined;
-        return outcome?.kind === "file" ? outcome.digest : expected;
-      });
-      const answers = await eachOf(
-        [...requests.keys()],
-        AT_ONCE,
-        async (index): Promise<Result<void, StoreProblem>> => {
-          const digest = digests[index];
-          const { path } = requests[index]!;
-          const gone = err(problem("store-io", `${path} is gone`));
-          if (digest === undefined) return gone;
-          if (digestSizeBytes(digest) === 0) return ok(undefined);
-          const source = fileSource(fs, path);
-          if (source === undefined) return gone;
-          try {
-            return discard(server, await put(server, pathOf(digest), () => source));
-          } finally {
-            source.close();
-          }
-        },
-      );
-      const refused = answers.find((answer) => !answer.ok);
-      return refused?.ok === false ? refused : ok(digests as Digest[]);
-    },
-    materialize: async (requests) => {
-      const answers = await eachOf(
-        requests,
-        AT_ONCE,
-        async (request): Promise<Result<MaterializeOutcome, StoreProblem>> => {
-          try {
-            const { sink } = await restartable(() => fileSink(fs, request.path, request.digest));
-            const outcome =
-              digestSizeBytes(request.digest) === 0
-                ? ok(sink.finish() ? ("done" as const) : ("corrupt" as const))
-                : await get(request.digest, sink);
-            if (outcome.ok && outcome.value === "done" && request.executable) fs.chmod(request.path, 0o755);
-            return outcome;
-          } catch (error) {
-            if (error instanceof FileSystemError) return err(problem("store-io", error.message));
-            throw error;
-          }
-        },
-      );
-      const refused = answers.find((answer) => !answer.ok);
-      if (refused?.ok === false) return refused;
-      return ok(answers.map((answer) => (answer as { value: MaterializeOutcome }).value));
-    },
-  };
+    if (!answer.ok) return err(remoteProblem(this.#server.name, answer.problem));
+    return ok(answer.value === "missing" ? "missing" : "corrupt");
+  }
+}
+
+function finished(sink: BlobSink): Result<MaterializeOutcome, never> {
+  return ok(sink.finish() ? "done" : "corrupt");
+}
+
+/** All values, or the first problem. */
+function allOf<T, P>(answers: readonly Result<T, P>[]): Result<T[], P> {
+  const values: T[] = [];
+  for (const answer of answers) {
+    if (!answer.ok) return answer;
+    values.push(answer.value);
+  }
+  return ok(values);
 }
 
 function pathOf(digest: Digest): string {
   return `cas/${digestHash(digest)}`;
 }
 
-function put(server: HttpServer, path: string, open: () => BlobSource): Promise<Result<HttpAnswer, Status>> {
-  const source = open();
+/** Sends bytes; an answer of 404 to a PUT is trouble. */
+async function put(server: HttpServer, path: string, source: BlobSource): Promise<Result<void, StoreProblem>> {
   const question: HttpQuestion = {
     method: "PUT",
     path,
     body: { sizeBytes: source.sizeBytes, open: () => Readable.from(piecesOf(source), { objectMode: false }) },
   };
-  return server.ask(question);
+  const answer = await server.ask(question);
+  if (!answer.ok) return err(remoteProblem(server.name, answer.problem));
+  if (answer.value === "found") return ok(undefined);
+  const message = `${server.name} takes nothing: it answers a PUT with 404`;
+  return err(problem("store-remote", message, { next: "Check the address." }));
 }
 
 async function* piecesOf(source: BlobSource): AsyncIterable<Uint8Array> {
@@ -188,19 +210,15 @@ async function* piecesOf(source: BlobSource): AsyncIterable<Uint8Array> {
   }
 }
 
-function discard(server: HttpServer, answer: Result<HttpAnswer, Status>): Result<void, StoreProblem> {
-  if (!answer.ok) return err(remoteProblem(server.name, answer.problem));
-  if (answer.value === "found") return ok(undefined);
-  return err(
-    problem("store-remote", `${server.name} takes nothing: it answers a PUT with 404`, { next: "Check the address." }),
-  );
+interface RestartableSink extends BlobSink {
+  restart(): Promise<void>;
 }
 
 /** A sink that begins anew at each attempt: plain HTTP does not go on where it broke. */
 async function restartable<Sink extends BlobSink>(open: () => Promise<Sink>) {
   let inner = await open();
   let isFresh = true;
-  const sink: BlobSink & { restart(): Promise<void> } = {
+  const sink: RestartableSink = {
     get receivedBytes() {
       return inner.receivedBytes;
     },

@@ -1,0 +1,37 @@
+/** What a run reads from and writes to, as those see it who make it and those who use it. */
+import type { RemoteConfig } from "@kahn/cas";
+import type { ActionCache, ActionExecutor, BlobStore, Problem, RunId } from "@kahn/core";
+
+/** The stores of one run. */
+export interface RunStores {
+  readonly blobs: BlobStore;
+  readonly actions: ActionCache;
+  readonly read: boolean;
+  readonly write: boolean;
+  /** Known once the run is under way: where trouble with a remote is told. */
+  warn: (problem: Problem) => void;
+  /** The executor of the run: `local`, or one that asks a server. */
+  executor(local: ActionExecutor): ActionExecutor;
+  /** Waits for uploads. */
+  sent(): Promise<void>;
+  /** The run is being cancelled: nothing more is sent, and with `kill` nothing is waited for. */
+  cancel(how: "term" | "kill"): void;
+  close(): Promise<void>;
+}
+
+/** The part that a remote cache takes over. */
+export interface LocalStores {
+  readonly blobs: BlobStore;
+  readonly actions: ActionCache;
+  readonly temporary: string;
+  close(): Promise<void>;
+}
+
+/** A remote cache asked for. */
+export interface RemoteAsked {
+  readonly server: RemoteConfig;
+  readonly read: boolean;
+  readonly write: boolean;
+  readonly execute: boolean;
+  readonly run: RunId;
+}

@@ -1,0 +1,61 @@
+/** From an address to a client: REAPI for `grpc://`, `grpcs://` and `unix:`, plain HTTP for `http://` and `https://`. */
+import type { RemoteTier } from "@kahn/cas";
+import type { Clock, FileSystem, Problem, Random, Result } from "@kahn/core";
+import { ok } from "@kahn/core";
+import type { ChannelTarget, ChannelTls } from "../grpc/index.ts";
+import { parseTarget } from "../grpc/index.ts";
+import { loadZstd } from "../store/zstd.ts";
+import { openHttpTier } from "./http-tier.ts";
+import { RemoteServer, type RemoteServerOptions } from "./remote-server.ts";
+import { reapiTier } from "./remote-tier.ts";
+
+/** Who is asked, and as whom. */
+export interface ClientOptions {
+  readonly url: string;
+  readonly fs: FileSystem;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Of REAPI; default: none. */
+  readonly instance?: string;
+  /** Sent with each call; names in lower case. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly tls?: ChannelTls;
+  readonly caller?: NonNullable<RemoteServerOptions["caller"]>;
+}
+
+/** A client. Connects at the first question. */
+export interface RemoteClient {
+  readonly tier: Omit<RemoteTier, "read" | "write">;
+  /** Left out for plain HTTP, which cannot execute. */
+  readonly server?: RemoteServer;
+  /** Ends its connections; calls under way fail. */
+  close(): void;
+}
+
+/** Makes a client. `remote-address-malformed` for what is no address. */
+export function openClient(options: ClientOptions): Result<RemoteClient, Problem<"remote-address-malformed">> {
+  const { url, fs, clock, random, headers = {}, tls, instance, caller } = options;
+  const modes = { read: true, write: true };
+  const secured = tls === undefined ? {} : { tls };
+  const target = parseTarget(url);
+  if (/^https?:/.test(url) && URL.canParse(url)) {
+    return ok(openHttpTier({ url: new URL(url), fs, clock, random, headers: () => headers, ...secured, ...modes }));
+  }
+  if (!target.ok) return target;
+  const server = new RemoteServer({
+    target: target.value,
+    clock,
+    random,
+    headers: () => headers,
+    ...secured,
+    ...(instance === undefined ? {} : { instance }),
+    ...(caller === undefined ? {} : { caller }),
+    // On one machine compressing costs more than the bytes.
+    ...(isLocal(target.value) ? {} : { zstd: loadZstd }),
+  });
+  return ok({ ...reapiTier(server, { fs, ...modes }), server });
+}
+
+function isLocal(target: ChannelTarget): boolean {
+  return target.kind === "unix" || /^(localhost|127\.|::1$)/.test(target.host);
+}

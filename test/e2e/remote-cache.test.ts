@@ -1,0 +1,109 @@
+// Goal: what one checkout has built is a hit in every other, through a server; a server that goes costs a warning and
+// nothing else; on a server tasks give what they give here, and what they do not declare shows.
+// Method: `kahn serve` as a process, and the workspace that Kahn is measured with, in two folders. Its scripts append a
+// line to `.exec.log`, so what really ran here is counted, not believed.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { testScale } from "@kahn/testing";
+import { expect, onTestFinished, test } from "vitest";
+import { PEERS } from "../../bench/peers.ts";
+import { type WorkspaceFacts, writeWorkspace } from "../../bench/workspace.ts";
+import { KahnProcess, until } from "./rig/kahn-process.ts";
+import { ROOT_MANIFEST, Workspace } from "./rig/workspace.ts";
+
+const N = testScale(process.env.KAHN_TEST_SCALE) >= 5 ? 100 : 20;
+const RUN = "build test --concurrency 2";
+
+class Checkout extends Workspace {
+  readonly facts: WorkspaceFacts;
+
+  constructor() {
+    super();
+    const kahn = PEERS.find((peer) => peer.name === "kahn")!;
+    this.facts = writeWorkspace(this.directory, { n: N, seed: 1 }, (packages) => kahn.dress(packages));
+  }
+
+  /** How many tasks ran here since the last call. */
+  takeLog(): number {
+    const lines = this.lines(".exec.log");
+    if (lines.length > 0) this.remove(".exec.log");
+    return lines.length;
+  }
+}
+
+/** A server that runs until the test ends. */
+async function startServer(): Promise<{ server: KahnProcess; url: string }> {
+  const base = mkdtempSync(join(tmpdir(), "kahn-serve-"));
+  onTestFinished(() => rmSync(base, { recursive: true, force: true }));
+  const args = ["serve", "--listen", "127.0.0.1:0", "--dir", join(base, "store"), "--json"];
+  const server = new KahnProcess(args, { cwd: base, home: base });
+  await until("the server listens", () => server.stdout.includes("serve.started") || server.stderr !== "");
+  const [, url] = /"(grpc:[^"]+)"/.exec(server.stdout) ?? [];
+  if (url === undefined) throw new Error(server.stderr);
+  return { server, url };
+}
+
+test("what one checkout built, another one takes from the server, and runs nothing", async () => {
+  const { url } = await startServer();
+  const env = { KAHN_REMOTE_URL: url };
+  const first = new Checkout();
+  const cold = await first.run(`${RUN} --cache local:off,remote:rw`, { env });
+  expect(cold.exitCode, cold.stderr).toBe(0);
+  expect(cold.finished).toMatchObject({ status: "succeeded", executed: 2 * N, cached: 0 });
+  expect(first.takeLog()).toBe(2 * N);
+
+  const second = new Checkout();
+  const warm = await second.run(`${RUN} --cache local:off,remote:rw`, { env });
+  expect(warm.finished).toMatchObject({ executed: 0, cached: 2 * N, remoteHits: 2 * N });
+  expect(second.takeLog()).toBe(0);
+  expect(second.tree("packages")).toEqual(first.tree("packages"));
+
+  // Now at hand: the server is asked no more.
+  const read = await second.run(RUN, { env });
+  expect(read.finished).toMatchObject({ executed: 0, cached: 2 * N });
+  const again = await second.run(RUN, { env: { KAHN_REMOTE_URL: "grpc://127.0.0.1:1" } });
+  expect(again.finished).toMatchObject({ executed: 0, cached: 2 * N });
+  expect(again.log.warnings()).toEqual([]);
+});
+
+test("a server that dies in the middle costs one warning: the run finishes here", async () => {
+  const { server, url } = await startServer();
+  const checkout = new Checkout();
+  const env = { KAHN_REMOTE_URL: url };
+  const run = checkout.start(`run ${RUN} --cache local:off,remote:rw --json`.split(" "), { env });
+  await until("some tasks have run", () => checkout.lines(".exec.log").length >= 8);
+  server.signal("SIGKILL");
+  const outcome = await run.ended;
+  expect(outcome.exitCode, outcome.stderr).toBe(0);
+  const events = outcome.stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  expect(events.at(-1)).toMatchObject({ status: "succeeded", executed: 2 * N, failed: 0, errored: 0 });
+  const warnings = events.filter(({ kind }) => kind === "run.warned" || kind === "node.warned");
+  expect(warnings.map(({ problem }) => problem.code)).toEqual(["cache-tier-down"]);
+});
+
+test("with nobody at the address everything runs here, with one warning", async () => {
+  const checkout = new Checkout();
+  const alone = await checkout.run(RUN, { env: { KAHN_REMOTE_URL: "grpc://127.0.0.1:1" } });
+  expect(alone.exitCode).toBe(0);
+  expect(alone.finished).toMatchObject({ executed: 2 * N });
+  expect(alone.stdout.match(/cache-tier-down/g)).toHaveLength(1);
+});
+
+test("options and configuration of a remote cache are checked before anything runs", async () => {
+  const workspace = new Workspace({ "package.json": { ...ROOT_MANIFEST, scripts: { build: "true" } } });
+  const codeOf = async (args: string, env = {}) => {
+    const { exitCode, stdout } = await workspace.kahn(`run --json ${args}`, { env });
+    expect(exitCode).toBe(2);
+    const [first] = stdout.split("\n");
+    return JSON.parse(first!).problems.map(({ code }: { code: string }) => code);
+  };
+  expect(await codeOf("build --cache remote:rw")).toEqual(["remote-cache-unset"]);
+  expect(await codeOf("build --remote-exec")).toEqual(["remote-exec-unset"]);
+  expect(await codeOf("build", { KAHN_REMOTE_URL: "host:9092" })).toEqual(["remote-address-malformed"]);
+  const wrong = await workspace.kahn("run build --cache local:write");
+  expect([wrong.exitCode, wrong.stderr]).toEqual([2, expect.stringContaining("option-value")]);
+});
