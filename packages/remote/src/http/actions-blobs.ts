@@ -7,6 +7,7 @@
 import type { OutgoingHttpHeaders } from "node:http";
 import type { Digest } from "@kahn/core";
 import { randomHex } from "@kahn/core";
+import type { BlobReader, BlobReceiver } from "../store/server-store.ts";
 import type { ActionsState } from "./actions-cache.ts";
 import type { ActionsUpload } from "./actions-uploads.ts";
 import { answerBlob } from "./blob-answer.ts";
@@ -77,23 +78,23 @@ async function joined({ services }: Exchange, digests: readonly Digest[]): Promi
   const whole = stored(await blobs.receive("sha256"));
   try {
     for (const digest of digests) {
-      const reader = stored(await blobs.open(digest));
-      if (reader === undefined) throw new HttpRefusal("trouble", `the block ${digest} is gone`);
-      try {
-        for (let at = 0; at < reader.sizeBytes; ) {
-          const piece = stored(await reader.read(at, Math.min(PIECE_BYTES, reader.sizeBytes - at)));
-          if (piece.byteLength === 0) throw new HttpRefusal("trouble", `the block ${digest} ended early`);
-          stored(await whole.write(piece));
-          at += piece.byteLength;
-        }
-      } finally {
-        reader.close();
-      }
+      const block = stored(await blobs.open(digest));
+      if (block === undefined) throw new HttpRefusal("trouble", `the block ${digest} is gone`);
+      await append(whole, block).finally(() => block.close());
     }
     return stored(await whole.commit());
   } catch (error) {
     whole.abort();
     throw error;
+  }
+}
+
+async function append(whole: BlobReceiver, block: BlobReader): Promise<void> {
+  for (let at = 0; at < block.sizeBytes; ) {
+    const piece = stored(await block.read(at, Math.min(PIECE_BYTES, block.sizeBytes - at)));
+    if (piece.byteLength === 0) throw new HttpRefusal("trouble", "a block ended early");
+    stored(await whole.write(piece));
+    at += piece.byteLength;
   }
 }
 

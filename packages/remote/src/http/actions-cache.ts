@@ -53,7 +53,7 @@ export async function serveActionsCall(exchange: Exchange, state: ActionsState, 
   if (call === undefined) throw new HttpRefusal("missing", `${method} is no call of the cache service`);
   const scope = permitted(exchange, call.right, ACTIONS_INSTANCE);
   const fields = parseJsonObject(await bodyBytes(exchange, exchange.services.limits.jsonMaxBytes));
-  answerJson(exchange, 200, await call.run({ exchange, state, where: { place: PLACE, scope } }, fields));
+  answerJson(exchange, await call.run({ exchange, state, where: { place: PLACE, scope } }, fields));
 }
 
 interface CallContext {
@@ -140,13 +140,12 @@ async function entryByPrefix(
   const { state, where } = context;
   const { instance, overlay } = where.scope;
   const layers = overlay === undefined ? [{ instance }] : [{ instance, overlay }, { instance }];
+  const lists = layers.map((layer) => ({ namespace: namespaceOf(INDEX_PLACE, layer), version }));
   for (const prefix of prefixes) {
-    for (const layer of layers) {
-      const list = { namespace: namespaceOf(INDEX_PLACE, layer), version };
-      for (const key of await state.index.matching(list, prefix)) {
-        const found = await exactEntry(context, version, key);
-        if (found !== undefined) return found;
-      }
+    const keys = await Promise.all(lists.map((list) => state.index.matching(list, prefix)));
+    for (const key of keys.flat()) {
+      const found = await exactEntry(context, version, key);
+      if (found !== undefined) return found;
     }
   }
   return undefined;

@@ -72,7 +72,7 @@ async function resultOfGrpc(
 
 function sendResult(exchange: Exchange, { bytes }: StoredResult): void {
   const vary = { vary: "accept" };
-  if (likesJson(exchange)) answerJson(exchange, 200, actionResultToJson(bytes), vary);
+  if (likesJson(exchange)) answerJson(exchange, actionResultToJson(bytes), vary);
   else answer(exchange, 200, { headers: { "content-type": "application/octet-stream", ...vary }, body: bytes });
 }
 

@@ -5,8 +5,8 @@
  * Invariant: read at the pace of the client, a piece at a time; an answer that cannot be finished is cut off, so that
  *            nobody takes it for whole.
  */
-import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
-import type { Clock, Digest } from "@kahn/core";
+import type { OutgoingHttpHeaders } from "node:http";
+import type { Digest } from "@kahn/core";
 import { digestHash, digestSizeBytes } from "@kahn/core";
 import type { BlobReader } from "../store/server-store.ts";
 import type { ByteRange } from "./byte-range.ts";
@@ -107,12 +107,7 @@ async function pump(exchange: Exchange, reader: BlobReader, { headers, range, is
     if (piece.byteLength === 0) throw new HttpRefusal("trouble", "a blob ended before its size");
     at += piece.byteLength;
     // The piece is the reader's again with its next call, so it must be out of here by then.
-    await send(
-      response,
-      isPacked ? await services.zstd!.compress(piece) : piece,
-      services.clock,
-      services.limits.paceMs,
-    );
+    await send(exchange, isPacked ? await services.zstd!.compress(piece) : piece);
     if (at >= end) break;
     piece = stored(await reader.read(at, Math.min(PIECE_BYTES, end - at)));
   }
@@ -120,7 +115,7 @@ async function pump(exchange: Exchange, reader: BlobReader, { headers, range, is
 }
 
 /** Resolves when the bytes have left. @throws ClientGone when they cannot, or are not taken in time. */
-function send(response: ServerResponse, bytes: Uint8Array, clock: Clock, paceMs: number): Promise<void> {
+function send({ response, services }: Exchange, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     const end = (isSent: boolean) => {
       timer.cancel();
@@ -129,7 +124,7 @@ function send(response: ServerResponse, bytes: Uint8Array, clock: Clock, paceMs:
       else reject(new ClientGone("the client left before the end"));
     };
     const onClose = () => end(false);
-    const timer = clock.setTimer(paceMs, () => response.destroy());
+    const timer = services.clock.setTimer(services.limits.paceMs, () => response.destroy());
     if (response.destroyed) return onClose();
     response.once("close", onClose);
     response.write(bytes, (error) => end(error === undefined || error === null));

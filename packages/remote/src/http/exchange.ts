@@ -70,17 +70,10 @@ export function answer(
   else response.end(body);
 }
 
-/** Answers with JSON. */
-export function answerJson(
-  exchange: Exchange,
-  status: number,
-  value: unknown,
-  headers: OutgoingHttpHeaders = {},
-): void {
-  answer(exchange, status, {
-    headers: { "content-type": "application/json", ...headers },
-    body: JSON.stringify(value),
-  });
+/** Answers 200 with JSON. */
+export function answerJson(exchange: Exchange, value: unknown, headers: OutgoingHttpHeaders = {}): void {
+  const type = { "content-type": "application/json", ...headers };
+  answer(exchange, 200, { headers: type, body: JSON.stringify(value) });
 }
 
 /** The layer of an instance that the caller may read or write. @throws HttpRefusal when it may not. */

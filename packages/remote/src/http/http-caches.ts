@@ -105,7 +105,7 @@ async function serve(
   // Before anything is asked: probes and browsers bring no token, and signed addresses are one.
   if (route.kind === "status") {
     onlyMethods(anonymous, "GET", "HEAD");
-    return answerJson(anonymous, 200, options.status());
+    return answerJson(anonymous, options.status());
   }
   if (route.kind === "actions-blob") return await serveActionsBlob(anonymous, actions, route.token);
   if (route.kind === "metrics" && options.metrics !== undefined) {

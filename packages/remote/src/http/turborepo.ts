@@ -45,7 +45,7 @@ export async function serveTurborepo(exchange: Exchange, prefix: string, call: T
     case "status":
       onlyMethods(exchange, "GET", "HEAD");
       permitted(exchange, "ac.read", place.instance);
-      return answerJson(exchange, 200, { status: "enabled" });
+      return answerJson(exchange, { status: "enabled" });
     case "events":
       onlyMethods(exchange, "POST");
       permitted(exchange, "ac.read", place.instance);
@@ -84,7 +84,8 @@ async function takeArtifact(exchange: Exchange, place: ValuePlace, hash: string)
   }
   const digest = await storeBody(exchange);
   await nameValue(exchange, where, { name: hash, digest, facts });
-  answerJson(exchange, 202, { urls: [exchange.request.url] });
+  const urls = [exchange.request.url];
+  answer(exchange, 202, { headers: { "content-type": "application/json" }, body: JSON.stringify({ urls }) });
 }
 
 async function answerQuery(exchange: Exchange, place: ValuePlace): Promise<void> {
@@ -100,7 +101,7 @@ async function answerQuery(exchange: Exchange, place: ValuePlace): Promise<void>
     const entry = await findIn(exchange, where, hash);
     answers[hash] = entry === undefined ? null : described(entry);
   }
-  answerJson(exchange, 200, answers);
+  answerJson(exchange, answers);
 }
 
 function described({ digest, facts }: NamedEntry): unknown {
