@@ -1,7 +1,7 @@
 /**
  * What a server's store costs.
  *
- * `node bench/remote/store.mjs [--dir=PATH] [--blobs=1000000] [--rounds=5]`; medians of the rounds, in one process and
+ * `node --expose-gc bench/remote/store.mjs [--dir=PATH] [--blobs=1000000] [--rounds=5]`; medians of the rounds, in one process and
  * without a network. `--dir=/dev/shm` measures without a device. Processor time is of the whole process, so that other
  * load disturbs it less; "floor" is what the same bytes cost without a store.
  */
@@ -22,6 +22,8 @@ const kahn = await bundled();
 try {
   console.log(`node ${process.version}, ${cpus().length} × ${cpus()[0]?.model}, Linux ${release()}, ${folder}\n`);
   console.log("| what | median | processor time | floor |\n| --- | --- | --- | --- |");
+  // First, while the process is small.
+  await streams();
   await manyBlobs();
   for (const durability of ["none", "batched", "strict"]) await smallWrites(durability);
   for (const durability of ["none", "batched"]) await largeWrites(durability);
@@ -72,17 +74,19 @@ async function manyBlobs() {
     if (batch.length === 1000) for (const written of await Promise.all(batch.splice(0))) value(written);
   }
   await Promise.all(batch);
-  row(
-    `write ${blobCount} small blobs, 1000 at once`,
-    `${(((performance.now() - startMs) / blobCount) * 1000).toFixed(1)} µs each`,
-  );
+  const { user, system } = process.cpuUsage(before);
+  const eachUs = (us) => `${(us / blobCount).toFixed(1)} µs each`;
+  const what = `write ${blobCount} small blobs, 1000 at once`;
+  row(what, eachUs((performance.now() - startMs) * 1000), eachUs(user + system));
   value(await store.close());
   const opened = [];
   const asked = { present: [], absent: [], each: [] };
   for (let round = 0; round < rounds; round++) {
+    globalThis.gc?.();
     const memory = process.memoryUsage();
     let again;
     opened.push(await timed(async () => (again = await open("many"))));
+    globalThis.gc?.();
     const after = process.memoryUsage();
     if (round === 0) {
       const bytes = after.heapUsed + after.arrayBuffers - memory.heapUsed - memory.arrayBuffers;
@@ -227,6 +231,38 @@ async function compressed() {
   row("un-zstd, the same, as a stream of its own", `${medians(unpacking).ms.toFixed(2)} ms`);
 }
 
+/** What many uploads at once hold in memory. */
+async function streams() {
+  const [count, mib] = [64, Number(args.streamMib ?? 16)];
+  const store = await open("streams", { durability: "none" });
+  const message = Buffer.alloc(MIB);
+  const digests = Array.from({ length: count }, (_, stream) => {
+    const hash = createHash("sha256");
+    message.writeUInt32LE(stream, 0);
+    for (let at = 0; at < mib; at++) hash.update(message);
+    return `sha256:${hash.digest("hex")}/${mib * MIB}`;
+  });
+  globalThis.gc?.();
+  const beforeBytes = process.memoryUsage.rss();
+  let peakBytes = 0;
+  await Promise.all(
+    digests.map(async (digest, stream) => {
+      const writer = value(await store.blobs.create(digest));
+      for (let at = 0; at < mib; at++) {
+        message.writeUInt32LE(stream, 0);
+        for (let from = 0; from < MIB; from += 65_536) {
+          value(await writer.write(Uint8Array.from(message.subarray(from, from + 65_536))));
+          message.writeUInt32LE(stream, 0);
+        }
+        peakBytes = Math.max(peakBytes, process.memoryUsage.rss() - beforeBytes);
+      }
+      value(await writer.commit());
+    }),
+  );
+  value(await store.close());
+  row(`memory above that before, ${count} uploads of ${mib} MiB at once`, `${(peakBytes / MIB).toFixed(0)} MiB`);
+}
+
 /** @param {Uint8Array} bytes */
 function digestOf(bytes) {
   return `sha256:${createHash("sha256").update(bytes).digest("hex")}/${bytes.byteLength}`;
@@ -260,6 +296,7 @@ function value(result) {
   return result.value;
 }
 
-function row(what, measured, cpu = "", floor = "") {
-  console.log(`| ${what} | ${measured} | ${cpu} | ${floor} |`);
+/** @param {string[]} cells what, median, processor time, floor; the last ones may be left out */
+function row(...cells) {
+  console.log(`| ${[...cells, "", "", ""].slice(0, 4).join(" | ")} |`);
 }

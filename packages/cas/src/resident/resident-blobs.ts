@@ -5,17 +5,7 @@
  * Invariant: the empty blob of every function is there. A blob is known here only after it is as durable as promised.
  */
 import type { Digest, DigestFunction, Random, Result } from "@kahn/core";
-import {
-  digestFunction,
-  digestOf,
-  digestOfParts,
-  digestSizeBytes,
-  HEX_LENGTH,
-  invariant,
-  isNativeDigestFunction,
-  ok,
-  randomBelow,
-} from "@kahn/core";
+import { digestFunction, digestOfParts, digestSizeBytes, HEX_LENGTH, invariant, ok, randomBelow } from "@kahn/core";
 import { loadEngine } from "../hasher.ts";
 import type { Pack } from "../internal/pack.ts";
 import type { PackItem } from "../internal/pack-format.ts";
@@ -28,6 +18,7 @@ import { bytesReader, openBlobFile } from "./blob-reader.ts";
 import { BlobReceiver, tooLarge } from "./blob-receiver.ts";
 import type { BlobWriter } from "./blob-writer.ts";
 import { FileUpload, mismatch } from "./blob-writer.ts";
+import { isEmptyBlob } from "./empty-blob.ts";
 import type { WriteDurability } from "./group-commit.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { PackedUpload } from "./packed-upload.ts";
@@ -393,13 +384,4 @@ export class ResidentBlobs {
     if (others === undefined || others.size === 0) this.#uploads.delete(upload.digest);
     else if (shelf.index.find(upload.digest) >= 0) for (const other of [...others]) other.supersede();
   }
-}
-
-/** Known by heart, so that BLAKE3 need not be loaded to tell. */
-const EMPTY_BLAKE3 = "blake3:af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262/0";
-
-function isEmptyBlob(digest: Digest): boolean {
-  if (!digest.endsWith("/0")) return false;
-  const fn = digestFunction(digest);
-  return isNativeDigestFunction(fn) ? digest === digestOf("", fn) : digest === EMPTY_BLAKE3;
 }
