@@ -3,7 +3,7 @@ import type { SeededRandom } from "@kahn/testing";
 import { seededRandom, testScale } from "@kahn/testing";
 import { expect, test } from "vitest";
 import { checkRun, inFlightOf, type LifeSpan, type WholeRun } from "./crash-checks.fixture.ts";
-import { RUN } from "./crash-graph.fixture.ts";
+import { ROUNDS, RUN } from "./crash-graph.fixture.ts";
 import {
   type Between,
   type Camera,
@@ -23,7 +23,7 @@ const SCALE = testScale(process.env.KAHN_TEST_SCALE);
 const SEED = Number(process.env.KAHN_TEST_SEED ?? 1);
 /** Deaths of the first test; at scale 10 and more every place at which the run can die is one. */
 const DEATHS = SCALE >= 10 ? Number.POSITIVE_INFINITY : Math.round(40 * SCALE);
-const TIMEOUT_MS = 60_000 * Math.max(1, SCALE);
+const TIMEOUT_MS = 180_000 * Math.max(1, SCALE);
 
 /** Bytes of the frame around the records of an append: checksum, length, count and kind. */
 const FRAME_BYTES = 12;
@@ -80,6 +80,7 @@ test(
     expect(whole.result).toMatchObject({ status: "completed" });
     expect(whole.result.steps).toBeGreaterThan(200);
     expect(whole.lives[0]!.executions.length).toBeGreaterThan(200);
+    expect(whole.lives[0]!.records.filter(({ k }) => k === "once").length).toBe(ROUNDS);
     let places = 0;
     const counting: Camera = (moment) => {
       places += progressesOf(moment).length;

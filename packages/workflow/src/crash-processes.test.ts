@@ -121,7 +121,7 @@ test("a process that is killed at some fifteen records of its run, also inside o
   console.log(`killed: ${run.lives.length - 1} in a row, ${repeated} executions repeated, ${run.collected} collected`);
   expect(run.lives.length).toBeGreaterThan(8);
   expect(run.collected).toBeGreaterThan(0);
-});
+}, 180_000);
 
 test.runIf(SCALE >= 10)(
   "a process that is killed at every record of its run, one death to a run, loses nothing",

@@ -11,7 +11,7 @@ import { foldRecords, loadState } from "./runtime/loading.ts";
 import { snapshotOf } from "./runtime/snapshots.ts";
 
 const SEED = Number(process.env.KAHN_TEST_SEED ?? 1);
-const TIMEOUT_MS = 60_000 * testScale(process.env.KAHN_TEST_SCALE);
+const TIMEOUT_MS = 120_000 * testScale(process.env.KAHN_TEST_SCALE);
 
 /** What the events of a run say its state is. */
 function mirrorOf(events: readonly FlowEvent[]): Record<string, unknown> {
@@ -84,6 +84,17 @@ function checkOnce(records: readonly FlowRecord[]): void {
   expect(commits.length).toBe(new Set(commits).size);
 }
 
+/** A run that was cancelled does not complete, unless it was taken up again after that. */
+function checkCancels(records: readonly FlowRecord[]): void {
+  let isCancelled = false;
+  for (const record of records) {
+    if (record.k === "cancel") isCancelled = true;
+    if (record.k !== "end") continue;
+    expect([isCancelled, record.status]).not.toEqual([true, "completed"]);
+    isCancelled = false;
+  }
+}
+
 /** No decision answers more barriers than it was made for, and no edge of the run is taken more often than it says. */
 function checkCounts(records: readonly FlowRecord[], graph: FlowGraph): void {
   const taken = new Map<string, number>();
@@ -121,6 +132,7 @@ async function checkRemains(remains: Remains, random: SeededRandom): Promise<voi
   checkEnds(events);
   checkTold(remains, events);
   checkOnce(records);
+  checkCancels(records);
   checkCounts(records, remains.graph);
   checkSnapshot(journals, look.codec);
   const last = given(stateAt(RUN, look));

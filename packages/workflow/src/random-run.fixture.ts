@@ -96,10 +96,13 @@ async function live(life: Life, lives: number): Promise<Remains> {
   const told: FlowEvent[] = [];
   let died: Remains | undefined;
   let nth = 0;
+  const die = () => {
+    died ??= { result: undefined, journals: journals.killProcess(), told: [...told], values, clock, graph };
+  };
   appends.seen = () => {
     if (++nth !== trouble.at) return undefined;
     if (trouble.kind === "refused") return REFUSAL;
-    died = { result: undefined, journals: journals.killProcess(), told: [...told], values, clock, graph };
+    die();
     return undefined;
   };
   const flow = createFlow({ clock, random, journals, values, snapshots, grace: 50 });
@@ -119,7 +122,7 @@ async function live(life: Life, lives: number): Promise<Remains> {
     await quiet();
     if (died !== undefined) return died;
     if (result !== undefined) return { result, journals, told, values, clock, graph };
-    await act(run as FlowRun, { ...life, isLast, round });
+    await act(run as FlowRun, { ...life, isLast, die });
   }
   throw new Error(`no end after ${ROUNDS_MAX} rounds: ${JSON.stringify((run as FlowRun).peek())}`);
 }
@@ -136,10 +139,16 @@ async function follow(run: FlowRun, told: FlowEvent[]): Promise<void> {
 /** Lets something happen: a person, the clock, or somebody who has had enough. */
 async function act(
   run: FlowRun,
-  { random, clock, tally, isLast }: Life & { readonly isLast: boolean; readonly round: number },
+  { random, clock, tally, isLast, die }: Life & { readonly isLast: boolean; readonly die: () => void },
 ): Promise<void> {
   const { barriers, status } = run.peek();
-  if (random.chance(0.01)) return void run.cancel();
+  if (random.chance(0.02)) {
+    void run.cancel();
+    if (isLast || random.chance(0.5)) return;
+    // Told, but not ended yet.
+    await quiet();
+    return die();
+  }
   if (!isLast && random.chance(0.01)) return void run.leave();
   if (random.chance(0.02)) return void run.checkpoint("by chance");
   if (random.chance(0.03)) await decide(run, random.pick(["n1#1", "n0/a#1", "n2/n0", "*/b", "*"]), random);
