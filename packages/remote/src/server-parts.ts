@@ -26,9 +26,11 @@ import type { PortOptions } from "./port/index.ts";
 import { descriptorSet } from "./proto/descriptors.ts";
 import type { ReapiServices } from "./reapi/index.ts";
 import { loadWireZstd, reapiServices } from "./reapi/index.ts";
+import { openBacking } from "./server-backing.ts";
 import type { ServerRunner } from "./server-execution.ts";
 import { openRunner } from "./server-execution.ts";
 import type { ServerPorts } from "./server-ports.ts";
+import type { BackedStore } from "./store/backed-store.ts";
 import { openServerStore } from "./store/open-server-store.ts";
 import type { ServerStore } from "./store/server-store.ts";
 
@@ -40,6 +42,7 @@ export class ServerParts {
   readonly #config: ServerConfig;
   readonly #ports: ServerPorts;
   readonly #store: ServerStore;
+  readonly #backing: BackedStore | undefined;
   readonly #runner: ServerRunner | undefined;
   readonly #reapi: ReapiServices;
   readonly #execution: ExecutionServices | undefined;
@@ -60,17 +63,24 @@ export class ServerParts {
   ): Promise<Result<ServerParts, readonly Problem[]>> {
     const opened = ports.store === undefined ? await openStore(config, ports) : ok(ports.store);
     if (!opened.ok) return err([opened.problem]);
-    const store = signedStore(opened.value, access.signing);
+    const backed = openBacking(config, ports, opened.value);
+    if (!backed.ok) {
+      await opened.value.close();
+      return backed;
+    }
+    const store = signedStore(backed.value ?? opened.value, access.signing);
     const runner = await openRunner(config, ports, store);
     if (runner.ok) {
       const zstd = ports.zstd ?? (await loadWireZstd());
-      return ok(new ServerParts({ config, ports: { ...ports, zstd }, access, store, runner: runner.value }));
+      const foundation = { config, ports: { ...ports, zstd }, access, store, runner: runner.value };
+      return ok(new ServerParts({ ...foundation, backing: backed.value }));
     }
     await store.close();
     return err([runner.problem]);
   }
 
-  private constructor({ config, ports, access, store, runner }: Foundation) {
+  private constructor({ config, ports, access, store, runner, backing }: Foundation) {
+    this.#backing = backing;
     const { clock } = ports;
     this.#config = config;
     this.#ports = ports;
@@ -163,6 +173,7 @@ export class ServerParts {
     if (this.#execution !== undefined) {
       await Promise.race([this.#execution.drain(), sleep(clock, workMs, this.#hurried.signal)]);
     }
+    await this.#backing?.flush(Math.max(0, graceMs - (clock.monotonicMs() - startedAtMs)));
     const leftMs = graceMs - (clock.monotonicMs() - startedAtMs);
     return this.#hurried.signal.aborted ? 0 : Math.max(CONNECTIONS_MIN_MS, leftMs);
   }
@@ -179,6 +190,7 @@ export class ServerParts {
     this.#execution?.close();
     this.#reapi.close();
     this.#runner?.runner.close();
+    await this.#backing?.flush(CONNECTIONS_MIN_MS);
     const closed = await this.#store.close();
     if (!closed.ok) this.#ports.report?.(closed.problem);
     this.#log?.flush();
@@ -200,6 +212,21 @@ export class ServerParts {
       ["kahn_ready", "1 while calls are welcome.", this.#readiness.reasons().length === 0 ? 1 : 0],
     ];
     for (const [name, help, value] of gauges) metrics.gauge(name, help).set(value);
+    const execution = this.#execution?.status();
+    if (execution !== undefined) {
+      const { checking, queued, running, storing, slots } = execution;
+      for (const [stage, value] of Object.entries({ checking, queued, running, storing })) {
+        metrics.gauge("kahn_executions", "Actions by stage.", { stage }).set(value);
+      }
+      metrics.gauge("kahn_execution_slots", "Actions that may run at once.").set(slots);
+    }
+    if (this.#backing !== undefined) {
+      const { blobs: waiting, results, dropped } = this.#backing.waiting();
+      const help = "What waits to be sent to the cache behind.";
+      metrics.gauge("kahn_backing_waiting", help, { kind: "blob" }).set(waiting);
+      metrics.gauge("kahn_backing_waiting", help, { kind: "result" }).set(results);
+      metrics.gauge("kahn_backing_dropped", "What was never sent to the cache behind.").set(dropped);
+    }
     if (this.#tracer !== undefined) {
       metrics.gauge("kahn_spans_dropped", "Spans that were not sent.").set(this.#tracer.dropped);
     }
@@ -213,6 +240,7 @@ interface Foundation {
   readonly access: ServerAccess;
   readonly store: ServerStore;
   readonly runner: ServerRunner | undefined;
+  readonly backing: BackedStore | undefined;
 }
 
 const DIGEST_FUNCTIONS = ["sha256", "blake3", "sha1", "sha384", "sha512"] as const;
@@ -233,7 +261,7 @@ function cacheServices(
 }
 
 function runningServices(
-  { config, ports, access, store, runner }: Foundation & { readonly runner: ServerRunner },
+  { config, ports, access, store, runner }: Omit<Foundation, "backing"> & { readonly runner: ServerRunner },
   { logs }: ReapiServices,
   fault: (error: unknown, where: string) => void,
 ): ExecutionServices {

@@ -39,16 +39,17 @@ export async function testServer({ config = "", fs, ports = {} }: TestServerOpti
   assert.ok(resolved.ok, JSON.stringify(resolved));
   const reported: Problem[] = [];
   const clock = ports.clock ?? nodeClock();
+  const files = fs ?? memoryFileSystem({ clock });
   const started = await startServer(resolved.value, {
     clock,
     random: nodeRandom(),
-    fs: fs ?? memoryFileSystem({ clock }),
+    fs: files,
     resolvePath: (path) => (path.startsWith("/") ? path : `/${path}`),
     version: "1.2.3",
     owner: ownIdentity(),
     livenessOf,
     report: (problem) => void reported.push(problem),
-    store: await memoryStore(),
+    store: await memoryStore({ fs: files }),
     ...ports,
   });
   assert.ok(started.ok, JSON.stringify(started));

@@ -80,8 +80,8 @@ function operationRequest(
   const answerTo = (what: AccessQuestion["what"]) => ask(context, call, { what, instance });
   // What this server ran itself may be stored for all, whatever else its caller may write; but not for all by one who
   // has a layer of its own.
-  const write = answerTo("ac.write");
-  const scope: ActionScope = write.kind === "overlay" ? { instance, overlay: write.overlay } : { instance };
+  const layer = [answerTo("ac.write"), answerTo("exec")].find((answer) => answer.kind === "overlay");
+  const scope: ActionScope = layer === undefined ? { instance } : { instance, overlay: layer.overlay };
   const { inlineStdout, inlineStderr } = request;
   // A hint; one that is too long to be kept while the action waits is left unheard.
   const namesLength = request.inlineOutputFiles.reduce((sum, path) => sum + path.length, 0);

@@ -1,0 +1,98 @@
+/** A server with another one behind it: reading through, sending on, and that trouble behind fails nobody. */
+import assert from "node:assert/strict";
+import { type Digest, digestOf } from "@kahn/core";
+import { test } from "vitest";
+import { methodOf, StatusCode, StatusError } from "./grpc/index.ts";
+import { digestMessage } from "./names/request-digest.ts";
+import { ByteStreamMethods } from "./proto/generated/bytestream.ts";
+import { ActionCacheMethods, ContentAddressableStorageMethods as Cas } from "./proto/generated/remote-execution.ts";
+import { type TestServer, testServer } from "./server.fixture.ts";
+
+const UPDATE = methodOf("unary", ActionCacheMethods.updateActionResult);
+const GET = methodOf("unary", ActionCacheMethods.getActionResult);
+const WRITE = methodOf("unary", Cas.batchUpdateBlobs);
+const READ = methodOf("server-streaming", ByteStreamMethods.read);
+const MISSING = methodOf("unary", Cas.findMissingBlobs);
+
+const small = Buffer.from("a small blob");
+const large = Buffer.alloc(5 << 20, "large ");
+
+async function put(it: TestServer, bytes: Buffer): Promise<Digest> {
+  const digest = digestOf(bytes);
+  const hash = digest.split(":")[1]!.split("/")[0]!;
+  const answer = await fetch(`${it.url}/cas/${hash}`, { method: "PUT", body: bytes });
+  assert.ok(answer.ok, String(answer.status));
+  return digest;
+}
+
+async function got(it: TestServer, bytes: Buffer): Promise<number> {
+  const digest = digestMessage(digestOf(bytes));
+  const channel = it.channel();
+  const asked = await channel.unary(MISSING, { blobDigests: [digest] });
+  assert.ok(asked.ok);
+  const call = channel.read(READ, { resourceName: `blobs/${digest.hash}/${digest.sizeBytes}` });
+  const parts: Uint8Array[] = [];
+  try {
+    while (await call.messages.ready()) {
+      for (let part = call.messages.poll(); part !== undefined; part = call.messages.poll()) parts.push(part.data);
+    }
+  } catch (error) {
+    if (!(error instanceof StatusError)) throw error;
+  }
+  const isWhole = Buffer.concat(parts).equals(bytes);
+  assert.equal(asked.value.missingBlobDigests.length === 0, isWhole);
+  return isWhole ? 200 : 404;
+}
+
+test("blobs and results are read through, small and large, by instance; what is stored is sent on before a drain ends", async () => {
+  const behind = await testServer();
+  const front = await testServer({ config: `backing: { url: "${behind.url.replace("http", "grpc")}", instance: up }` });
+  const action = digestMessage(digestOf(Buffer.from("an action")));
+  const outputDigest = await put(behind, large);
+  await put(behind, small);
+  const files = [{ path: "a", digest: digestMessage(outputDigest) }];
+  const update = { instanceName: "up/x", actionDigest: action, actionResult: { outputFiles: files } };
+  assert.ok((await behind.channel().unary(UPDATE, update)).ok);
+  assert.deepEqual([await got(front, small), await got(front, large)], [200, 200]);
+  const found = await front.channel().unary(GET, { instanceName: "x", actionDigest: action });
+  assert.ok(found.ok && found.value.outputFiles[0]?.path === "a", JSON.stringify(found));
+  const elsewhere = await front.channel().unary(GET, { instanceName: "y", actionDigest: action });
+  assert.ok(!elsewhere.ok && elsewhere.problem.code === StatusCode.notFound);
+
+  const mine = Buffer.from("stored in front");
+  const second = digestMessage(digestOf(Buffer.from("another action")));
+  const requests = [{ digest: digestMessage(digestOf(mine)), data: mine }];
+  assert.ok((await front.channel().unary(WRITE, { requests })).ok);
+  const bulk = Buffer.alloc((4 << 20) + 1, "bulk ");
+  await put(front, bulk);
+  const outputFiles = [mine, bulk].map((bytes, index) => ({
+    path: `${index}`,
+    digest: digestMessage(digestOf(bytes)),
+  }));
+  const result = { instanceName: "x", actionDigest: second, actionResult: { outputFiles } };
+  assert.ok((await front.channel().unary(UPDATE, result)).ok);
+  await front.server.drain(30_000);
+  await front.close();
+  assert.deepEqual([await got(behind, mine), await got(behind, bulk)], [200, 200]);
+  const sent = await behind.channel().unary(GET, { instanceName: "up/x", actionDigest: second });
+  assert.ok(sent.ok && sent.value.outputFiles.length === 2, JSON.stringify(sent));
+  assert.deepEqual(front.reported, []);
+  await behind.close();
+});
+
+test("a cache behind that is away makes misses and one warning, and fails nobody", async () => {
+  const gone = await testServer();
+  await gone.close();
+  const front = await testServer({ config: `backing: { url: "${gone.url.replace("http", "grpc")}" }` });
+  const channel = front.channel();
+  const miss = await channel.unary(GET, { actionDigest: digestMessage(digestOf(Buffer.from("x"))) });
+  assert.ok(!miss.ok && miss.problem.code === StatusCode.notFound);
+  assert.equal(await got(front, small), 404);
+  await put(front, small);
+  assert.equal(await got(front, small), 200);
+  assert.deepEqual(
+    front.reported.map(({ code, severity }) => [code, severity]),
+    [["store-remote", "warning"]],
+  );
+  await front.close();
+});

@@ -1,0 +1,81 @@
+/** The cache behind a server, of its configuration. */
+import type { ActionCache, Problem, Result } from "@kahn/core";
+import { err, ok, problem } from "@kahn/core";
+import { readText } from "./access/open-access.ts";
+import type { RemoteClient } from "./client/index.ts";
+import { openClient } from "./client/index.ts";
+import type { ServerConfig } from "./operation/server-settings.ts";
+import type { ServerPorts } from "./server-ports.ts";
+import type { BackedStore, BackingCache } from "./store/backed-store.ts";
+import { backedStore } from "./store/backed-store.ts";
+import type { ServerStore } from "./store/server-store.ts";
+
+/** Connections are one for each instance; results of further ones are not looked for behind. */
+const INSTANCES_MAX = 64;
+
+/**
+ * Puts the cache that is configured behind the store; `undefined` when none is.
+ *
+ * @returns `serve-backing-unavailable` for an address that is none, `serve-file-unreadable` for its token.
+ */
+export function openBacking(
+  { backing, dir }: ServerConfig,
+  ports: ServerPorts,
+  store: ServerStore,
+): Result<BackedStore | undefined, readonly Problem[]> {
+  if (backing === undefined) return ok(undefined);
+  const { fs, clock, random, resolvePath, report = () => {} } = ports;
+  const problems: Problem[] = [];
+  const token = backing.tokenFile === undefined ? undefined : readText(ports, backing.tokenFile, problems)?.trim();
+  const headers: Readonly<Record<string, string>> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const open = (instance: string) => openClient({ url: backing.url, fs, clock, random, instance, headers });
+  const base = open(backing.instance);
+  if (!base.ok) {
+    const message = `the cache behind, ${backing.url}, cannot be used`;
+    problems.push(problem("serve-backing-unavailable", message, { next: "Correct backing.url.", cause: base.problem }));
+  }
+  if (!base.ok || problems.length > 0) return err(problems);
+  const folder = `${resolvePath(dir)}/backing`;
+  fs.makeDirectory(folder);
+  return ok(
+    backedStore({
+      ...{ store, clock, random, folder, report, write: backing.write },
+      backing: new Backing(base.value, (instance) => {
+        const client = open(backing.instance === "" ? instance : `${backing.instance}/${instance}`);
+        return client.ok ? client.value : undefined;
+      }),
+      remove: (path) => void fs.remove(path),
+    }),
+  );
+}
+
+/** One client for blobs and the empty instance, and one for the results of each other instance. */
+class Backing implements BackingCache {
+  readonly #base: RemoteClient;
+  readonly #open: (instance: string) => RemoteClient | undefined;
+  readonly #clients = new Map<string, RemoteClient>();
+
+  constructor(base: RemoteClient, open: (instance: string) => RemoteClient | undefined) {
+    this.#base = base;
+    this.#open = open;
+  }
+
+  get blobs() {
+    return this.#base.tier.blobs;
+  }
+
+  actionsOf(instance: string): ActionCache | undefined {
+    if (instance === "") return this.#base.tier.actions;
+    const known = this.#clients.get(instance);
+    if (known !== undefined) return known.tier.actions;
+    // Plain HTTP has no instances: what is not the same must not become it.
+    if (this.#base.server === undefined || this.#clients.size >= INSTANCES_MAX) return undefined;
+    const client = this.#open(instance);
+    if (client !== undefined) this.#clients.set(instance, client);
+    return client?.tier.actions;
+  }
+
+  close(): void {
+    for (const client of [this.#base, ...this.#clients.values()]) client.close();
+  }
+}

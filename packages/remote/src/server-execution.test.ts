@@ -1,0 +1,100 @@
+/** A whole server that runs actions: on disk, through gRPC, by the rules, and drained while one runs. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { digestOf } from "@kahn/core";
+import { directRunner, nodeClock, nodeFileSystem, nodeRandom, startGuardian } from "@kahn/system";
+import { afterAll, test } from "vitest";
+import { newToken } from "./access/token.ts";
+import type { Channel } from "./grpc/index.ts";
+import { methodOf, StatusCode } from "./grpc/index.ts";
+import { digestMessage } from "./names/request-digest.ts";
+import type { Operation } from "./proto/generated/operations.ts";
+import {
+  Action,
+  ActionCacheMethods,
+  Command,
+  ContentAddressableStorageMethods,
+  ExecuteResponse,
+  ExecutionMethods,
+} from "./proto/generated/remote-execution.ts";
+import { bearer, testServer } from "./server.fixture.ts";
+import { realPlace } from "./store/store.fixture.ts";
+
+const place = realPlace();
+const folder = mkdtempSync(`${tmpdir()}/kahn-server-`);
+const clock = nodeClock();
+const guardian = startGuardian({ token: `server-${process.pid}`, graceMs: 100 });
+const processes = directRunner({ clock, guardian });
+afterAll(async () => {
+  await processes.close();
+  place.cleanup();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const EXECUTE = methodOf("server-streaming", ExecutionMethods.execute);
+const GET = methodOf("unary", ActionCacheMethods.getActionResult);
+
+async function upload(channel: Channel, script: string, token: string) {
+  const command = Command.encode({ arguments: ["/bin/sh", "-c", script], outputPaths: ["out"] });
+  const root = Buffer.alloc(0);
+  const action = Action.encode({
+    commandDigest: digestMessage(digestOf(command)),
+    inputRootDigest: digestMessage(digestOf(root)),
+  });
+  const requests = [command, action].map((data) => ({ digest: digestMessage(digestOf(data)), data }));
+  const method = methodOf("unary", ContentAddressableStorageMethods.batchUpdateBlobs);
+  assert.ok((await channel.unary(method, { requests }, bearer(token))).ok);
+  return digestMessage(digestOf(action));
+}
+
+async function execute(channel: Channel, actionDigest: ReturnType<typeof digestMessage>, token: string) {
+  const call = channel.read(EXECUTE, { actionDigest }, bearer(token));
+  let last: Operation | undefined;
+  while (await call.messages.ready()) last = call.messages.poll();
+  assert.ok(last?.done === true && last.result?.kind === "response");
+  return ExecuteResponse.decode(last.result.value.value);
+}
+
+test("actions are run by whom the rules let, and what an untrusted caller had run is not given to others", async () => {
+  const [trusted, pull] = [newToken(nodeRandom()), newToken(nodeRandom())];
+  const it = await testServer({
+    config: `
+dir: ${folder}
+access:
+  tokens: [{ name: main, hash: "${trusted.hash}" }, { name: pull, hash: "${pull.hash}" }]
+  rules:
+    - { who: "token:main", allow: all }
+    - { who: "token:pull", allow: [read, cas.write, exec], overlay: pulls }
+execution: { sandbox: off, slots: 1 }
+`,
+    fs: nodeFileSystem(),
+    ports: { clock, processes, store: await place.open() },
+  });
+  const channel = it.channel();
+  const action = await upload(channel, "echo said; echo made > out", pull.token);
+  const response = await execute(channel, action, pull.token);
+  assert.deepEqual([response.status?.code ?? 0, response.result?.exitCode, response.cachedResult], [0, 0, false]);
+  assert.equal(response.result?.outputFiles[0]?.path, "out");
+  const seen = async (token: string) => {
+    const answer = await channel.unary(GET, { actionDigest: action }, bearer(token));
+    return answer.ok ? "found" : answer.problem.code;
+  };
+  assert.deepEqual([await seen(pull.token), await seen(trusted.token)], ["found", StatusCode.notFound]);
+  assert.equal((await execute(channel, action, trusted.token)).cachedResult, false);
+  assert.equal(await seen(trusted.token), "found");
+
+  execFileSync("mkfifo", [`${folder}/gate`]);
+  const slow = await upload(channel, `read line < ${folder}/gate; echo late > out`, trusted.token);
+  const running = execute(channel, slow, trusted.token);
+  while (it.server.status().execution?.running === 0) await new Promise((resolve) => setImmediate(resolve));
+  const drained = it.server.drain(20_000);
+  await writeFile(`${folder}/gate`, "go\n");
+  assert.equal((await running).result?.exitCode, 0);
+  channel.close();
+  await drained;
+  await it.close();
+  assert.deepEqual(it.reported, []);
+});

@@ -1,0 +1,346 @@
+/**
+ * A server's store with another cache behind it: what is not here is fetched from there, what is stored here is sent on.
+ *
+ * Method:    reading through makes a blob ours before it is given out. Results that were found behind are given out and
+ *            not kept: what a result names may go there any time, and asking is how one finds out. Sending on is behind
+ *            the answer, in order, blobs before the results that name them.
+ * Invariant: trouble behind never fails a request: it is a miss, and is told. Layers of untrusted writers stay here.
+ *            What waits to be sent is bounded; what has no room is dropped and counted.
+ */
+import type { ActionCache, BlobStore, Clock, Digest, Problem, Random, Result } from "@kahn/core";
+import { digestSizeBytes, encodeActionResult, ok, randomHex, sleep } from "@kahn/core";
+import type {
+  ActionScope,
+  BlobReader,
+  BlobWriter,
+  ServerBlobs,
+  ServerStore,
+  ServerStoreProblem,
+} from "./server-store.ts";
+
+/** The cache behind. */
+export interface BackingCache {
+  /** Its `ingest` and `materialize` are used for large blobs. */
+  readonly blobs: BlobStore;
+  /** Results of one instance here; `undefined` for one that is not to be found behind. */
+  actionsOf(instance: string): ActionCache | undefined;
+  /** Ends its connections. */
+  close(): void;
+}
+
+/** How a store is backed. */
+export interface BackedStoreOptions {
+  readonly store: ServerStore;
+  readonly backing: BackingCache;
+  /** Sends what is stored here on. */
+  readonly write: boolean;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Absolute path of a folder for blobs on their way; it exists. */
+  readonly folder: string;
+  /** Removes a file of that folder. */
+  readonly remove: (path: string) => void;
+  /** Told of trouble behind, at most once a minute. */
+  readonly report: (problem: Problem) => void;
+}
+
+/** A store that is backed. */
+export interface BackedStore extends ServerStore {
+  /** What waits to be sent, and what was dropped. */
+  waiting(): { readonly blobs: number; readonly results: number; readonly dropped: number };
+  /** Sends what waits; resolves when nothing is left or the time is up. */
+  flush(timeoutMs: number): Promise<void>;
+}
+
+const IN_MEMORY_BYTES = 4 << 20;
+const WAITING_MAX = 100_000;
+const BATCH = 500;
+const RETRY_MS = [1000, 5000, 30_000] as const;
+const REPORT_MS = 60_000;
+/** After a failure it is not asked for so long. */
+const AWAY_MS = 10_000;
+
+type Item =
+  | { readonly kind: "blob"; readonly digest: Digest }
+  | { readonly kind: "result"; readonly scope: ActionScope; readonly action: Digest };
+
+/** Puts a cache behind a store. */
+export function backedStore(options: BackedStoreOptions): BackedStore {
+  const link = new BackingLink(options);
+  const { store } = options;
+  return {
+    blobs: backedBlobs(store.blobs, link),
+    actions: {
+      get: async (scope, action) => {
+        const found = await store.actions.get(scope, action);
+        return found.ok && found.value !== undefined ? found : ((await link.result(scope, action)) ?? found);
+      },
+      put: async (scope, action, bytes) => {
+        const put = await store.actions.put(scope, action, bytes);
+        if (put.ok && scope.overlay === undefined) link.send({ kind: "result", scope, action });
+        return put;
+      },
+      forget: (scope, action) => store.actions.forget(scope, action),
+    },
+    entries: store.entries,
+    files: {
+      ingest: async (requests) => {
+        const taken = await store.files.ingest(requests);
+        if (taken.ok) for (const digest of taken.value) link.send({ kind: "blob", digest });
+        return taken;
+      },
+      materialize: async (requests) => {
+        const missing = await store.blobs.findMissing(requests.map(({ digest }) => digest));
+        if (missing.ok) await Promise.all(missing.value.map((digest) => link.fetch(digest)));
+        return await store.files.materialize(requests);
+      },
+    },
+    pin: (digests) => store.pin(digests),
+    status: () => store.status(),
+    close: async () => {
+      link.close();
+      return await store.close();
+    },
+    waiting: () => link.waiting(),
+    flush: (timeoutMs) => link.flush(timeoutMs),
+  };
+}
+
+function backedBlobs(blobs: ServerBlobs, link: BackingLink): ServerBlobs {
+  const sent = (digest: Digest) => link.send({ kind: "blob", digest });
+  return {
+    maxBlobBytes: blobs.maxBlobBytes,
+    findMissing: async (digests) => {
+      const missing = await blobs.findMissing(digests);
+      return missing.ok && missing.value.length > 0 ? await link.findMissing(missing.value) : missing;
+    },
+    read: async (digest) => {
+      const found = await blobs.read(digest);
+      if (!found.ok || found.value !== undefined) return found;
+      return (await link.fetch(digest)) ? await blobs.read(digest) : found;
+    },
+    open: async (digest): Promise<Result<BlobReader | undefined, ServerStoreProblem>> => {
+      const found = await blobs.open(digest);
+      if (!found.ok || found.value !== undefined) return found;
+      return (await link.fetch(digest)) ? await blobs.open(digest) : found;
+    },
+    write: async (digest, bytes) => {
+      const written = await blobs.write(digest, bytes);
+      if (written.ok) sent(digest);
+      return written;
+    },
+    create: async (digest) => {
+      const created = await blobs.create(digest);
+      if (!created.ok || created.value === "present") return created;
+      return ok(sendingWriter(created.value, sent));
+    },
+    find: (fn, hash) => blobs.find(fn, hash),
+    receive: async (fn) => {
+      const received = await blobs.receive(fn);
+      if (!received.ok) return received;
+      const receiver = received.value;
+      return ok({
+        write: (bytes) => receiver.write(bytes),
+        commit: async (expectedHash) => {
+          const committed = await receiver.commit(expectedHash);
+          if (committed.ok) sent(committed.value);
+          return committed;
+        },
+        abort: () => receiver.abort(),
+      });
+    },
+  };
+}
+
+function sendingWriter(writer: BlobWriter, sent: (digest: Digest) => void): BlobWriter {
+  return {
+    digest: writer.digest,
+    get committedBytes() {
+      return writer.committedBytes;
+    },
+    get isPresent() {
+      return writer.isPresent;
+    },
+    write: (bytes) => writer.write(bytes),
+    commit: async () => {
+      const committed = await writer.commit();
+      if (committed.ok) sent(writer.digest);
+      return committed;
+    },
+    abort: () => writer.abort(),
+  };
+}
+
+/** What goes to and comes from the cache behind. */
+class BackingLink {
+  readonly #options: BackedStoreOptions;
+  readonly #fetching = new Map<Digest, Promise<boolean>>();
+  #queue: Item[] = [];
+  #dropped = 0;
+  #sending: Promise<void> | undefined;
+  #awayUntilMs = Number.NEGATIVE_INFINITY;
+  #reportedAtMs = Number.NEGATIVE_INFINITY;
+  readonly #closed = new AbortController();
+
+  constructor(options: BackedStoreOptions) {
+    this.#options = options;
+  }
+
+  waiting(): { readonly blobs: number; readonly results: number; readonly dropped: number } {
+    const blobs = this.#queue.filter(({ kind }) => kind === "blob").length;
+    return { blobs, results: this.#queue.length - blobs, dropped: this.#dropped };
+  }
+
+  async findMissing(digests: readonly Digest[]): Promise<Result<Digest[], ServerStoreProblem>> {
+    if (this.#isAway()) return ok([...digests]);
+    const missing = await this.#options.backing.blobs.findMissing(digests);
+    if (missing.ok) return missing;
+    this.#trouble(missing.problem);
+    return ok([...digests]);
+  }
+
+  async result(scope: ActionScope, action: Digest) {
+    const actions = this.#isAway() ? undefined : this.#options.backing.actionsOf(scope.instance);
+    if (actions === undefined) return undefined;
+    const found = await actions.lookup(action);
+    if (!found.ok) this.#trouble(found.problem);
+    if (!found.ok || found.value.kind === "miss") return undefined;
+    const { result } = found.value;
+    return ok({ result, bytes: encodeActionResult(result) });
+  }
+
+  /** Makes a blob ours; several who want the same wait for one. False when it is not behind either. */
+  fetch(digest: Digest): Promise<boolean> {
+    const known = this.#fetching.get(digest);
+    if (known !== undefined) return known;
+    if (this.#isAway()) return Promise.resolve(false);
+    const fetching = this.#fetch(digest).finally(() => this.#fetching.delete(digest));
+    this.#fetching.set(digest, fetching);
+    return fetching;
+  }
+
+  send(item: Item): void {
+    if (!this.#options.write || this.#closed.signal.aborted) return;
+    if (this.#queue.length >= WAITING_MAX) this.#dropped++;
+    else this.#queue.push(item);
+    this.#sending ??= this.#sendAll().finally(() => {
+      this.#sending = undefined;
+    });
+  }
+
+  async flush(timeoutMs: number): Promise<void> {
+    if (this.#sending !== undefined) {
+      await Promise.race([this.#sending, sleep(this.#options.clock, timeoutMs, this.#closed.signal)]);
+    }
+  }
+
+  close(): void {
+    this.#closed.abort();
+    this.#options.backing.close();
+  }
+
+  async #fetch(digest: Digest): Promise<boolean> {
+    const { backing, store } = this.#options;
+    if (digestSizeBytes(digest) <= IN_MEMORY_BYTES) {
+      const read = await backing.blobs.read(digest);
+      if (!read.ok) this.#trouble(read.problem);
+      if (!read.ok || read.value === undefined) return false;
+      return (await store.blobs.write(digest, read.value)).ok;
+    }
+    return await this.#throughFile(async (path) => {
+      const request = { digest, path, executable: false, how: "copy" } as const;
+      const made = await backing.blobs.materialize([request]);
+      if (!made.ok) this.#trouble(made.problem);
+      if (!made.ok || made.value[0] !== "done") return false;
+      // The store hashes it: what came from behind is not believed.
+      const taken = await store.files.ingest([{ path, executable: false, expected: digest }]);
+      return taken.ok && taken.value[0] === digest;
+    });
+  }
+
+  async #sendAll(): Promise<void> {
+    // Gathers what is stored in the same moment.
+    await Promise.resolve();
+    let attempt = 0;
+    while (this.#queue.length > 0 && !this.#closed.signal.aborted) {
+      const batch = this.#queue.splice(0, BATCH);
+      const problem = await this.#sendBatch(batch);
+      if (problem === undefined) {
+        attempt = 0;
+        continue;
+      }
+      this.#trouble(problem);
+      const waitMs = RETRY_MS[attempt++];
+      if (waitMs === undefined) {
+        this.#dropped += batch.length;
+        attempt = 0;
+        continue;
+      }
+      this.#queue.unshift(...batch);
+      await sleep(this.#options.clock, waitMs, this.#closed.signal);
+    }
+  }
+
+  async #sendBatch(batch: readonly Item[]): Promise<Problem | undefined> {
+    const digests = [...new Set(batch.flatMap((item) => (item.kind === "blob" ? [item.digest] : [])))];
+    const missing = digests.length === 0 ? ok([]) : await this.#options.backing.blobs.findMissing(digests);
+    if (!missing.ok) return missing.problem;
+    for (const digest of missing.value) {
+      const problem = await this.#sendBlob(digest);
+      if (problem !== undefined) return problem;
+    }
+    for (const item of batch) {
+      const problem = item.kind === "result" ? await this.#sendResult(item) : undefined;
+      if (problem !== undefined) return problem;
+    }
+    return undefined;
+  }
+
+  async #sendBlob(digest: Digest): Promise<Problem | undefined> {
+    const { store, backing } = this.#options;
+    if (digestSizeBytes(digest) <= IN_MEMORY_BYTES) {
+      const read = await store.blobs.read(digest);
+      // Gone meanwhile: a cache may forget.
+      if (!read.ok || read.value === undefined) return undefined;
+      const written = await backing.blobs.write(digest, read.value);
+      return written.ok ? undefined : written.problem;
+    }
+    return await this.#throughFile(async (path) => {
+      const made = await store.files.materialize([{ digest, path, executable: false, how: "copy" }]);
+      if (!made.ok || made.value[0] !== "done") return undefined;
+      const taken = await backing.blobs.ingest([{ path, executable: false, expected: digest }]);
+      return taken.ok ? undefined : taken.problem;
+    });
+  }
+
+  async #sendResult({ scope, action }: Extract<Item, { kind: "result" }>): Promise<Problem | undefined> {
+    const found = await this.#options.store.actions.get(scope, action);
+    const actions = this.#options.backing.actionsOf(scope.instance);
+    if (!found.ok || found.value === undefined || actions === undefined) return undefined;
+    const recorded = await actions.record(action, found.value.result);
+    return recorded.ok ? undefined : recorded.problem;
+  }
+
+  async #throughFile<T>(use: (path: string) => Promise<T>): Promise<T> {
+    const { folder, random, remove } = this.#options;
+    const path = `${folder}/${randomHex(random, 24)}`;
+    try {
+      return await use(path);
+    } finally {
+      remove(path);
+    }
+  }
+
+  /** Nobody waits for the retries of a cache that just failed. */
+  #isAway(): boolean {
+    return this.#options.clock.monotonicMs() < this.#awayUntilMs;
+  }
+
+  #trouble(problem: Problem): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    this.#awayUntilMs = nowMs + AWAY_MS;
+    if (nowMs - this.#reportedAtMs < REPORT_MS) return;
+    this.#reportedAtMs = nowMs;
+    this.#options.report({ ...problem, severity: "warning" });
+  }
+}
