@@ -27,14 +27,17 @@ export interface TestServerOptions {
   /** The configuration file, YAML. */
   readonly config?: string;
   readonly fs?: FileSystem;
+  /** Default: loopback. The first must be there. */
+  readonly listen?: readonly string[];
   readonly ports?: Partial<ServerPorts>;
 }
 
 /** Starts a server, or fails the test. */
-export async function testServer({ config = "", fs, ports = {} }: TestServerOptions = {}): Promise<TestServer> {
+export async function testServer(options: TestServerOptions = {}): Promise<TestServer> {
+  const { config = "", fs, ports = {}, listen = ["127.0.0.1:0"] } = options;
   const resolved = await resolveServerConfig({
     file: { name: "server.yaml", text: config },
-    options: { listen: "127.0.0.1:0" },
+    options: { listen },
   });
   assert.ok(resolved.ok, JSON.stringify(resolved));
   const reported: Problem[] = [];

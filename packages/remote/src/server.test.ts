@@ -1,14 +1,17 @@
 /** A whole server: probes, pages, drain, and what it refuses to start with. */
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { digestOf, problem } from "@kahn/core";
 import { livenessOf, nodeClock, nodeRandom, ownIdentity } from "@kahn/system";
 import { memoryFileSystem, virtualClock } from "@kahn/testing";
 import { test } from "vitest";
 import { newToken } from "./access/token.ts";
-import { methodOf, StatusCode } from "./grpc/index.ts";
+import { Channel, methodOf, StatusCode } from "./grpc/index.ts";
 import { digestMessage } from "./names/request-digest.ts";
 import { resolveServerConfig } from "./operation/server-config.ts";
+import { makeCertificates } from "./port/certificates.fixture.ts";
 import { HealthCheckResponseServingStatus as Health, HealthMethods } from "./proto/generated/health.ts";
 import {
   ActionCacheMethods,
@@ -209,4 +212,45 @@ test("results are signed where a key is set, and given out only if they are wher
   const found = await checked.channel().unary(get, { actionDigest, inlineStdout: true });
   assert.ok(found.ok && Buffer.from(found.value.stdoutRaw).toString() === "b");
   await Promise.all([checked.close(), signing.close(), store.close()]);
+});
+
+test("a client's certificate is its identity, and a Unix socket is local", async () => {
+  const certificates = makeCertificates();
+  const fs = memoryFileSystem();
+  fs.writeFile("/server.pem", certificates.server.certificate);
+  fs.writeFile("/server.key", certificates.server.key);
+  fs.writeFile("/ca.pem", certificates.authority.certificate);
+  const folder = mkdtempSync(`${tmpdir()}/kahn-socket-`);
+  const path = `${folder}/socket`;
+  const it = await testServer({
+    fs,
+    config: `
+tls: { certificate: server.pem, key: server.key, clientAuthorities: ca.pem, clientCertificate: verify-if-given }
+access:
+  rules:
+    - { who: "cert:ci runner", claims: { names: "DNS:*.example" }, allow: read }
+    - { who: local, allow: write }
+`,
+    listen: ["127.0.0.1:0", `unix:${path}`],
+  });
+  const target = { kind: "tcp", host: "127.0.0.1", port: Number(new URL(it.url).port), isEncrypted: true } as const;
+  const common = { clock: nodeClock(), random: nodeRandom() };
+  const authorities = certificates.authority.certificate;
+  const { certificate, key } = certificates.client;
+  const known = new Channel({ ...common, target, tls: { authorities, certificate, key } });
+  const nobody = new Channel({ ...common, target, tls: { authorities } });
+  const local = new Channel({ ...common, target: { kind: "unix", path } });
+  const update = methodOf("unary", ContentAddressableStorageMethods.batchUpdateBlobs);
+  const missing = methodOf("unary", ContentAddressableStorageMethods.findMissingBlobs);
+  const may = async (channel: Channel) => {
+    const answers = [await channel.unary(missing, {}), await channel.unary(update, {})];
+    return answers.map((each) => (each.ok ? 0 : each.problem.code));
+  };
+  const { permissionDenied, unauthenticated } = StatusCode;
+  assert.deepEqual(await may(known), [0, permissionDenied]);
+  assert.deepEqual(await may(nobody), [unauthenticated, unauthenticated]);
+  assert.deepEqual(await may(local), [0, 0]);
+  for (const channel of [known, nobody, local]) channel.close();
+  await it.close();
+  rmSync(folder, { recursive: true });
 });

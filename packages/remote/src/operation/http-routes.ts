@@ -11,6 +11,7 @@ export function routeName(path: string): string {
 
 /** False for a path of a protocol that is switched off. */
 export function isServed(http: ServerConfig["http"], path: string): boolean {
+  if (Object.values(http).every(Boolean)) return true;
   const { kind } = routeOf(path);
   switch (kind) {
     case "blob":
