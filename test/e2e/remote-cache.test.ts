@@ -12,16 +12,19 @@ import { type WorkspaceFacts, writeWorkspace } from "../../bench/workspace.ts";
 import { KahnProcess, until } from "./rig/kahn-process.ts";
 import { ROOT_MANIFEST, Workspace } from "./rig/workspace.ts";
 
-const N = testScale(process.env.KAHN_TEST_SCALE) >= 5 ? 100 : 20;
+const isFullScale = testScale(process.env.KAHN_TEST_SCALE) >= 5;
+/** Packages; two tasks each. */
+const N = isFullScale ? 100 : 20;
+const FEW = isFullScale ? 100 : 6;
 const RUN = "build test --concurrency 2";
 
 class Checkout extends Workspace {
   readonly facts: WorkspaceFacts;
 
-  constructor() {
+  constructor(n: number) {
     super();
     const kahn = PEERS.find((peer) => peer.name === "kahn")!;
-    this.facts = writeWorkspace(this.directory, { n: N, seed: 1 }, (packages) => kahn.dress(packages));
+    this.facts = writeWorkspace(this.directory, { n, seed: 1 }, (packages) => kahn.dress(packages));
   }
 
   /** How many tasks ran here since the last call. */
@@ -47,13 +50,13 @@ async function startServer(): Promise<{ server: KahnProcess; url: string }> {
 test("what one checkout built, another one takes from the server, and runs nothing", async () => {
   const { url } = await startServer();
   const env = { KAHN_REMOTE_URL: url };
-  const first = new Checkout();
+  const first = new Checkout(N);
   const cold = await first.run(`${RUN} --cache local:off,remote:rw`, { env });
   expect(cold.exitCode, cold.stderr).toBe(0);
   expect(cold.finished).toMatchObject({ status: "succeeded", executed: 2 * N, cached: 0 });
   expect(first.takeLog()).toBe(2 * N);
 
-  const second = new Checkout();
+  const second = new Checkout(N);
   const warm = await second.run(`${RUN} --cache local:off,remote:rw`, { env });
   expect(warm.finished).toMatchObject({ executed: 0, cached: 2 * N, remoteHits: 2 * N });
   expect(second.takeLog()).toBe(0);
@@ -69,10 +72,10 @@ test("what one checkout built, another one takes from the server, and runs nothi
 
 test("a server that dies in the middle costs one warning: the run finishes here", async () => {
   const { server, url } = await startServer();
-  const checkout = new Checkout();
+  const checkout = new Checkout(FEW);
   const env = { KAHN_REMOTE_URL: url };
   const run = checkout.start(`run ${RUN} --cache local:off,remote:rw --json`.split(" "), { env });
-  await until("some tasks have run", () => checkout.lines(".exec.log").length >= 8);
+  await until("some tasks have run", () => checkout.lines(".exec.log").length >= 4);
   server.signal("SIGKILL");
   const outcome = await run.ended;
   expect(outcome.exitCode, outcome.stderr).toBe(0);
@@ -80,16 +83,16 @@ test("a server that dies in the middle costs one warning: the run finishes here"
     .trimEnd()
     .split("\n")
     .map((line) => JSON.parse(line));
-  expect(events.at(-1)).toMatchObject({ status: "succeeded", executed: 2 * N, failed: 0, errored: 0 });
+  expect(events.at(-1)).toMatchObject({ status: "succeeded", executed: 2 * FEW, failed: 0, errored: 0 });
   const warnings = events.filter(({ kind }) => kind === "run.warned" || kind === "node.warned");
   expect(warnings.map(({ problem }) => problem.code)).toEqual(["cache-tier-down"]);
 });
 
 test("with nobody at the address everything runs here, with one warning", async () => {
-  const checkout = new Checkout();
+  const checkout = new Checkout(FEW);
   const alone = await checkout.run(RUN, { env: { KAHN_REMOTE_URL: "grpc://127.0.0.1:1" } });
   expect(alone.exitCode).toBe(0);
-  expect(alone.finished).toMatchObject({ executed: 2 * N });
+  expect(alone.finished).toMatchObject({ executed: 2 * FEW });
   expect(alone.stdout.match(/cache-tier-down/g)).toHaveLength(1);
 });
 
@@ -106,4 +109,59 @@ test("options and configuration of a remote cache are checked before anything ru
   expect(await codeOf("build", { KAHN_REMOTE_URL: "host:9092" })).toEqual(["remote-address-malformed"]);
   const wrong = await workspace.kahn("run build --cache local:write");
   expect([wrong.exitCode, wrong.stderr]).toEqual([2, expect.stringContaining("option-value")]);
+});
+
+/** The outputs of all packages. */
+const dist = (checkout: Checkout) =>
+  Object.fromEntries(Object.entries(checkout.tree("packages")).filter(([path]) => path.includes("/dist")));
+
+test("on the server tasks give what they give here; what they do not declare is named and dropped", async () => {
+  const { url } = await startServer();
+  const here = new Checkout(FEW);
+  await here.run(RUN);
+  const there = new Checkout(FEW);
+  const run = await there.run(`${RUN} --cache remote:off --remote-exec`, { env: { KAHN_REMOTE_URL: url } });
+  expect(run.exitCode, run.stdout).toBe(0);
+  expect(run.finished).toMatchObject({ executed: 2 * FEW, cached: 0 });
+  expect(there.takeLog()).toBe(0);
+  expect(dist(there)).toEqual(dist(here));
+  const warnings = run.log.ofKind("node.warned").map(({ problem }) => problem);
+  expect(new Set(warnings.map(({ code }) => code))).toEqual(new Set(["undeclared-output-dropped"]));
+  expect(warnings).toHaveLength(2 * FEW);
+  expect(warnings[0]!.message).toContain(".exec.log");
+  // The key is that of a run here: what the server made is a hit without it.
+  const again = await there.run(RUN);
+  expect(again.finished).toMatchObject({ executed: 0, cached: 2 * FEW });
+});
+
+test("on the server a task without its script fails, and the script is named", async () => {
+  const { url } = await startServer();
+  const checkout = new Checkout(FEW);
+  checkout.write("kahn.jsonc", checkout.read("kahn.jsonc").replace(',"build.sh"', ""));
+  const target = `@bench/${checkout.facts.leaf}#build`;
+  const run = await checkout.run(["build", "-p", checkout.facts.leaf, "--remote-exec"], {
+    env: { KAHN_REMOTE_URL: url },
+  });
+  expect(run.exitCode).toBe(1);
+  const failed = run.log.ofKind("node.settled").filter(({ end }) => end === "failed");
+  expect(failed.length, target).toBeGreaterThan(0);
+  for (const { problem } of failed) {
+    expect(problem).toMatchObject({
+      code: "command-failed",
+      next: expect.stringContaining("build.sh is in the workspace"),
+    });
+  }
+});
+
+test("a server that dies in the middle of running tasks costs one warning: the rest runs here", async () => {
+  const { server, url } = await startServer();
+  const checkout = new Checkout(FEW);
+  const args = `run ${RUN} --cache remote:off --remote-exec --json`.split(" ");
+  const run = checkout.start(args, { env: { KAHN_REMOTE_URL: url } });
+  await run.output((stdout) => stdout.split('"node.settled"').length > 3);
+  server.signal("SIGKILL");
+  const outcome = await run.ended;
+  expect(outcome.exitCode, outcome.stderr).toBe(0);
+  expect(outcome.stdout.match(/"remote-exec-down"/g)).toHaveLength(1);
+  expect(outcome.stdout).toContain(`"executed":${2 * FEW}`);
 });

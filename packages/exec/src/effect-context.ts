@@ -26,6 +26,8 @@ export interface EffectContext {
   readonly claims: OutputClaims;
   readonly labelOf: (node: number) => string;
   readonly closuresOf: (nodes: readonly number[]) => readonly Digest[];
+  /** What these nodes made, and what can be reached through them. */
+  readonly reachableOutputs: (nodes: readonly number[]) => readonly OutputEntry[];
   /** Records an event that belongs to a running effect. */
   readonly note: (event: RunEventBody) => void;
   readonly output: (event: Omit<OutputEvent, "kind">) => void;

@@ -1,5 +1,6 @@
 /** Runs graphs of actions: resolve → lookup → restore | execute → collect → store. */
 export { type ActionKey, type ActionMessages, actionKey, actionMessages } from "./action-key.ts";
+export { type AdoptedOutputs, adoptOutputs } from "./adopt-outputs.ts";
 export { closureOf, type FinishedNode } from "./closure.ts";
 export { EventLog, type EventLogOptions } from "./event-log.ts";
 export { type ExplainOptions, explainGraph, type NodeForecast } from "./explain-graph.ts";

@@ -53,7 +53,13 @@ async function executeOnce(context: EffectContext, node: NodeRuntime, attempt: n
     context.becameReady(node.node);
   };
   node.execution = context.options.executor.execute(
-    { action: node.action, resolved, attempt, streams: isService },
+    {
+      action: node.action,
+      resolved,
+      attempt,
+      streams: isService,
+      reachableOutputs: () => context.reachableOutputs(node.requires),
+    },
     {
       started: () => {
         if (isService && resolved.run.ready === undefined) ready();
@@ -92,10 +98,13 @@ async function complete(
     readonly outputEntries?: readonly OutputEntry[];
     readonly missingRoots: readonly string[];
     readonly unpublishable?: Problem;
+    readonly warnings?: readonly Problem[];
+    readonly hint?: string;
   },
 ): Promise<ExecuteResult> {
   const resolved = node.resolved!;
   node.result = outcome.result;
+  for (const problem of outcome.warnings ?? []) context.note({ kind: "node.warned", node: node.node, problem });
   if (outcome.result.exitCode !== 0) {
     keepStreams(context, node, outcome.result);
     // The same Ctrl-C may reach a command before we end it: one in the terminal's group, or one not yet out of ours.
@@ -162,12 +171,12 @@ function keepStreams(
 
 function commandFailed(
   node: NodeRuntime,
-  { result, signal }: { readonly result: ActionResult; readonly signal?: string },
+  { result, signal, hint: known }: { readonly result: ActionResult; readonly signal?: string; readonly hint?: string },
 ): Problem {
   const { unpassedNames } = node.resolved!.run;
   const hint =
-    unpassedNames.length === 0
-      ? undefined
+    known !== undefined || unpassedNames.length === 0
+      ? known
       : `Its command mentions ${unpassedNames.join(", ")}, which the task does not receive: add it to the task's \`env\` or \`passEnv\`.`;
   const how = signal === undefined ? `exited with code ${result.exitCode}` : `was ended by ${signal}`;
   return problem("command-failed", `${node.planned.label} ${how}`, {

@@ -27,6 +27,7 @@ export async function restoreNode(context: EffectContext, node: NodeRuntime): Pr
     return unusable(context, node, { code: restored.value.why, name: restored.value.path });
   }
   node.outputPaths = found.entries.map((entry) => entry.path);
+  node.outputEntries = found.entries;
   node.restoredFiles = restored.value.writtenFiles;
   dropStale(context, node, new Set(node.outputPaths));
   keepRecord(context, node);

@@ -35,6 +35,7 @@ import { lookupNode } from "./node-lookup.ts";
 import { restoreNode } from "./node-restore.ts";
 import { isGroup, type NodeRuntime } from "./node-runtime.ts";
 import { OutputClaims } from "./output-claims.ts";
+import { reachableOutputs } from "./reachable-outputs.ts";
 import type { GraphRun, RunGraphOptions, RunOutcome } from "./run-options.ts";
 
 /** Starts a run. Its outcome settles once everything it started has ended. */
@@ -76,6 +77,7 @@ class GraphRunner {
       claims: new OutputClaims(),
       labelOf: (node) => this.#nodes[node]!.planned.label,
       closuresOf: (nodes) => nodes.map((node) => this.#closureOf(node)),
+      reachableOutputs: (nodes) => reachableOutputs(this.#nodes, nodes),
       note: (event) => this.#note(event),
       output: (event) => this.#log.output({ kind: "node.output", ...event }),
       becameReady: (node) => this.#deliver({ kind: "became-ready", node }),

@@ -10,6 +10,8 @@ export interface ExecuteRequest {
   readonly action: Digest | undefined;
   readonly resolved: ResolvedAction;
   readonly attempt: number;
+  /** All outputs that the action can reach through what it requires, each path once; for an executor elsewhere. */
+  readonly reachableOutputs?: () => readonly InputEntry[];
   /** True for a service: its output is shown as it comes, for there may be no end to wait for. */
   readonly streams?: boolean;
 }
@@ -30,6 +32,10 @@ export type ExecuteOutcome =
       readonly result: ActionResult;
       /** The signal that ended the command, where the executor knows it; `result.exitCode` is then not 0. */
       readonly signal?: string;
+      /** What is worth telling although it ended: an output that was not declared, for example. */
+      readonly warnings?: readonly Problem[];
+      /** Of a command that failed: what to do about it, where the executor knows. */
+      readonly hint?: string;
       /** Set when the result may be used in this run but must not be cached. */
       readonly unpublishable?: Problem;
       /** Digest over all outputs; equal outputs, equal digest. */

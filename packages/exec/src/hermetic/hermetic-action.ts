@@ -116,6 +116,8 @@ export type HermeticOutcome =
       readonly timings: HermeticTimings;
       readonly use: ResourceUse;
       readonly sandbox: SandboxLevel;
+      /** Files that it left and nobody declared, as far as they were noticed: they are dropped. Left out for none. */
+      readonly undeclared?: readonly string[];
     }
   | {
       readonly kind: "timed-out";

@@ -28,6 +28,7 @@ import type {
 import { exitCodeOf, type LaunchFiles, launch, readUse, sandboxFailed } from "./launch.ts";
 import type { Sandbox } from "./sandbox.ts";
 import type { StagedTrees } from "./staged-trees.ts";
+import { undeclaredWrites } from "./undeclared-writes.ts";
 
 /** Everything that was decided before. */
 export interface HermeticRunParts {
@@ -206,6 +207,7 @@ export class HermeticRun {
     if (collected.kind === "invalid") return { ...collected, streams: streams.fields };
     if (collected.kind === "errored") return collected;
     if (streams.problem !== undefined) return { kind: "errored", problem: streams.problem };
+    const undeclared = undeclaredWrites(this.#options.fs, { execRoot: this.#execRoot, tree: plan.tree, command });
     const timings = this.#completedTimings();
     const { executionStartedAtMs, executionCompletedAtMs } = timings;
     return {
@@ -223,6 +225,7 @@ export class HermeticRun {
       timings,
       use: readUse(this.#options.fs, this.#files),
       sandbox: sandbox === undefined ? "none" : "bubblewrap",
+      ...(undeclared.length === 0 ? {} : { undeclared }),
     };
   }
 

@@ -6,10 +6,12 @@
  */
 import { type RemoteConfig, type RemoteTier, tiered } from "@kahn/cas";
 import { err, ok, type Problem, problem, type Result } from "@kahn/core";
-import { type ClientOptions, openClient, type RemoteClient } from "@kahn/remote/client";
+import { type ClientOptions, openClient, type RemoteClient, remoteExecutor } from "@kahn/remote/client";
 import { VERSION } from "../version.ts";
 import type { LocalStores, RemoteAsked, RunStores } from "./store-set.ts";
 import type { WorkspaceSession } from "./workspace-session.ts";
+
+const NO_ENTRY = ok({ kind: "miss", reason: "no-entry" } as const);
 
 /** Results that are sent at once, and that may wait to be. */
 const UPLOADS = { atOnceMax: 4, waitingMax: 256 };
@@ -24,16 +26,43 @@ export async function openRemoteStores(
   if (!options.ok) return options;
   const opened = openClient(options.value);
   if (!opened.ok) return opened;
-  return ok(storesOf(session, local, { client: opened.value, asked }));
+  const client = opened.value;
+  const refused = asked.execute ? await executionRefused(client) : undefined;
+  if (refused === undefined) return ok(storesOf(session, local, { client, asked }));
+  client.close();
+  return err(refused);
+}
+
+/** Why a server cannot run tasks. */
+async function executionRefused({ server, tier }: RemoteClient): Promise<Problem | undefined> {
+  const next = "Leave --remote-exec out, or name a server that executes (`kahn serve` does).";
+  if (server === undefined) {
+    return problem("remote-exec-unsupported", `${tier.name} is a plain HTTP cache, which runs nothing`, { next });
+  }
+  const features = await server.features();
+  if (!features.ok) {
+    const { message } = features.problem;
+    return problem("remote-exec-unavailable", `${server.name} cannot be asked to run tasks: ${message}`, {
+      next: "Check its address and your network, or leave --remote-exec out.",
+    });
+  }
+  if (features.value.executes) return undefined;
+  return problem("remote-exec-unsupported", `${server.name} does not run actions`, { next });
 }
 
 function storesOf(
-  { ports }: WorkspaceSession,
+  { ports, states }: WorkspaceSession,
   local: LocalStores,
   { client, asked }: { readonly client: RemoteClient; readonly asked: RemoteAsked },
 ): RunStores {
   const { fs, clock, random } = ports;
-  const tier: RemoteTier = { ...client.tier, read: asked.read, write: asked.write };
+  const tier: RemoteTier = {
+    ...client.tier,
+    // What a server has run is fetched from it, also where its cache is not to be used.
+    read: asked.read || asked.execute,
+    write: asked.write,
+    actions: asked.read ? client.tier.actions : { ...client.tier.actions, lookup: async () => NO_ENTRY },
+  };
   const store = tiered({
     local,
     remotes: [tier],
@@ -51,7 +80,12 @@ function storesOf(
     read: true,
     write: true,
     warn: () => {},
-    executor: (executor) => executor,
+    executor: (executor) => {
+      if (!asked.execute || client.server === undefined) return executor;
+      const { blobs } = store;
+      const onWarning = (warned: Problem) => stores.warn(warned);
+      return remoteExecutor({ server: client.server, fs, states, blobs, local: executor, onWarning });
+    },
     sent: () => store.sent(),
     cancel: (how) => {
       store.abandonUploads();

@@ -34,7 +34,7 @@ const BATCHES_AT_ONCE = 4;
 const STREAMS_AT_ONCE = 8;
 
 /** A blob to be sent, which may be opened more than once. */
-interface Upload {
+export interface BlobUpload {
   readonly digest: Digest;
   readonly open: () => BlobSource | undefined;
   /** For messages. */
@@ -53,15 +53,6 @@ class Refused extends Error {
 /** Blobs of a server. `fs` holds the files that are sent and made. */
 export function remoteBlobs(server: RemoteServer, fs: FileSystem): BlobStore {
   const transfers = new Transfers(server, fs);
-  const guarded = async <T>(work: () => Promise<T>): Promise<Result<T, StoreProblem>> => {
-    try {
-      return ok(await work());
-    } catch (error) {
-      if (error instanceof Refused) return err(error.problem);
-      if (error instanceof FileSystemError) return err(problem("store-io", error.message, { next: "Check the disk." }));
-      throw error;
-    }
-  };
   return {
     findMissing: (digests) => guarded(() => transfers.findMissing(digests)),
     read: (digest) => guarded(() => transfers.read(digest)),
@@ -74,6 +65,34 @@ export function remoteBlobs(server: RemoteServer, fs: FileSystem): BlobStore {
     ingest: (requests) => guarded(() => transfers.ingest(requests)),
     materialize: (requests) => guarded(() => transfers.materialize(requests)),
   };
+}
+
+/** Uploads for those who have more than files to send. */
+export class RemoteUploads {
+  readonly #transfers: Transfers;
+
+  constructor(server: RemoteServer, fs: FileSystem) {
+    this.#transfers = new Transfers(server, fs);
+  }
+
+  /** Sends what the server lacks. @returns what kept it from that. */
+  async sendMissing(uploads: readonly BlobUpload[]): Promise<StoreProblem | undefined> {
+    const sent = await guarded(async () => {
+      const missing = new Set(await this.#transfers.findMissing(uploads.map(({ digest }) => digest)));
+      await this.#transfers.send(uploads.filter(({ digest }) => missing.has(digest)));
+    });
+    return sent.ok ? undefined : sent.problem;
+  }
+}
+
+async function guarded<T>(work: () => Promise<T>): Promise<Result<T, StoreProblem>> {
+  try {
+    return ok(await work());
+  } catch (error) {
+    if (error instanceof Refused) return err(error.problem);
+    if (error instanceof FileSystemError) return err(problem("store-io", error.message, { next: "Check the disk." }));
+    throw error;
+  }
 }
 
 class Transfers {
@@ -114,7 +133,7 @@ class Transfers {
       if (outcome.kind !== "file") throw new Refused(problem("store-io", `${path} cannot be read (${outcome.kind})`));
       digests[index] = outcome.digest;
     }
-    const uploads = new Map<Digest, Upload>();
+    const uploads = new Map<Digest, BlobUpload>();
     for (const [index, { path }] of requests.entries()) {
       const digest = digests[index]!;
       uploads.set(digest, { digest, open: () => fileSource(this.#fs, path), from: path });
@@ -124,7 +143,7 @@ class Transfers {
   }
 
   /** Sends blobs that the server is thought to lack. */
-  async send(uploads: readonly Upload[]): Promise<void> {
+  async send(uploads: readonly BlobUpload[]): Promise<void> {
     const features = await this.#features();
     const wanted = uploads.filter(({ digest }) => digestSizeBytes(digest) > 0);
     const tooLarge = wanted.find(({ digest }) => digestSizeBytes(digest) > features.blobMaxBytes);
@@ -160,7 +179,7 @@ class Transfers {
   }
 
   /** Sends a batch. @returns those that have to be streamed instead. */
-  async #sendBatch(batch: readonly Upload[], features: ServerFeatures): Promise<readonly Upload[]> {
+  async #sendBatch(batch: readonly BlobUpload[], features: ServerFeatures): Promise<readonly BlobUpload[]> {
     if (!this.#hasBatches) return batch;
     const blobs: BlobBytes[] = [];
     for (const upload of batch) {
@@ -175,7 +194,7 @@ class Transfers {
       this.#giveUpBatches(sent.problem);
       return batch;
     }
-    const left: Upload[] = [];
+    const left: BlobUpload[] = [];
     for (const [index, status] of sent.value.entries()) {
       if (status.code === StatusCode.ok || status.code === StatusCode.alreadyExists) continue;
       if (!isTransient(status)) throw new Refused(remoteProblem(this.#server.name, status));
@@ -247,13 +266,13 @@ class Transfers {
     return { small, large };
   }
 
-  #open(upload: Upload): BlobSource {
+  #open(upload: BlobUpload): BlobSource {
     const source = upload.open();
     if (source === undefined) throw new Refused(problem("store-io", `${upload.from} is gone`));
     return source;
   }
 
-  #tooLarge({ digest, from }: Upload, { blobMaxBytes }: ServerFeatures): StoreProblem {
+  #tooLarge({ digest, from }: BlobUpload, { blobMaxBytes }: ServerFeatures): StoreProblem {
     const message = `${from}: ${digestSizeBytes(digest)} bytes are more than ${this.#server.name} takes (${blobMaxBytes})`;
     return problem("blob-too-large", message, { next: "Leave it out of the task's outputs, or raise its limit." });
   }

@@ -146,7 +146,8 @@ export class JobWork {
     const bytes = ActionResultCodec.encode(resultMessage(outcome.result, metadata, { isOlder, wantsDirectories }));
     this.#hold(context.store.pin(namedDigests(outcome.result)));
     const isCached = of.mayStore && (outcome.result.exitCode === 0 || cacheFailures);
-    const message = isCached ? await this.#store(bytes) : "";
+    const notStored = isCached ? await this.#store(bytes) : "";
+    const message = [notStored, undeclaredText(outcome.undeclared)].filter((line) => line !== "").join("\n");
     const response = await withWishes(context, of.wishes, { bytes, result: outcome.result });
     return answered(succeeded(response, { isCached: false, message }), true);
   }
@@ -252,4 +253,9 @@ function messageOf(streams: Pick<ActionResult, "stdout" | "stdoutRaw" | "stderr"
 
 function answered(response: Uint8Array, isReusable: boolean): Outcome {
   return { kind: "answered", response, isReusable };
+}
+
+/** For people and for our own client: what the command wrote and did not declare. */
+function undeclaredText(paths: readonly string[] = []): string {
+  return paths.length === 0 ? "" : `undeclared outputs were dropped: ${JSON.stringify(paths)}`;
 }
