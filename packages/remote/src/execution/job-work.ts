@@ -168,8 +168,8 @@ export class JobWork {
     };
   }
 
-  #finished({ timings }: Finished, worker: string): Metadata {
-    return runMetadata({ ...this.metadata, worker }, timings);
+  #finished({ timings, use }: Finished, worker: string): Metadata {
+    return runMetadata({ ...this.metadata, worker }, timings, use);
   }
 
   #observer(signal: AbortSignal, told: () => void): HermeticObserver {

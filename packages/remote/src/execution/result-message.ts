@@ -1,9 +1,10 @@
 /** From what a runner gave to the `ActionResult` that clients and the cache get. */
-import type { HermeticResult, HermeticTimings, NodeProperties } from "@kahn/exec";
+import type { HermeticResult, HermeticTimings, NodeProperties, ResourceUse } from "@kahn/exec";
 import { digestMessage } from "../names/request-digest.ts";
 import type { Init } from "../proto/codec.ts";
 import { actionResultMessage, durationMessage, timestampMessage } from "../proto/core-messages.ts";
 import type * as reapi from "../proto/generated/remote-execution.ts";
+import { auxiliaryMetadata } from "./resource-usage.ts";
 
 type Metadata = Init<reapi.ExecutedActionMetadata>;
 
@@ -51,8 +52,8 @@ export function resultMessage(
   };
 }
 
-/** What a run's timings add to what is known of its place in the queue. */
-export function runMetadata(queued: Metadata, timings: HermeticTimings): Metadata {
+/** What a run's timings, and what it used, add to what is known of its place in the queue. */
+export function runMetadata(queued: Metadata, timings: HermeticTimings, use: ResourceUse): Metadata {
   const { startedAtMs, inputsReadyAtMs, executionStartedAtMs, executionCompletedAtMs } = timings;
   const { outputsStartedAtMs, completedAtMs, executionMs } = timings;
   return {
@@ -66,6 +67,7 @@ export function runMetadata(queued: Metadata, timings: HermeticTimings): Metadat
     outputUploadStartTimestamp: time(outputsStartedAtMs),
     outputUploadCompletedTimestamp: outputsStartedAtMs === undefined ? undefined : timestampMessage(completedAtMs),
     virtualExecutionDuration: executionMs === undefined ? undefined : durationMessage(executionMs),
+    auxiliaryMetadata: auxiliaryMetadata(use),
   };
 }
 
