@@ -62,6 +62,18 @@ export async function bundleSpawner(directory) {
 }
 
 /**
+ * The program that checks any REAPI server: a file by itself, which nothing else loads.
+ *
+ * @param {string} directory absolute path of the folder that becomes dist
+ * @returns {Promise<Metafile>} what went into it
+ */
+export async function bundleConform(directory) {
+  const entryPoints = { "reapi-conform": join(ROOT, "packages/remote/src/conform/conform-main.ts") };
+  const result = await build({ ...OPTIONS, splitting: false, entryPoints, outdir: directory });
+  return result.metafile;
+}
+
+/**
  * @param {string} directory absolute path of the folder that becomes dist
  * @param {readonly Entry[]} entries
  * @returns {Promise<Metafile>} what went into it
