@@ -22,6 +22,8 @@ export interface RemoteTier {
   readonly actions: ActionCache;
   readonly read: boolean;
   readonly write: boolean;
+  /** Whether it takes results of ours at all: asked before blobs are sent in vain. Left out: it does. */
+  takesResults?(): Promise<boolean>;
 }
 
 /** What a tiered store is made of. */
@@ -209,6 +211,7 @@ class Tiers {
     // A result that is not whole here is no use elsewhere.
     if (!named.ok || named.value.unreadableTrees.length > 0) return;
     for (const tier of writable) {
+      if ((await tier.takesResults?.()) === false) continue;
       const isThere = await this.#upload(tier, named.value.digests);
       if (isThere) await this.#health.ask(tier.name, () => tier.actions.record(action, result));
     }

@@ -84,7 +84,7 @@ function storesOf(
       if (!asked.execute || client.server === undefined) return executor;
       const { blobs } = store;
       const onWarning = (warned: Problem) => stores.warn(warned);
-      return remoteExecutor({ server: client.server, fs, states, blobs, local: executor, onWarning });
+      return remoteExecutor({ server: client.server, fs, states, blobs, local: executor, live: asked.live, onWarning });
     },
     sent: () => store.sent(),
     cancel: (how) => {

@@ -17,7 +17,7 @@ import type { WorkspaceSession } from "./workspace-session.ts";
 /** Opens the stores that a request asks for. @throws ProblemError when the local store cannot be opened. */
 export async function openRunStores(
   session: WorkspaceSession,
-  request: Pick<RunRequest, "cache" | "remoteExec">,
+  request: Pick<RunRequest, "cache" | "remoteExec" | "live">,
   run: RunId,
 ): Promise<Result<RunStores, Problem>> {
   const choice = cacheChoice({ option: request.cache, config: cacheSection(session.model), env: session.host.env });
@@ -35,7 +35,14 @@ export async function openRunStores(
     );
   }
   const { openRemoteStores } = await import("./remote-stores.ts");
-  const asked: RemoteAsked = { server, read: remote !== "off", write: remote === "rw", execute, run };
+  const asked: RemoteAsked = {
+    server,
+    read: remote !== "off",
+    write: remote === "rw",
+    execute,
+    live: request.live,
+    run,
+  };
   const opened = await openRemoteStores(session, local, asked);
   if (!opened.ok) await local.close();
   return opened;

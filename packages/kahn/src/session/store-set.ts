@@ -33,5 +33,7 @@ export interface RemoteAsked {
   readonly read: boolean;
   readonly write: boolean;
   readonly execute: boolean;
+  /** True when somebody follows output as it comes. */
+  readonly live: boolean;
   readonly run: RunId;
 }

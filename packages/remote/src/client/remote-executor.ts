@@ -46,6 +46,8 @@ export interface RemoteExecutorOptions {
   readonly blobs: BlobStore;
   /** Runs what cannot go there, and everything once the server is gone. */
   readonly local: ActionExecutor;
+  /** True when somebody follows output as it comes; it comes when the command has ended. */
+  readonly live: boolean;
   /** Told once when the server is gone. */
   readonly onWarning: (problem: Problem<"remote-exec-down">) => void;
 }
@@ -243,16 +245,23 @@ class RemoteExecution {
     for (const stream of ["stdout", "stderr"] as const) {
       const raw = stream === "stdout" ? result.stdoutRaw : result.stderrRaw;
       const digest = stream === "stdout" ? result.stdout : result.stderr;
-      if (raw !== undefined && raw.byteLength > 0) streams[`${stream}Raw`] = raw;
-      else if (digest !== undefined && digest !== NOTHING) {
+      if (raw !== undefined && raw.byteLength > 0) {
+        this.#show(stream, raw);
+        streams[`${stream}Raw`] = raw;
+      } else if (digest !== undefined && digest !== NOTHING) {
         const read = await this.#shared.blobs.read(digest);
         const bytes = read.ok ? read.value : undefined;
         if (bytes === undefined) continue;
+        this.#show(stream, bytes);
         if (as === "stored") streams[stream] = digest;
         else streams[`${stream}Raw`] = bytes;
       }
     }
     return streams;
+  }
+
+  #show(stream: "stdout" | "stderr", bytes: Uint8Array): void {
+    if (this.#shared.live) this.#observer.output(stream, bytes);
   }
 
   #durationOf({ metadata }: ActionResult): number {

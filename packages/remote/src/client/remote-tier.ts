@@ -24,7 +24,18 @@ export function reapiTier(
   { fs, read, write }: TierModes & { readonly fs: FileSystem },
 ): OpenTier {
   return {
-    tier: { name: server.name, blobs: remoteBlobs(server, fs), actions: remoteActions(server), read, write },
+    tier: {
+      name: server.name,
+      blobs: remoteBlobs(server, fs),
+      actions: remoteActions(server),
+      read,
+      write,
+      takesResults: async () => {
+        const features = await server.features();
+        // One that does not answer is found out by the next question.
+        return !features.ok || features.value.mayUpdateActions;
+      },
+    },
     close: () => server.close(),
   };
 }

@@ -1,0 +1,292 @@
+// Goal: an action that goes to a server ends in exactly one outcome, whatever the server does on the way; what it made is
+// in the workspace and nothing else is; a server that is gone costs a warning.
+// Method: the real services for blobs, and an Execution service that does what a test scripts.
+import type { ActionExecutor, ExecuteOutcome, FileStates, Problem, ResolvedAction } from "@kahn/core";
+import { digestOf, treeOf } from "@kahn/core";
+import { nodeClock, nodeRandom } from "@kahn/system";
+import type { MemoryFileSystem } from "@kahn/testing";
+import { expect, onTestFinished, test } from "vitest";
+import type { Registration, SendingCall } from "../grpc/index.ts";
+import { methodOf, StatusCode, StatusError, serve } from "../grpc/index.ts";
+import { digestMessage } from "../names/request-digest.ts";
+import type { Init } from "../proto/codec.ts";
+import { actionResultMessage, packAny } from "../proto/core-messages.ts";
+import { PreconditionFailure } from "../proto/generated/error-details.ts";
+import type { Operation } from "../proto/generated/operations.ts";
+import {
+  ExecuteOperationMetadata,
+  ExecuteResponse,
+  ExecutionMethods,
+  ExecutionStageValue,
+} from "../proto/generated/remote-execution.ts";
+import { memoryServerStore } from "../reapi/memory-server-store.fixture.ts";
+import { reapiServices } from "../reapi/services.ts";
+import { blob, clientOf, doubleServer, memoryFiles } from "./client.fixture.ts";
+import { remoteBlobs } from "./remote-blobs.ts";
+import { remoteExecutor } from "./remote-executor.ts";
+
+type Answer = (call: SendingCall<Init<Operation>>, name: string) => Promise<void> | void;
+
+const stage = (name: string): Init<Operation> => ({
+  name,
+  metadata: packAny(ExecuteOperationMetadata, { stage: ExecutionStageValue.EXECUTING }),
+});
+const done = (response: Init<ExecuteResponse>, name = "operations/1"): Init<Operation> => ({
+  name,
+  done: true,
+  result: { kind: "response", value: packAny(ExecuteResponse, response) },
+});
+
+/** A server whose executions go by the scripts, one for each call. */
+async function scripted(scripts: { readonly execute: readonly Answer[]; readonly wait?: readonly Answer[] }) {
+  const store = memoryServerStore();
+  const services = reapiServices({ clock: nodeClock(), random: nodeRandom(), store, execution: OFFER });
+  onTestFinished(() => services.close());
+  const calls: string[] = [];
+  const script =
+    (kind: "execute" | "wait", answers: readonly Answer[]) =>
+    async (call: SendingCall<Init<Operation>>, name: string) => {
+      calls.push(kind);
+      const answer = answers[calls.filter((each) => each === kind).length - 1];
+      await answer?.(call, name);
+    };
+  const execute = script("execute", scripts.execute);
+  const wait = script("wait", scripts.wait ?? []);
+  const execution: Registration[] = [
+    serve(methodOf("server-streaming", ExecutionMethods.execute), (_, call) => execute(call, "")),
+    serve(methodOf("server-streaming", ExecutionMethods.waitExecution), ({ name }, call) => wait(call, name)),
+  ];
+  const { address, cut } = await doubleServer([...services.services, ...execution]);
+  return { address, cut, calls, store };
+}
+
+const OFFER = { supportedNodeProperties: [] };
+
+/** States that remember nothing. */
+function statesOf(fs: MemoryFileSystem): FileStates {
+  return { digests: (paths) => fs.hashMany(paths), remember: () => {}, forget: () => {}, save: () => {} };
+}
+
+const RESOLVED: Omit<ResolvedAction, "inputs"> = {
+  label: "a#build",
+  isolation: "declared",
+  command: {
+    arguments: ["sh", "-c", "sh build.sh"],
+    environment: [],
+    outputPaths: ["dist"],
+    platform: [],
+    workingDirectory: "a",
+  },
+  parts: { outputGlobs: ["a/dist/**"], external: [], tools: [], platform: "", env: [], passedArguments: [] },
+  contributions: [],
+  reach: "transitive",
+  cacheable: true,
+  outputs: {
+    workspaceRoot: "/work",
+    roots: ["a/dist"],
+    matches: (path) => path.startsWith("a/dist/") && !path.endsWith(".tmp"),
+    mode: "copy",
+  },
+  run: {
+    argv: ["sh"],
+    cwd: "/work/a",
+    env: {},
+    timeoutMs: undefined,
+    graceMs: 0,
+    attemptsMax: 1,
+    interactive: false,
+    ready: undefined,
+    unpassedNames: [],
+  },
+  changedInputs: () => [],
+};
+
+const NOT_HERE: ActionExecutor = {
+  execute: () => {
+    throw new Error("nothing was to run here");
+  },
+};
+
+interface Running {
+  readonly fs: MemoryFileSystem;
+  readonly warnings: Problem[];
+  readonly outcome: Promise<ExecuteOutcome>;
+  readonly cancel: () => void;
+}
+
+function run(address: string, over: Partial<ResolvedAction> = {}, local: ActionExecutor = NOT_HERE): Running {
+  const fs = memoryFiles();
+  fs.makeDirectory("/work/a/dist");
+  const script = blob("echo hello\n");
+  fs.writeFile("/work/a/build.sh", script.bytes);
+  fs.writeFile("/work/a/other.sh", "unlisted");
+  fs.writeFile("/work/a/dist/stale", "of an earlier run");
+  const server = clientOf(address);
+  const warnings: Problem[] = [];
+  const executor = remoteExecutor({
+    server,
+    fs,
+    states: statesOf(fs),
+    blobs: remoteBlobs(server, fs),
+    local,
+    live: false,
+    onWarning: (warned) => void warnings.push(warned),
+  });
+  const inputs = [{ kind: "file" as const, path: "a/build.sh", digest: script.digest, executable: false }];
+  const resolved: ResolvedAction = { ...RESOLVED, inputs, ...over };
+  const { outcome, cancel } = executor.execute(
+    { action: digestOf("key"), resolved, attempt: 1 },
+    { started: () => {}, output: () => {}, ready: () => {} },
+  );
+  return { fs, warnings, outcome, cancel: () => cancel("term") };
+}
+
+/** A result with two files in `dist`, one of them not an output. */
+const made = blob("made");
+const tree = treeOf([
+  { kind: "file", path: "made", digest: made.digest, executable: false },
+  { kind: "file", path: "x.tmp", digest: made.digest, executable: false },
+]);
+const success: Init<ExecuteResponse> = {
+  status: { code: 0 },
+  message: 'undeclared outputs were dropped: ["a.log"]',
+  result: actionResultMessage({
+    outputFiles: [],
+    outputDirectories: [{ path: "dist", tree: tree.digest }],
+    outputSymlinks: [],
+    exitCode: 0,
+    stdoutRaw: Buffer.from("said"),
+    metadata: { worker: "w", executionStartedAtMs: 1000, executionCompletedAtMs: 1250 },
+  }),
+};
+
+async function withOutputs(server: Awaited<ReturnType<typeof scripted>>) {
+  await server.store.blobs.write(made.digest, made.bytes);
+  await server.store.blobs.write(tree.digest, tree.bytes);
+  return server;
+}
+
+test("outputs come into the workspace, stale ones go, and what is not declared is named and not brought", async () => {
+  const server = await withOutputs(await scripted({ execute: [(call) => void call.send(done(success))] }));
+  const { fs, outcome, warnings } = run(server.address);
+  const ended = await outcome;
+  expect(ended).toMatchObject({ kind: "completed", outputPaths: ["a/dist/made"], durationMs: 250 });
+  expect(fs.readDirectory("/work/a/dist")?.map(({ name }) => name)).toStrictEqual(["made"]);
+  const told = ended.kind === "completed" ? ended.warnings : [];
+  expect(told).toMatchObject([
+    { code: "undeclared-output-dropped", message: expect.stringContaining("a/dist/x.tmp, a.log") },
+  ]);
+  expect(warnings).toStrictEqual([]);
+  expect(server.store.blobsByDigest.has(blob("echo hello\n").digest)).toBe(true);
+});
+
+test("a stream that breaks goes on by WaitExecution; an execution that the server forgot is asked for anew", async () => {
+  const breaks: Answer = async (call) => {
+    await call.send(stage("operations/1"));
+    throw new StatusError(StatusCode.unavailable, "restarting");
+  };
+  const forgotten: Answer = () => {
+    throw new StatusError(StatusCode.notFound, "no such operation");
+  };
+  const server = await withOutputs(
+    await scripted({ execute: [breaks, (call) => void call.send(done(success))], wait: [breaks, forgotten] }),
+  );
+  expect(await run(server.address).outcome).toMatchObject({ kind: "completed" });
+  expect(server.calls).toStrictEqual(["execute", "wait", "wait", "execute"]);
+});
+
+test("blobs that the server lost in between are sent again", async () => {
+  const script = blob("echo hello\n").digest;
+  const subject = `blobs/${digestMessage(script).hash}/${digestMessage(script).sizeBytes}`;
+  const value = { violations: [{ type: "MISSING", subject, description: "" }] };
+  const server = await withOutputs(
+    await scripted({
+      execute: [
+        (call) => {
+          server.store.blobsByDigest.delete(script);
+          const details = [packAny(PreconditionFailure, value)];
+          void call.send(done({ status: { code: StatusCode.failedPrecondition, message: "missing", details } }));
+        },
+        (call) => void call.send(done(success)),
+      ],
+    }),
+  );
+  expect(await run(server.address).outcome).toMatchObject({ kind: "completed" });
+  expect(server.store.blobsByDigest.has(script)).toBe(true);
+});
+
+test("a command that fails has failed, with what it printed and the inputs that it lacked", async () => {
+  const failure = actionResultMessage({
+    ...{ outputFiles: [], outputDirectories: [], outputSymlinks: [], exitCode: 2, metadata: { worker: "w" } },
+    stderrRaw: Buffer.from("sh: 0: cannot open other.sh: No such file"),
+  });
+  const server = await scripted({
+    execute: [(call) => void call.send(done({ status: { code: 0 }, result: failure }))],
+  });
+  const { fs, outcome } = run(server.address);
+  expect(await outcome).toMatchObject({
+    kind: "completed",
+    result: { exitCode: 2, stderrRaw: new Uint8Array(Buffer.from("sh: 0: cannot open other.sh: No such file")) },
+    hint: expect.stringContaining("a/other.sh is in the workspace"),
+  });
+  expect(fs.lstat("/work/a/dist/stale")).toBeDefined();
+});
+
+test("refusals, timeouts and lost outputs are outcomes, each of its kind", async () => {
+  const answers =
+    (status: { code: number; message: string }): Answer =>
+    (call) =>
+      void call.send(done({ status }));
+  const cases: readonly [Answer, object][] = [
+    [
+      answers({ code: StatusCode.invalidArgument, message: "bad" }),
+      { kind: "errored", problem: { code: "remote-exec-failed" } },
+    ],
+    [
+      answers({ code: StatusCode.deadlineExceeded, message: "late" }),
+      { kind: "timed-out", problem: { code: "task-timed-out" } },
+    ],
+    [(call) => void call.send(done({})), { kind: "errored", problem: { code: "remote-exec-failed" } }],
+    // Its tree is nowhere.
+    [(call) => void call.send(done(success)), { kind: "errored", problem: { code: "remote-output-lost" } }],
+    [
+      () => Promise.reject(new StatusError(StatusCode.permissionDenied, "no")),
+      { kind: "errored", problem: { code: "remote-exec-failed" } },
+    ],
+  ];
+  for (const [answer, expected] of cases) {
+    const server = await scripted({ execute: [answer] });
+    expect(await run(server.address).outcome).toMatchObject(expected);
+  }
+});
+
+test("cancelling leaves the execution, and a task's own timeout runs from when it executes", async () => {
+  const hangs: Answer = async (call) => {
+    await call.send(stage("operations/1"));
+    await new Promise<void>((resolve) => call.signal.addEventListener("abort", () => resolve()));
+  };
+  const server = await scripted({ execute: [hangs, hangs] });
+  const running = run(server.address);
+  while (server.calls.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  running.cancel();
+  expect(await running.outcome).toStrictEqual({ kind: "cancelled" });
+  const late = run(server.address, { run: { ...RESOLVED.run, timeoutMs: 1 } });
+  expect(await late.outcome).toMatchObject({ kind: "timed-out", problem: { code: "task-timed-out" } });
+});
+
+test("nobody at the address: the task runs here, and one warning says so; what cannot go is not sent at all", async () => {
+  const here: string[] = [];
+  const local: ActionExecutor = {
+    execute: ({ resolved }) => {
+      here.push(resolved.label);
+      return { outcome: Promise.resolve({ kind: "cancelled" }), cancel: () => {} };
+    },
+  };
+  const gone = run("127.0.0.1:1", {}, local);
+  expect(await gone.outcome).toStrictEqual({ kind: "cancelled" });
+  expect(gone.warnings.map(({ code }) => code)).toStrictEqual(["remote-exec-down"]);
+  const uncached = run("127.0.0.1:1", { cacheable: false, label: "a#dev" }, local);
+  await uncached.outcome;
+  expect(uncached.warnings).toStrictEqual([]);
+  expect(here).toStrictEqual(["a#build", "a#dev"]);
+});
