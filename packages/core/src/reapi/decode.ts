@@ -29,6 +29,7 @@ import type {
   SymlinkNode,
   Tree,
 } from "./messages.ts";
+import { TOOL_MARK } from "./messages.ts";
 
 /** Bytes that are not the message they should be. */
 export type MalformedProblem = Problem<"reapi-malformed">;
@@ -212,9 +213,29 @@ export function readDirectory(reader: WireReader, fn: DigestFunction): Directory
 }
 
 function readFileNode(reader: WireReader, fn: DigestFunction): FileNode {
-  // The proto keeps the two wire-compatible.
-  const { path, digest, executable } = readOutputFile(reader, fn);
-  return { name: path, digest, executable };
+  let name = "";
+  let digest: Digest | undefined;
+  let executable = false;
+  let isTool = false;
+  while (reader.next()) {
+    if (reader.tag === 0o12) name = reader.string();
+    else if (reader.tag === 0o22) digest = reader.message(() => readDigest(reader, fn));
+    else if (reader.tag === 0o40) executable = reader.bool();
+    else if (reader.tag === 0o62) isTool = reader.message(() => readsToolMark(reader));
+    else reader.skip();
+  }
+  const node = { name, digest: present(digest), executable };
+  return isTool ? { ...node, isTool } : node;
+}
+
+/** Looks through `NodeProperties` for the mark. */
+function readsToolMark(reader: WireReader): boolean {
+  let isMarked = false;
+  while (reader.next()) {
+    if (reader.tag === 0o12) isMarked = reader.message(() => readNamed(reader)).name === TOOL_MARK || isMarked;
+    else reader.skip();
+  }
+  return isMarked;
 }
 
 function readDirectoryNode(reader: WireReader, fn: DigestFunction): DirectoryNode {

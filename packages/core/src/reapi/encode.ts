@@ -22,6 +22,7 @@ import type {
   SymlinkNode,
   Tree,
 } from "./messages.ts";
+import { TOOL_MARK } from "./messages.ts";
 
 /** The bytes of a `Digest` message; the function is not in them. */
 export function encodeDigest(digest: Digest): Uint8Array {
@@ -109,6 +110,11 @@ export function writeFileNode(writer: WireWriter, name: string, node: Omit<FileN
   if (name !== "") writer.string(0o12, name);
   writer.digest(0o22, node.digest);
   if (node.executable) writer.number(0o40, 1);
+  if (node.isTool) {
+    const start = writer.begin(0o62);
+    writeNamed(writer, 0o12, { name: TOOL_MARK, value: "" });
+    writer.end(start);
+  }
 }
 
 /** The fields of one `DirectoryNode`, without tag and length. */

@@ -33,11 +33,16 @@ export interface Action {
   readonly platform: readonly Property[];
 }
 
+/** The node property by which Bazel marks what a persistent worker is made of. */
+export const TOOL_MARK = "bazel_tool_input";
+
 /** A file in a directory. */
 export interface FileNode {
   readonly name: string;
   readonly digest: Digest;
   readonly executable: boolean;
+  /** It has the node property `TOOL_MARK`; others are neither read nor written. */
+  readonly isTool?: true;
 }
 
 /** A sub-directory: its digest is that of its encoded `Directory`. */

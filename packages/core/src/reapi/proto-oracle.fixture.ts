@@ -7,7 +7,16 @@ import protobuf from "protobufjs";
 import type { Digest } from "../digest.ts";
 import { digestHash, digestOf, digestSizeBytes, makeDigest } from "../digest.ts";
 import { compareUtf8 } from "../text-order.ts";
-import type { Action, ActionResult, Command, Directory, ExecutedActionMetadata, Property } from "./messages.ts";
+import type {
+  Action,
+  ActionResult,
+  Command,
+  Directory,
+  ExecutedActionMetadata,
+  FileNode,
+  Property,
+} from "./messages.ts";
+import { TOOL_MARK } from "./messages.ts";
 
 const SCHEMA = `
 syntax = "proto3";
@@ -105,8 +114,12 @@ export const action: fc.Arbitrary<Action> = plain(
   },
   { requiredKeys: ["command", "inputRoot", "doNotCache", "salt", "platform"] },
 );
+const fileNode: fc.Arbitrary<FileNode> = plain(
+  { name: text, digest, executable: fc.boolean(), isTool: fc.constant<true>(true) },
+  { requiredKeys: ["name", "digest", "executable"] },
+);
 export const directory: fc.Arbitrary<Directory> = plain({
-  files: sorted(plain({ name: text, digest, executable: fc.boolean() }), byName),
+  files: sorted(fileNode, byName),
   directories: sorted(plain({ name: text, digest }), byName),
   symlinks: sorted(plain({ name: text, target: text }), byName),
 });
@@ -185,6 +198,7 @@ export function plainDirectory(value: Directory): Plain {
       name: file.name,
       digest: plainDigest(file.digest),
       isExecutable: file.executable,
+      ...(file.isTool ? { nodeProperties: { properties: [{ name: TOOL_MARK, value: "" }] } } : {}),
     })),
     directories: value.directories.map((node) => ({ name: node.name, digest: plainDigest(node.digest) })),
     symlinks: value.symlinks,

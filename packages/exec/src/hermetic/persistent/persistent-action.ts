@@ -7,8 +7,13 @@ import type { WorkerProtocol } from "./worker-protocol.ts";
 export interface PersistentRequest extends HermeticRequest {
   readonly worker: {
     readonly protocol: WorkerProtocol;
-    /** Input files and directories that the worker itself is made of: when one changes, another worker is started. */
-    readonly toolInputs: readonly string[];
+    /**
+     * Input files and directories that the worker itself is made of: when one changes, another worker is started.
+     * `marked`: the files that the input tree marks as such.
+     */
+    readonly toolInputs: readonly string[] | "marked";
+    /** Workers are shared only by requests of the same text: by those who trust each other. Default: empty. */
+    readonly domain?: string;
     /** So many pieces of work at once in a directory of their own each (`sandbox_dir`). Default: 1, without one. */
     readonly multiplex?: number;
     /** It heeds requests to cancel; others are ended with their work. Default: false. */
@@ -29,6 +34,11 @@ export interface PersistentRunnerOptions extends HermeticRunnerOptions {
 
 /** Runs actions on persistent workers. */
 export interface PersistentRunner {
+  /**
+   * Whether a command can be work of a persistent worker: flag files hold its arguments, and what the worker is made
+   * of is known. What cannot is to be run by itself; so is what cannot be read, to find out why.
+   */
+  fits(request: PersistentRequest): Promise<boolean>;
   run(request: PersistentRequest, observer?: HermeticObserver, signal?: AbortSignal): Promise<HermeticOutcome>;
   /** Ends all workers. */
   close(): Promise<void>;

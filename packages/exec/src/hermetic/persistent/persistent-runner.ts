@@ -22,9 +22,10 @@ import { planExecRoot } from "../exec-root.ts";
 import type { HermeticObserver, HermeticOutcome } from "../hermetic-action.ts";
 import { type InputTree, InputTrees } from "../input-tree.ts";
 import { Sandbox } from "../sandbox.ts";
+import { markedTools } from "./marked-tools.ts";
 import type { PersistentRequest, PersistentRunner, PersistentRunnerOptions } from "./persistent-action.ts";
 import { PersistentWorker } from "./persistent-worker.ts";
-import { inputDigest, type WorkerCommandRefusal, workerCommand } from "./worker-command.ts";
+import { hasFlagFile, inputDigest, type WorkerCommandRefusal, workerCommand } from "./worker-command.ts";
 import { WorkerPool } from "./worker-pool.ts";
 import { type PieceOfWork, WorkerRun, WorkerSeat } from "./worker-run.ts";
 
@@ -72,6 +73,13 @@ class Runner implements PersistentRunner {
     }
   }
 
+  async fits({ command, inputRoot, worker }: PersistentRequest): Promise<boolean> {
+    if (!hasFlagFile(command.arguments)) return false;
+    if (worker.toolInputs !== "marked") return worker.toolInputs.length > 0;
+    const loaded = await this.#inputs.load(inputRoot);
+    return loaded.kind === "tree" && markedTools(loaded.tree) !== undefined;
+  }
+
   async close(): Promise<void> {
     await this.#pool.close();
     this.#options.fs.removeTree(this.#options.root);
@@ -92,13 +100,15 @@ class Runner implements PersistentRunner {
     const parts = await workerCommand(command.value, loaded.tree, blobs);
     if (!parts.ok) return await this.#refused(parts.problem, loaded.tree);
     const engine = await loadEngine(digestFunction(request.inputRoot));
-    const { protocol, multiplex = 1, toolInputs } = request.worker;
+    const { protocol, multiplex = 1, toolInputs, domain = "" } = request.worker;
     const network = this.#sandbox.allowsNetwork(request.network ?? false);
     const key = canonicalJson([
-      ...[protocol.name, multiplex > 1, network, plan.value.workingDirectory],
+      ...[domain, protocol.name, multiplex > 1, network, plan.value.workingDirectory],
       parts.value.startup as string[],
       command.value.environment.map(({ name, value }) => [name, value]),
-      [...toolInputs].sort().map((path) => [path, inputDigest(loaded.tree, path) ?? null]),
+      toolInputs === "marked"
+        ? (markedTools(loaded.tree) ?? null)
+        : [...toolInputs].sort().map((path) => [path, inputDigest(loaded.tree, path) ?? null]),
     ]);
     return {
       key,

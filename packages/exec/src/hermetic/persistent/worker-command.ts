@@ -35,6 +35,11 @@ export type WorkerCommandRefusal = Problem<"command-invalid"> | StoreProblem | "
 const FLAG_FILE = /^(@|--?flagfile=)./;
 const NESTING_MAX = 100;
 
+/** True when a command has work for a worker beside what starts it. */
+export function hasFlagFile(argv: readonly string[]): boolean {
+  return argv.some((argument) => FLAG_FILE.test(argument));
+}
+
 /** Takes a command apart; reads its flag files from the input tree. */
 export async function workerCommand(
   command: CheckedCommand,
