@@ -45,6 +45,7 @@ export {
 } from "./hermetic/persistent/worker-protocol.ts";
 export { compareResults, type ResultDifference, runTwice, type TwiceOutcome } from "./hermetic/run-twice.ts";
 export { SANDBOX_EXEC_ROOT, SYSTEM_PATHS } from "./hermetic/sandbox.ts";
+export { openStagedShell, type ShellOutcome, type ShellPlace, type ShellRequest } from "./hermetic/staged-shell.ts";
 export {
   compareKeyRecords,
   type DescribeExternal,

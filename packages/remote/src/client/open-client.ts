@@ -1,6 +1,6 @@
 /** From an address to a client: REAPI for `grpc://`, `grpcs://` and `unix:`, plain HTTP for `http://` and `https://`. */
 import type { RemoteTier } from "@kahn/cas";
-import type { Clock, FileSystem, Problem, Random, Result } from "@kahn/core";
+import type { Clock, DigestFunction, FileSystem, Problem, Random, Result } from "@kahn/core";
 import { ok } from "@kahn/core";
 import type { ChannelTarget, ChannelTls } from "../grpc/index.ts";
 import { parseTarget } from "../grpc/index.ts";
@@ -21,6 +21,8 @@ export interface ClientOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly tls?: ChannelTls;
   readonly caller?: NonNullable<RemoteServerOptions["caller"]>;
+  /** Of all blobs. Default: `sha256`. */
+  readonly digestFunction?: DigestFunction;
 }
 
 /** A client. Connects at the first question. */
@@ -34,7 +36,7 @@ export interface RemoteClient {
 
 /** Makes a client. `remote-address-malformed` for what is no address. */
 export function openClient(options: ClientOptions): Result<RemoteClient, Problem<"remote-address-malformed">> {
-  const { url, fs, clock, random, headers = {}, tls, instance, caller } = options;
+  const { url, fs, clock, random, headers = {}, tls, instance, caller, digestFunction } = options;
   const modes = { read: true, write: true };
   const secured = tls === undefined ? {} : { tls };
   const target = parseTarget(url);
@@ -50,6 +52,7 @@ export function openClient(options: ClientOptions): Result<RemoteClient, Problem
     ...secured,
     ...(instance === undefined ? {} : { instance }),
     ...(caller === undefined ? {} : { caller }),
+    ...(digestFunction === undefined ? {} : { digestFunction }),
     // On one machine compressing costs more than the bytes.
     ...(isLocal(target.value) ? {} : { zstd: loadZstd }),
   });

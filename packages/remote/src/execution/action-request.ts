@@ -3,16 +3,17 @@
  *
  * Never: looks at the input tree (`input-closure.ts`), or at what the runner checks anyway (paths, environment).
  */
-import type { Digest, Property } from "@kahn/core";
+import type { Digest } from "@kahn/core";
 import { digestFunction, digestSizeBytes } from "@kahn/core";
-import type { HermeticCommand, HermeticRequest } from "@kahn/exec";
+import type { HermeticRequest } from "@kahn/exec";
 import { messageDigest } from "../names/request-digest.ts";
 import type { Codec } from "../proto/codec.ts";
 import { messageDurationMs } from "../proto/core-messages.ts";
 import { DecodeError } from "../proto/decode-error.ts";
-import { Action, Command, CommandOutputDirectoryFormat } from "../proto/generated/remote-execution.ts";
+import { Action, Command } from "../proto/generated/remote-execution.ts";
 import { invalidArgument, missingBlobs, stored, wellFormed } from "../reapi/refusal.ts";
 import type { ServerStore } from "../store/server-store.ts";
+import { hermeticCommand, platformOf, wantsNetwork } from "./hermetic-command.ts";
 import type { PlatformPolicy } from "./platform.ts";
 import { poolOf } from "./platform.ts";
 
@@ -52,7 +53,7 @@ export async function prepareAction(store: ServerStore, digest: Digest, rules: A
   if (!pool.ok) throw invalidArgument(pool.problem);
   return {
     request: {
-      command: commandOf(command, platform),
+      command: hermeticCommand(command, platform),
       inputRoot,
       timeoutMs,
       network: wantsNetwork(platform),
@@ -86,29 +87,4 @@ function timeoutOf({ timeout }: Action, { timeoutMs, timeoutMaxMs }: ActionRules
     throw invalidArgument(`the action's timeout is ${askedMs} ms; this server allows ${timeoutMaxMs} ms`);
   }
   return askedMs === 0 ? timeoutMs : askedMs;
-}
-
-/** The action's platform counts; clients before REAPI 2.2 send the command's alone. */
-function platformOf(action: Action, command: Command): readonly Property[] {
-  const own = action.platform?.properties ?? [];
-  return own.length > 0 ? own : (command.platform?.properties ?? []);
-}
-
-function wantsNetwork(platform: readonly Property[]): boolean {
-  const asked = platform.findLast(({ name }) => name === "network" || name === "dockerNetwork")?.value.toLowerCase();
-  return asked !== undefined && asked !== "" && asked !== "off" && asked !== "none";
-}
-
-function commandOf(command: Command, platform: readonly Property[]): HermeticCommand {
-  return {
-    arguments: command.arguments,
-    environment: command.environmentVariables,
-    outputPaths: command.outputPaths,
-    outputFiles: command.outputFiles,
-    outputDirectories: command.outputDirectories,
-    outputNodeProperties: command.outputNodeProperties,
-    wantsDirectories: command.outputDirectoryFormat !== CommandOutputDirectoryFormat.TREE_ONLY,
-    workingDirectory: command.workingDirectory,
-    platform,
-  };
 }

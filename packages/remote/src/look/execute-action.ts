@@ -1,0 +1,163 @@
+/**
+ * Has a server run an action that it has, and shows what it prints while it does.
+ *
+ * Invariant: what is shown is what the command printed, in order for each stream and whole once this resolves, also
+ *            where the server has no logs to follow.
+ */
+import type { ActionResult, BlobStore, Digest, Problem, Result } from "@kahn/core";
+import { err, ok, problem } from "@kahn/core";
+import { missingBlobsOf, remoteProblem, statusText } from "../client/call-trouble.ts";
+import { type ExecutionEnd, followExecution } from "../client/execution-call.ts";
+import type { RemoteServer } from "../client/remote-server.ts";
+import { methodOf, StatusCode, StatusError } from "../grpc/index.ts";
+import { digestFunctionNumber } from "../names/digest-function.ts";
+import { digestMessage } from "../names/request-digest.ts";
+import { messageActionResult } from "../proto/core-messages.ts";
+import { ByteStreamMethods } from "../proto/generated/bytestream.ts";
+import type { ExecuteOperationMetadata } from "../proto/generated/remote-execution.ts";
+
+const READ = methodOf("server-streaming", ByteStreamMethods.read);
+
+/** How an action is to be run. */
+export interface ActionExecution {
+  readonly digest: Digest;
+  /** Whether a result of the cache will do. */
+  readonly mayBeCached: boolean;
+  /** Called with the bytes as they come. */
+  readonly onOutput: (stream: "stdout" | "stderr", bytes: Uint8Array) => void;
+  readonly signal: AbortSignal;
+}
+
+/** How it ended on the server. */
+export type ActionExecutionEnd =
+  | { readonly kind: "completed"; readonly result: ActionResult; readonly cached: boolean; readonly message: string }
+  | { readonly kind: "timed-out" }
+  | { readonly kind: "cancelled" };
+
+/**
+ * Executes.
+ *
+ * @param blobs of the server, for output that no log gave.
+ * @returns `action-incomplete`: the server lacks inputs; `remote-exec-failed`: it could not run it; `store-remote`: it
+ *          cannot be reached, or does not allow it.
+ */
+export async function executeAction(
+  server: RemoteServer,
+  blobs: Pick<BlobStore, "read">,
+  execution: ActionExecution,
+): Promise<Result<ActionExecutionEnd, Problem>> {
+  const { digest, mayBeCached, onOutput, signal } = execution;
+  const output = new LiveOutput(server, onOutput);
+  const request = {
+    instanceName: server.instance,
+    actionDigest: digestMessage(digest),
+    digestFunction: digestFunctionNumber(server.digestFunction),
+    skipCacheLookup: !mayBeCached,
+    inlineStdout: true,
+    inlineStderr: true,
+  };
+  try {
+    const end = await followExecution(server, request, { signal, onProgress: (it) => output.follow(it) });
+    return await concluded(end, { server, blobs, digest, output });
+  } finally {
+    output.close();
+  }
+}
+
+interface Conclusion {
+  readonly server: RemoteServer;
+  readonly blobs: Pick<BlobStore, "read">;
+  readonly digest: Digest;
+  readonly output: LiveOutput;
+}
+
+async function concluded(
+  end: ExecutionEnd,
+  { server, blobs, digest, output }: Conclusion,
+): Promise<Result<ActionExecutionEnd, Problem>> {
+  if (end.kind === "cancelled") return ok(end);
+  if (end.kind === "failed") return err(remoteProblem(server.name, end.status));
+  const { status, cachedResult, message } = end.response;
+  const result =
+    end.response.result === undefined ? undefined : messageActionResult(end.response.result, server.digestFunction);
+  const isTimedOut = status?.code === StatusCode.deadlineExceeded;
+  if (status !== undefined && status.code !== StatusCode.ok && !isTimedOut) return err(refused(server, digest, status));
+  if (result?.ok === true) {
+    for (const stream of ["stdout", "stderr"] as const) await output.complete(stream, blobs, result.value);
+  }
+  if (isTimedOut) return ok({ kind: "timed-out" });
+  if (result?.ok !== true) {
+    return err(failed(server, digest, "its answer has no result"));
+  }
+  return ok({ kind: "completed", result: result.value, cached: cachedResult, message });
+}
+
+function refused(server: RemoteServer, digest: Digest, status: Parameters<typeof missingBlobsOf>[0]): Problem {
+  const missing = missingBlobsOf(status, server.digestFunction);
+  if (missing.length === 0) return failed(server, digest, statusText(status));
+  const [first] = missing;
+  const message = `${server.name} lacks ${missing.length} blobs that ${digest} reads, ${first} among them`;
+  return problem("action-incomplete", message, { next: "Have its client run it again, which sends them anew." });
+}
+
+function failed(server: RemoteServer, digest: Digest, what: string): Problem<"remote-exec-failed"> {
+  const next = "See what the server says; with --local the action runs here.";
+  return problem("remote-exec-failed", `${server.name} could not run ${digest}: ${what}`, { next });
+}
+
+/** The output of one execution: from logs while it runs, and the rest of it from the result. */
+class LiveOutput {
+  readonly #server: RemoteServer;
+  readonly #onOutput: ActionExecution["onOutput"];
+  readonly #reads = new Map<string, { readonly done: Promise<void>; cancel(): void }>();
+  readonly #shownBytes = { stdout: 0, stderr: 0 };
+
+  constructor(server: RemoteServer, onOutput: ActionExecution["onOutput"]) {
+    this.#server = server;
+    this.#onOutput = onOutput;
+  }
+
+  /** Begins to read a log once it is named. A second one, of an execution that began anew, is not read. */
+  follow({ stdoutStreamName, stderrStreamName }: ExecuteOperationMetadata): void {
+    if (stdoutStreamName !== "" && !this.#reads.has("stdout")) this.#read("stdout", stdoutStreamName);
+    if (stderrStreamName !== "" && !this.#reads.has("stderr")) this.#read("stderr", stderrStreamName);
+  }
+
+  /** Shows what is left of a stream. */
+  async complete(
+    stream: "stdout" | "stderr",
+    blobs: Pick<BlobStore, "read">,
+    result: Pick<ActionResult, "stdout" | "stderr" | "stdoutRaw" | "stderrRaw">,
+  ): Promise<void> {
+    await this.#reads.get(stream)?.done;
+    const digest = result[stream];
+    const raw = result[`${stream}Raw`];
+    const read = raw !== undefined || digest === undefined ? undefined : await blobs.read(digest);
+    const whole = raw ?? (read?.ok === true ? read.value : undefined);
+    if (whole === undefined || whole.byteLength <= this.#shownBytes[stream]) return;
+    this.#show(stream, whole.subarray(this.#shownBytes[stream]));
+  }
+
+  /** Stops reading. */
+  close(): void {
+    for (const read of this.#reads.values()) read.cancel();
+  }
+
+  #read(stream: "stdout" | "stderr", resourceName: string): void {
+    const call = this.#server.channel.read(READ, { resourceName });
+    const pump = async () => {
+      try {
+        for await (const { data } of call.messages) this.#show(stream, data);
+      } catch (error) {
+        // What a log does not give, the result does.
+        if (!(error instanceof StatusError)) throw error;
+      }
+    };
+    this.#reads.set(stream, { done: pump(), cancel: () => call.cancel() });
+  }
+
+  #show(stream: "stdout" | "stderr", bytes: Uint8Array): void {
+    this.#shownBytes[stream] += bytes.byteLength;
+    if (bytes.byteLength > 0) this.#onOutput(stream, bytes);
+  }
+}
