@@ -3,18 +3,23 @@
  */
 import type { BlobStore, Problem, Result, StoreProblem } from "@kahn/core";
 import { err, ok, problem } from "@kahn/core";
-import type { HermeticRunner } from "@kahn/exec";
-import { hermeticRunner } from "@kahn/exec";
+import type { HermeticRunner, HermeticRunnerOptions } from "@kahn/exec";
+import { hermeticRunner, persistentRunner } from "@kahn/exec";
+import { openFifoPair } from "@kahn/system";
+import type { ActionRunner } from "./execution/index.ts";
+import { WorkerRunner } from "./execution/persistent/worker-runner.ts";
 import type { ServerConfig } from "./operation/server-settings.ts";
 import type { ServerPorts } from "./server-ports.ts";
 import type { ServerStore, ServerStoreProblem } from "./store/server-store.ts";
 
 /** What runs actions on this machine. */
 export interface ServerRunner {
-  readonly runner: HermeticRunner;
+  readonly runner: ActionRunner;
   readonly slots: number;
   /** What runs lack of what was wanted, such as `sandbox-lowered`. */
   readonly warnings: readonly Problem[];
+  /** Ends persistent workers and removes what was kept. When no run is left. */
+  close(): Promise<void>;
 }
 
 const MODES = { enforce: "required", auto: "preferred", off: "off" } as const;
@@ -31,27 +36,54 @@ export async function openRunner(
   store: ServerStore,
 ): Promise<Result<ServerRunner | undefined, Problem>> {
   if (!execution.enabled || processes === undefined) return ok(undefined);
-  const root = `${resolvePath(dir)}/work`;
+  const folder = resolvePath(dir);
+  const root = `${folder}/work`;
   const { sandbox: wanted, network } = execution;
   try {
-    fs.makeDirectory(resolvePath(dir));
-    const runner = hermeticRunner({
+    fs.makeDirectory(folder);
+    const options: HermeticRunnerOptions = {
       ...{ fs, clock, processes, root },
       blobs: blobStoreOf(store),
       sandbox: { mode: MODES[wanted], network: network ? "asked" : "never" },
-    });
-    const verdict = await runner.sandbox();
+    };
+    const alone = hermeticRunner(options);
+    const verdict = await alone.sandbox();
     if (verdict.kind === "refused") {
-      runner.close();
+      alone.close();
       return err(verdict.problem);
     }
     const slots = execution.slots === 0 ? processors : execution.slots;
-    return ok({ runner, slots, warnings: verdict.lowered === undefined ? [] : [verdict.lowered] });
+    const { runner, close } = withWorkers(execution, {
+      alone,
+      slots,
+      options: { ...options, root: `${folder}/workers` },
+    });
+    return ok({ runner, slots, warnings: verdict.lowered === undefined ? [] : [verdict.lowered], close });
   } catch (error) {
     const message = `actions cannot be run in ${root}: ${(error as Error).message}`;
     const next = "Give another dir, or set execution.enabled to false.";
     return err(problem("exec-root-failed", message, { next }));
   }
+}
+
+function withWorkers(
+  { workers }: ServerConfig["execution"],
+  of: { readonly alone: HermeticRunner; readonly options: HermeticRunnerOptions; readonly slots: number },
+): Pick<ServerRunner, "runner" | "close"> {
+  const { alone, options, slots } = of;
+  if (!workers.enabled) return { runner: alone, close: async () => alone.close() };
+  const persistent = persistentRunner({
+    ...options,
+    openPipes: (pipes) => openFifoPair({ ...pipes, clock: options.clock }),
+    workersMax: workers.max === 0 ? slots : workers.max,
+    idleMs: workers.idle,
+    ...(workers.maxMemory === undefined ? {} : { memoryMaxBytes: workers.maxMemory }),
+  });
+  const close = async () => {
+    await persistent.close();
+    alone.close();
+  };
+  return { runner: new WorkerRunner(alone, persistent, slots), close };
 }
 
 /** The server's store as the runner knows stores. */

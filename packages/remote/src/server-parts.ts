@@ -189,7 +189,7 @@ export class ServerParts {
     this.#grpc.close();
     this.#execution?.close();
     this.#reapi.close();
-    this.#runner?.runner.close();
+    await this.#runner?.close();
     await this.#backing?.flush(CONNECTIONS_MIN_MS);
     const closed = await this.#store.close();
     if (!closed.ok) this.#ports.report?.(closed.problem);
@@ -269,7 +269,7 @@ function runningServices(
   return executionServices({
     ...{ store, clock: ports.clock, random: ports.random, access: access.policy, logs },
     digestFunctions: DIGEST_FUNCTIONS,
-    runner: { run: (request, watcher, signal) => runner.runner.run(request, watcher, signal) },
+    runner: runner.runner,
     worker: { slots: runner.slots },
     limits: { queueMax, timeoutMs: timeout, timeoutMaxMs: timeoutMax },
     onFault: (error) => fault(error, "an execution"),

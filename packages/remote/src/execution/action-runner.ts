@@ -6,10 +6,16 @@ import type { HermeticObserver, HermeticOutcome, HermeticRequest } from "@kahn/e
 /** How a run ended. `lost`: the worker went away under it, and another may run it. */
 export type RunOutcome = HermeticOutcome | { readonly kind: "lost"; readonly problem: Problem };
 
+/** What a runner is asked. */
+export interface ActionRequest extends HermeticRequest {
+  /** Those whose results go to the same place. Processes that outlive an action are shared within it alone. */
+  readonly domain: string;
+}
+
 /** Runs actions. */
 export interface ActionRunner {
   /** May be called any number of times at once. An abort ends the run; the outcome still comes. */
-  run(request: HermeticRequest, observer: HermeticObserver, signal: AbortSignal): Promise<RunOutcome>;
+  run(request: ActionRequest, observer: HermeticObserver, signal: AbortSignal): Promise<RunOutcome>;
 }
 
 /** Somewhere to run actions. */

@@ -1,5 +1,5 @@
 /** Remote execution: operations, queue, merging, workers. */
-export type { ActionRunner, RunOutcome, WorkerOffer } from "./action-runner.ts";
+export type { ActionRequest, ActionRunner, RunOutcome, WorkerOffer } from "./action-runner.ts";
 export type { ExecutionStatus } from "./execution-pool.ts";
 export {
   DEFAULT_EXECUTION_LIMITS,

@@ -101,7 +101,9 @@ export class JobWork {
     this.#openLogs();
     told();
     try {
-      return await worker.runner.run(this.#prepared.request, this.#observer(abort.signal, told), abort.signal);
+      const { instance, overlay = "" } = this.#scope;
+      const request = { ...this.#prepared.request, domain: JSON.stringify([instance, overlay]) };
+      return await worker.runner.run(request, this.#observer(abort.signal, told), abort.signal);
     } catch (error) {
       this.#place.onFault(error);
       return { kind: "errored", problem: problem("action-runner-broke", `the runner broke: ${String(error)}`) };

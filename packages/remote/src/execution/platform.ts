@@ -30,6 +30,9 @@ export const DEFAULT_PLATFORM_POLICY: PlatformPolicy = {
   ...{ EstimatedComputeUnits: "ignored", EstimatedCPU: "ignored", EstimatedMemory: "ignored", cores: "ignored" },
   ...{ "cache-silo-key": "ignored", "recycle-runner": "ignored", "workload-isolation-type": "ignored" },
   ...{ persistentWorkerKey: "ignored", persistentWorkerProtocol: "ignored", gceMachineType: "ignored" },
+  ...{ "supports-workers": "ignored", "requires-worker-protocol": "ignored", "persistent-workers": "ignored" },
+  ...{ "supports-multiplex-workers": "ignored", "supports-multiplex-sandboxing": "ignored" },
+  ...{ "supports-worker-cancellation": "ignored" },
 };
 
 /** Properties that are one: an action's `Arch` is a worker's `ISA`. */

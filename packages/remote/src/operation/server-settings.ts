@@ -134,6 +134,12 @@ const execution = section({
     "auto: bubblewrap where it works; enforce: the server does not start where it does not work.",
   ),
   network: described(standard(flag, false), "Lets sandboxed actions open connections."),
+  workers: section({
+    enabled: described(standard(flag, true), "Runs actions that ask for one on persistent workers."),
+    max: described(standard(count(0), 0), "Persistent workers at once; 0: one for each slot."),
+    idle: described(standard(duration, "5m"), "One that had nothing to do for so long is ended."),
+    maxMemory: described(optional(size), "One that has more memory after a piece of work is replaced."),
+  }),
 });
 
 const telemetry = section({
