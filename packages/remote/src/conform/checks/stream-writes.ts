@@ -18,8 +18,8 @@ const needsZstd = ({ hasZstd }: Features) =>
 /** The checks of writes. */
 export const STREAM_WRITE_CHECKS: readonly Check[] = section("2.4", [
   must("write/message-sizes", "A blob may come in messages of any size, and is committed whole.", async (server) => {
-    for (const pieceBytes of [1000, 16_384, 1 << 20, 3 << 20]) {
-      const blob = server.blob(3_500_000);
+    for (const pieceBytes of [4000, 16_384, 1 << 20, 3 << 20]) {
+      const blob = server.blob(3_200_000);
       const { committedSize } = answerOf(
         await server.write({ name: server.writeName(blob), bytes: blob.bytes, pieceBytes }),
       );
