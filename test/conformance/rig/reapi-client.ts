@@ -128,6 +128,15 @@ export class ReapiClient {
 
   /** Sends a blob as a stream of messages, as fast as the server takes them; answers with the committed size. */
   write(digest: Digest, chunks: Iterable<Uint8Array>): Promise<number> {
+    return this.#write(digest, chunks, "blobs");
+  }
+
+  /** The same of zstd frames. */
+  writeCompressed(digest: Digest, chunks: Iterable<Uint8Array>): Promise<number> {
+    return this.#write(digest, chunks, "compressed-blobs/zstd");
+  }
+
+  #write(digest: Digest, chunks: Iterable<Uint8Array>, kind: string): Promise<number> {
     const { path, input, output } = methodOf("google.bytestream.ByteStream/Write");
     return new Promise((resolve, reject) => {
       const call = this.#client.makeClientStreamRequest(path, input, output, this.#metadata, (error, answer) => {
@@ -136,7 +145,7 @@ export class ReapiClient {
       });
       // What is to be said about a call that broke is told by its status.
       call.on("error", () => {});
-      void send(call, digest, chunks);
+      void send(call, `uploads/${randomUUID()}/${kind}/${digest.hash}/${digest.sizeBytes}`, chunks);
     });
   }
 
@@ -188,20 +197,23 @@ export class ReapiClient {
   }
 }
 
-async function send(call: grpc.ClientWritableStream<Message>, digest: Digest, chunks: Iterable<Uint8Array>) {
-  const name = `uploads/${randomUUID()}/blobs/${digest.hash}/${digest.sizeBytes}`;
+async function send(call: grpc.ClientWritableStream<Message>, name: string, chunks: Iterable<Uint8Array>) {
   let writeOffset = 0;
+  let isOver = false;
+  call.on("status", () => (isOver = true));
   for (const data of chunks) {
-    const resourceName = writeOffset === 0 ? name : "";
-    const finishWrite = writeOffset + data.length >= digest.sizeBytes;
-    if (call.destroyed || call.writableEnded) return;
-    const isFree = call.write({ resourceName, writeOffset, data, finishWrite });
+    if (isOver) return;
+    const isFree = call.write({ resourceName: writeOffset === 0 ? name : "", writeOffset, data });
     writeOffset += data.length;
     if (isFree) continue;
+    // A call that is over never drains.
     await new Promise<void>((resolve) => {
-      for (const event of ["drain", "close", "error"]) call.once(event, () => resolve());
+      call.once("drain", resolve);
+      call.once("status", () => resolve());
     });
   }
+  if (isOver) return;
+  call.write({ resourceName: writeOffset === 0 ? name : "", writeOffset, finishWrite: true });
   call.end();
 }
 
