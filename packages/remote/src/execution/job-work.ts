@@ -205,6 +205,8 @@ export class JobWork {
     if (logs === undefined) return;
     try {
       this.#logs = { stdout: logs.create(this.#scope.instance), stderr: logs.create(this.#scope.instance) };
+      logs.keep(this.#logs.stdout);
+      logs.keep(this.#logs.stderr);
     } catch (error) {
       // Too many logs: it runs without.
       if (!(error instanceof StatusError)) throw error;
@@ -212,8 +214,10 @@ export class JobWork {
   }
 
   #closeLogs(): void {
-    this.#logs?.stdout.finalize();
-    this.#logs?.stderr.finalize();
+    const { logs } = this.#place;
+    if (logs === undefined || this.#logs === undefined) return;
+    logs.retire(this.#logs.stdout);
+    logs.retire(this.#logs.stderr);
   }
 
   #hold(pin: Pin): void {

@@ -108,3 +108,48 @@ test("logs are bounded in number and time, and end with the server", async () =>
   logs.close();
   assert.deepEqual([second.isFinal, second.append(Buffer.from("x")), clock.pendingTimers], [true, false, 0]);
 });
+
+test("finished logs make room, so that every action of a long build has its own", () => {
+  const clock = virtualClock();
+  const logs = new LogStreams({
+    clock,
+    random: seededRandom(1),
+    logMaxBytes: 100,
+    totalMaxBytes: 300,
+    keptMs: 1000,
+    logsMax: 4,
+  });
+  for (let action = 0; action < 401; action++) {
+    const both = [logs.create(""), logs.create("")];
+    for (const log of both) {
+      logs.keep(log);
+      assert.ok(log.append(noise(100)), `action ${action}`);
+    }
+    for (const log of both) logs.retire(log);
+  }
+  logs.close();
+  assert.equal(clock.pendingTimers, 0);
+});
+
+test("a log that is kept outlives silence; a retired one goes soon, and its reader still gets the rest", () => {
+  const clock = virtualClock();
+  const logs = new LogStreams({
+    clock,
+    random: seededRandom(1),
+    logMaxBytes: 100,
+    keptMs: 1000,
+    retiredKeptMs: 50,
+    logsMax: 4,
+  });
+  const log = logs.create("");
+  logs.keep(log);
+  const find = () => logs.find({ kind: "log-stream", parent: "", id: log.name.split("/")[1]!, token: "" });
+  clock.advance(5000);
+  assert.ok(log.append(noise(10)));
+  assert.equal(find(), log);
+  logs.retire(log);
+  clock.advance(100);
+  assert.equal(find(), undefined);
+  assert.equal(Buffer.concat([...log.slice(0, 10)]).length, 10);
+  assert.equal(clock.pendingTimers, 0);
+});

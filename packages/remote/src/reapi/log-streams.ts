@@ -3,7 +3,8 @@
  *
  * Owns:      the logs of this process, in memory: they are for watching, and what is to stay becomes a blob.
  * Invariant: bytes are only appended; a reader gets all of them from its offset on, in order, until the log is final.
- *            Only who knows the token writes. Bytes and number of logs are bounded.
+ *            Only who knows the token writes. Bytes and number of logs are bounded: finished logs make room for new
+ *            ones, oldest first. Who reads a log when it is forgotten gets the rest of it all the same.
  */
 import type { Clock, Random, Timer } from "@kahn/core";
 import { randomHex } from "@kahn/core";
@@ -20,10 +21,13 @@ export interface LogStreamsOptions {
   readonly totalMaxBytes?: number;
   /** How long a log is kept after its last byte. */
   readonly keptMs: number;
+  /** How long one is kept whose bytes are also elsewhere, for who has just heard of it. Default: a minute. */
+  readonly retiredKeptMs?: number;
   readonly logsMax: number;
 }
 
 const TOTAL_MAX_BYTES = 256 << 20;
+const RETIRED_KEPT_MS = 60_000;
 
 /** One log. */
 export class LogStream {
@@ -37,19 +41,19 @@ export class LogStream {
   #bytes = 0;
   #isFinal = false;
   readonly #waiting = new Set<() => void>();
-  /** Monotonic time of the last change. */
-  touchedAtMs: number;
+  /** For `LogStreams`: monotonic time when it is forgotten. */
+  dueMs: number;
 
   /** @param options `hold` is asked before a log of so many bytes gets so many more. */
   constructor(
     name: LogStreamName,
-    options: { readonly hold: (bytes: number, more: number) => boolean; readonly nowMs: number },
+    options: { readonly hold: (bytes: number, more: number) => boolean; readonly dueMs: number },
   ) {
     this.name = printLogStreamName({ ...name, token: "" });
     this.writeName = printLogStreamName(name);
     this.token = name.token;
     this.#hold = options.hold;
-    this.touchedAtMs = options.nowMs;
+    this.dueMs = options.dueMs;
   }
 
   /** Bytes that are there. */
@@ -115,6 +119,7 @@ export class LogStream {
 /** All logs. */
 export class LogStreams {
   readonly #options: LogStreamsOptions;
+  /** In the order of creation. */
   readonly #logs = new Map<string, LogStream>();
   #timer: Timer | undefined;
   #totalBytes = 0;
@@ -123,14 +128,14 @@ export class LogStreams {
     this.#options = options;
   }
 
-  /** A new log below a parent. @throws StatusError RESOURCE_EXHAUSTED when there are too many. */
+  /** A new log below a parent. @throws StatusError RESOURCE_EXHAUSTED when there are too many that are written. */
   create(parent: string): LogStream {
-    const { clock, random, logsMax } = this.#options;
-    if (this.#logs.size >= logsMax) {
+    const { random, logsMax } = this.#options;
+    if (this.#logs.size >= logsMax && !this.#makeRoom()) {
       throw new StatusError(StatusCode.resourceExhausted, `there are ${logsMax} logs already; try again later`);
     }
     const name = { kind: "log-stream", parent, id: randomHex(random, 32), token: randomHex(random, 32) } as const;
-    const log = new LogStream(name, { hold: this.#hold, nowMs: clock.monotonicMs() });
+    const log = new LogStream(name, { hold: this.#hold, dueMs: this.#inMs(this.#options.keptMs) });
     this.#logs.set(log.name, log);
     this.#arm();
     return log;
@@ -144,7 +149,18 @@ export class LogStreams {
 
   /** Notes that a log is in use. */
   touch(log: LogStream): void {
-    log.touchedAtMs = this.#options.clock.monotonicMs();
+    log.dueMs = this.#inMs(this.#options.keptMs);
+  }
+
+  /** Keeps a log, however long nothing comes, until it is retired. */
+  keep(log: LogStream): void {
+    log.dueMs = Number.POSITIVE_INFINITY;
+  }
+
+  /** Nothing more will come, and what came is elsewhere as well: it is forgotten soon. */
+  retire(log: LogStream): void {
+    log.finalize();
+    log.dueMs = Math.min(log.dueMs, this.#inMs(this.#options.retiredKeptMs ?? RETIRED_KEPT_MS));
   }
 
   /** Ends all logs and their readers. */
@@ -158,23 +174,39 @@ export class LogStreams {
 
   readonly #hold = (bytes: number, more: number): boolean => {
     const { logMaxBytes, totalMaxBytes = TOTAL_MAX_BYTES } = this.#options;
-    if (bytes + more > logMaxBytes || this.#totalBytes + more > totalMaxBytes) return false;
+    if (bytes + more > logMaxBytes) return false;
+    while (this.#totalBytes + more > totalMaxBytes) if (!this.#makeRoom()) return false;
     this.#totalBytes += more;
     return true;
   };
 
+  /** Forgets the oldest finished log. @returns false when there is none. */
+  #makeRoom(): boolean {
+    for (const log of this.#logs.values()) {
+      if (!log.isFinal) continue;
+      this.#forget(log);
+      return true;
+    }
+    return false;
+  }
+
+  #inMs(ms: number): number {
+    return this.#options.clock.monotonicMs() + ms;
+  }
+
+  #forget(log: LogStream): void {
+    log.finalize();
+    this.#logs.delete(log.name);
+    this.#totalBytes -= log.sizeBytes;
+  }
+
   /** Logs that nobody has written to for long are forgotten, those that were never finished as well. */
   #arm(): void {
-    const { clock, keptMs } = this.#options;
-    this.#timer ??= clock.setTimer(keptMs, () => {
+    const { clock, keptMs, retiredKeptMs = RETIRED_KEPT_MS } = this.#options;
+    this.#timer ??= clock.setTimer(Math.min(keptMs, retiredKeptMs), () => {
       this.#timer = undefined;
       const nowMs = clock.monotonicMs();
-      for (const [name, log] of this.#logs) {
-        if (nowMs - log.touchedAtMs < keptMs) continue;
-        log.finalize();
-        this.#logs.delete(name);
-        this.#totalBytes -= log.sizeBytes;
-      }
+      for (const log of this.#logs.values()) if (log.dueMs <= nowMs) this.#forget(log);
       if (this.#logs.size > 0) this.#arm();
     });
   }
