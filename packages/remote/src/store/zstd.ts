@@ -1,17 +1,14 @@
 /**
  * zstd for the wire: Node's own where there is one (22.15), else WebAssembly; loaded at first use.
  *
- * Method:    what goes out is a row of independent frames, one for each piece of 256 KiB, so that a read can begin at any
- *            offset and no compression holds others up for more than some milliseconds. What comes in is decompressed
- *            in pieces of at most 128 KiB, whatever its frames are.
+ * Method:    what goes out is made by its callers in pieces, a frame each, so that a read can begin at any offset and no
+ *            compression holds others up for more than some milliseconds. What comes in is decompressed in pieces of
+ *            at most 128 KiB, whatever its frames are.
  * Invariant: memory does not depend on what a sender sends: a frame that asks for a window above the limit is refused
  *            before it gets one, and nothing is decompressed beyond the size that was promised.
  */
 import * as zlib from "node:zlib";
 import type { ZstdPiece, ZstdStream } from "./internal/zstd-wasm.ts";
-
-/** Uncompressed bytes of one frame that goes out. */
-export const FRAME_BYTES = 256 * 1024;
 
 /**
  * A frame may refer back so far; a larger window is refused. 8 MiB is what RFC 8878 asks every decoder to take, and what
