@@ -46,3 +46,19 @@ test("must-have 18: the guide's tests with the kit of kahn/testing pass, and fai
   const path = compiled("wrong.mjs", kit.replace('"approve#2"', '"approve#9"'));
   expect(() => execFileSync(process.execPath, [path], { stdio: "pipe", timeout: 50_000 })).toThrow(/approve#9/);
 });
+
+test("the graph of the reference, which has every kind of node and edge, runs as its page says", () => {
+  const page = readFileSync(new URL("../../docs/reference/workflow-graphs.md", import.meta.url), "utf8");
+  compiled("book.mjs", /^```ts\n(.*?)^```$/ms.exec(page)![1]!);
+  const program = `
+    import { openFlow } from "kahn/flow";
+    import book from "./book.mjs";
+    const flow = openFlow(${JSON.stringify(join(directory, "books"))});
+    const run = await flow.start(book, { chapters: ["one", "two"] });
+    await run.settled();
+    await run.decide("check#1/legal", { approve: true, payload: { comment: "fine" } });
+    const { status, state } = await run.result;
+    console.log(status, state.verdict, state.drafts.length, JSON.stringify(state.checks));
+    await flow.close();`;
+  expect(run(compiled("books.mjs", program))).toBe('completed published 2 {"spelling":true}');
+});
