@@ -102,7 +102,10 @@ export class FlowSession {
     const records = this.flow.journals.peek(id, 1);
     if (!records.ok) return undefined;
     try {
-      for (const { body } of records.value) return (body as { readonly atMs?: number }).atMs;
+      for (const { body } of records.value) {
+        const { atMs, madeMs = atMs } = body as { readonly atMs?: number; readonly madeMs?: number };
+        return madeMs;
+      }
     } catch (error) {
       if (!(error instanceof ProblemError)) throw error;
     }

@@ -48,9 +48,35 @@ export function openBarrier(desk: Desk, visit: Visit, node: Barrier): void {
     return;
   }
   const { phase } = visit;
-  if (phase.kind === "barrier" && phase.dueMs !== undefined) {
-    desk.effects.push({ kind: "timer", visit: visit.id, dueMs: phase.dueMs });
-  }
+  if (phase.kind !== "barrier" || phase.dueMs === undefined) return;
+  // Its time ran out while nobody executed the run.
+  if (isOverdue(desk, visit)) timeOut(desk, visit);
+  else desk.effects.push({ kind: "timer", visit: visit.id, dueMs: phase.dueMs });
+}
+
+/** Whether the time of an open barrier is up. */
+export function isOverdue(desk: Desk, { phase }: Visit): boolean {
+  return phase.kind === "barrier" && phase.dueMs !== undefined && phase.dueMs <= desk.nowMs;
+}
+
+/** Times out what is overdue, in a run that nobody executes or whose timers are late. @returns those visits. */
+export function expire(desk: Desk): readonly string[] {
+  const { state, stopping } = desk;
+  if (state.status !== "running" || (stopping !== undefined && stopping.how !== "passive")) return [];
+  const overdue = [...state.visits.values()].filter(
+    (visit) => isOverdue(desk, visit) && visit.error === undefined && !desk.isDrained(visit.id) && !desk.isDead(visit),
+  );
+  // With another graph than its own nothing can be said about it.
+  const known = overdue.filter((visit) => desk.nodeOf(visit)?.kind === "barrier");
+  for (const visit of known) timeOut(desk, visit);
+  return known.map(({ id }) => id);
+}
+
+function timeOut(desk: Desk, visit: Visit): void {
+  const node = desk.nodeOf(visit) as Barrier;
+  const fallback = node.onTimeout ?? "reject";
+  desk.emit({ k: "out", v: visit.id, t: desk.t, timedOut: fallback });
+  finish(desk, { visit, node, outcome: timedOutcome(fallback) });
 }
 
 /** A decision made for this very visit comes first, then the oldest one for every occurrence. */
@@ -85,10 +111,7 @@ export function onDue(desk: Desk, id: string): void {
   if (phase.kind === "backoff") return void desk.moves.push({ move: "launch", visit });
   if (phase.kind !== "barrier" || phase.dueMs === undefined) return;
   if (phase.dueMs > desk.nowMs) return void desk.effects.push({ kind: "timer", visit: id, dueMs: phase.dueMs });
-  const node = desk.nodeOf(visit) as Barrier;
-  const fallback = node.onTimeout ?? "reject";
-  desk.emit({ k: "out", v: id, t: desk.t, timedOut: fallback });
-  finish(desk, { visit, node, outcome: timedOutcome(fallback) });
+  timeOut(desk, visit);
 }
 
 /** What a barrier comes to whose time is up. */

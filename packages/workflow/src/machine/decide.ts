@@ -5,7 +5,7 @@
  * `late` (that occurrence is over), `unknown` (no such barrier), `invalid` (what it says is impossible there).
  */
 import type { AnyNode, FlowGraph } from "../definition/nodes.ts";
-import { barrierAt, matchesPath, resolve, staticPath } from "./barriers.ts";
+import { barrierAt, isOverdue, matchesPath, resolve, staticPath } from "./barriers.ts";
 import type { Desk } from "./desk.ts";
 import type { DecisionRecord, RecordedDecision } from "./records.ts";
 import { isNamedTarget } from "./route.ts";
@@ -27,8 +27,8 @@ export interface DecideRequest {
   readonly invalid?: string;
 }
 
-/** Records a decision, answers its sender, and answers the barriers that it is for. */
-export function onDecide(desk: Desk, request: DecideRequest): void {
+/** Records a decision, answers its sender, and answers the barriers that it is for. `expired`: what timed out just before. */
+export function onDecide(desk: Desk, request: DecideRequest, expired: readonly string[]): void {
   const { state } = desk;
   const known = request.cmd === undefined ? undefined : state.commands.find((each) => each.id === request.cmd);
   if (known !== undefined) {
@@ -36,7 +36,7 @@ export function onDecide(desk: Desk, request: DecideRequest): void {
     return void desk.effects.push({ kind: "answer", ack, token: known.token });
   }
   const token = `d${state.decisions + 1}`;
-  const { ack, why } = judge(desk, request);
+  const { ack, why } = judge(desk, request, expired);
   const { barrier: v, node, decision, by, count, untilMs, cmd } = request;
   const record: DecisionRecord = {
     k: "dec",
@@ -61,6 +61,7 @@ function answerOpen(desk: Desk, { barrier, node, decision, by }: DecideRequest, 
   if (desk.stopping !== undefined && desk.stopping.how !== "passive") return; // It waits in the state, for the resume.
   for (const visit of [...desk.state.visits.values()]) {
     if (visit.phase.kind !== "barrier" || desk.isDrained(visit.id) || desk.isDead(visit)) continue;
+    if (isOverdue(desk, visit)) continue;
     const isMeant = barrier === undefined ? matchesPath(node!, staticPath(visit.id)) : visit.id === barrier;
     const isLeft = node === undefined || desk.state.wildcards.some((each) => each.token === token);
     if (isMeant && isLeft) resolve(desk, visit, { token, decision, by });
@@ -72,7 +73,7 @@ interface Judgement {
   readonly why?: string;
 }
 
-function judge(desk: Desk, request: DecideRequest): Judgement {
+function judge(desk: Desk, request: DecideRequest, expired: readonly string[]): Judgement {
   const { state } = desk;
   const path = request.barrier === undefined ? (request.node ?? "") : staticPath(request.barrier);
   const barrier = barrierAt(desk.graph.nodes, path);
@@ -80,15 +81,22 @@ function judge(desk: Desk, request: DecideRequest): Judgement {
   if (request.barrier !== undefined) {
     const standing = standingOf(state, request.barrier);
     if (standing === "unknown") return { ack: "unknown", why: `"${request.barrier}" is no visit of a barrier` };
+    if (expired.includes(request.barrier)) return TIMED_OUT;
     if (standing === "over") return { ack: "late", why: "that occurrence is over" };
+    const visit = state.visits.get(request.barrier);
+    if (visit !== undefined && isOverdue(desk, visit)) return TIMED_OUT;
     if (state.early.some((each) => each.v === request.barrier))
       return { ack: "duplicate", why: "it has a decision already" };
   }
+  // One visit was meant, and it has just gone.
+  if (request.count === 1 && expired.some((id) => matchesPath(path, staticPath(id)))) return TIMED_OUT;
   if (state.status === "completed") return { ack: "late", why: "the run is over" };
   if (request.count !== undefined && !(request.count >= 1)) return { ack: "invalid", why: "its count is less than 1" };
   const invalid = request.invalid ?? impossible(desk, request, path);
   return invalid === undefined ? { ack: "accepted" } : { ack: "invalid", why: invalid };
 }
+
+const TIMED_OUT: Judgement = { ack: "late", why: "its time was up before the decision came" };
 
 /** What a decision asks for that cannot be done at this barrier. */
 function impossible(desk: Desk, { decision }: DecideRequest, path: string): string | undefined {

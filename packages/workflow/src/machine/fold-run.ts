@@ -75,7 +75,12 @@ function tryAgain(state: RunState, visit: Visit): void {
   visit.error = undefined;
   visit.attempt = 1;
   if (visit.parent !== undefined) fanOf(state, visit.parent).failed.delete(visit.node);
-  if (visit.phase.kind === "backoff") visit.phase = ACTIVE;
+  if (visit.phase.kind === "backoff" || isTimedOut(visit, state.lastMs)) visit.phase = ACTIVE;
+}
+
+/** A barrier that failed because nobody decided in time is asked again, with all of its time. */
+function isTimedOut({ phase }: Visit, nowMs: number): boolean {
+  return phase.kind === "barrier" && phase.dueMs !== undefined && phase.dueMs <= nowMs;
 }
 
 /** A fork begins to differ from its parent. */

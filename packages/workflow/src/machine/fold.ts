@@ -24,6 +24,7 @@ export function foldStart(record: StartRecord, context: FoldContext): RunState {
     hash: record.hash,
     structure: record.structure,
     startedMs: record.atMs,
+    madeMs: record.madeMs ?? record.atMs,
     epoch: 1,
     owner: record.owner,
     trace: record.trace,

@@ -11,7 +11,7 @@
 import { unreachable } from "@kahn/core";
 import type { NodeError } from "../definition/failure.ts";
 import { errorOfProblem } from "../definition/failure.ts";
-import { onDue, openBarrier } from "./barriers.ts";
+import { expire, onDue, openBarrier } from "./barriers.ts";
 import { complete } from "./complete.ts";
 import type { DecideRequest } from "./decide.ts";
 import { onDecide, onRevoke } from "./decide.ts";
@@ -85,9 +85,13 @@ function take(desk: Desk, event: MachineEvent): void {
     case "grace":
       giveUp(desk, event.id);
       return;
-    case "decide":
-      onDecide(desk, event.request);
+    case "decide": {
+      // A timeout that was due before the decision came wins, whoever was there to see it.
+      const expired = expire(desk);
+      work(desk);
+      onDecide(desk, event.request, expired);
       return;
+    }
     case "revoke":
       onRevoke(desk, event);
       return;

@@ -46,6 +46,8 @@ export interface StartRecord {
   readonly labels?: Readonly<Record<string, string>>;
   /** Who executes the run, as its lock names it. */
   readonly owner?: string;
+  /** Of a fork: when it was made; `atMs` is that of its past. */
+  readonly madeMs?: number;
   /** Of a fork: where it came from. */
   readonly parent?: { readonly run: string; readonly seq: number };
   /** Of a fork that goes on elsewhere: the folded state of its parent. */

@@ -109,7 +109,10 @@ export interface RunState {
   version: string;
   hash: Digest;
   structure: GraphStructure;
+  /** Where the times of its records count from. */
   readonly startedMs: number;
+  /** When it was made: of a fork, later than it started. */
+  readonly madeMs: number;
   /** Counts owners from 1: the start, and each resumption. */
   epoch: number;
   /** Who executed it last, if that was told. */

@@ -65,7 +65,12 @@ export function forkRecords(
     if (!encoded.ok) return encoded;
     values[key] = encoded.value;
   }
-  const begun: StartRecord = { ...(start as StartRecord), run: id, parent: { run, seq: records.length } };
+  const begun: StartRecord = {
+    ...(start as StartRecord),
+    run: id,
+    parent: { run, seq: records.length },
+    madeMs: nowMs,
+  };
   const t = Math.max(nowMs, folded.value.lastMs) - folded.value.startedMs;
   const edit: FlowRecord = {
     k: "edit",

@@ -19,6 +19,7 @@ export interface RunSummary {
   readonly graph: string;
   readonly version: string;
   readonly status: "running" | "completed" | "failed" | "cancelled";
+  /** Of a fork: when it was made. */
   readonly startedMs: number;
   readonly lastMs: number;
   readonly steps: number;
@@ -42,9 +43,19 @@ export function listRuns(options: LookOptions): readonly RunSummary[] {
 export function runSummary(run: string, { journals, codec }: LookOptions): Result<RunSummary, Problem> {
   const folded = peekRun(journals, run, { codec });
   if (!folded.ok) return folded;
-  const { graph, version, status, startedMs, lastMs, step, parent, labels } = folded.value;
+  const { graph, version, status, madeMs, lastMs, step, parent, labels } = folded.value;
   const barriers = openBarriers(folded.value);
-  const head = { run, graph, version, status, startedMs, lastMs, steps: step, barriers, labels };
+  const head = {
+    run,
+    graph,
+    version,
+    status,
+    startedMs: madeMs,
+    lastMs: Math.max(madeMs, lastMs),
+    steps: step,
+    barriers,
+    labels,
+  };
   return ok({ ...head, ...(parent === undefined ? {} : { parent }) });
 }
 
