@@ -3,7 +3,7 @@
  * `node tools/conformance.mjs`: writes docs/conformance.md anew, from a run of the built `reapi-conform` on the built
  * `kahn serve`. A test fails while the tables there are not what a run says.
  */
-import { execFile, spawn } from "node:child_process";
+import { execFile, execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -34,7 +34,9 @@ try {
   const report = promisify(execFile)(process.execPath, [conform, "--markdown", await startedTarget()], {
     maxBuffer: 1 << 24,
   });
-  writeFileSync(join(ROOT, "docs/conformance.md"), `${HEAD}${(await report).stdout}`);
+  const page = join(ROOT, "docs/conformance.md");
+  writeFileSync(page, `${HEAD}${(await report).stdout}`);
+  execFileSync(join(ROOT, "node_modules/.bin/biome"), ["format", "--write", page], { stdio: "pipe" });
 } finally {
   const ended = new Promise((resolve) => server.once("exit", resolve));
   server.kill("SIGTERM");

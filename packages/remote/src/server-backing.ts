@@ -16,7 +16,7 @@ const INSTANCES_MAX = 64;
 /**
  * Puts the cache that is configured behind the store; `undefined` when none is.
  *
- * @returns `serve-backing-unavailable` for an address that is none, `serve-file-unreadable` for its token.
+ * @returns `serve-backing-unavailable` for an address that is none, `serve-file-unreadable` for its token or its authorities.
  */
 export function openBacking(
   { backing, dir }: ServerConfig,
@@ -27,8 +27,11 @@ export function openBacking(
   const { fs, clock, random, resolvePath, report = () => {} } = ports;
   const problems: Problem[] = [];
   const token = backing.tokenFile === undefined ? undefined : readText(ports, backing.tokenFile, problems)?.trim();
+  const { authorities } = backing;
+  const trusted = authorities === undefined ? undefined : readText(ports, authorities, problems);
+  const tls = trusted === undefined ? {} : { tls: { authorities: trusted } };
   const headers: Readonly<Record<string, string>> = token === undefined ? {} : { authorization: `Bearer ${token}` };
-  const open = (instance: string) => openClient({ url: backing.url, fs, clock, random, instance, headers });
+  const open = (instance: string) => openClient({ url: backing.url, fs, clock, random, instance, headers, ...tls });
   const base = open(backing.instance);
   if (!base.ok) {
     const message = `the cache behind, ${backing.url}, cannot be used`;

@@ -180,7 +180,7 @@ test("outputs come into the workspace, stale ones go, and what is not declared i
   expect(server.store.blobsByDigest.has(blob("echo hello\n").digest)).toBe(true);
 });
 
-test("a stream that breaks goes on by WaitExecution; an execution that the server forgot is asked for anew", async () => {
+test("D21: a stream that breaks goes on by WaitExecution; an execution that the server forgot is asked for anew", async () => {
   const breaks: Answer = async (call) => {
     await call.send(stage("operations/1"));
     throw new StatusError(StatusCode.unavailable, "restarting");

@@ -178,6 +178,7 @@ const backing = optional(
       "There.",
     ),
     tokenFile: described(optional(text), "File with a bearer token for it."),
+    authorities: described(optional(text), "File: authorities that vouch for it, PEM; default: those of the system."),
     write: described(standard(flag, true), "Sends what is stored here on to it."),
   }),
 );
