@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { digestOf } from "@kahn/core";
-import { directRunner, nodeClock, nodeFileSystem, nodeRandom, startGuardian } from "@kahn/system";
+import { directRunner, nodeClock, nodeFileSystem, nodeRandom, startGuardian, tryLock } from "@kahn/system";
 import { afterAll, test } from "vitest";
 import { newToken } from "./access/token.ts";
 import type { Channel } from "./grpc/index.ts";
@@ -97,4 +97,22 @@ execution: { sandbox: off, slots: 1 }
   await drained;
   await it.close();
   assert.deepEqual(it.reported, []);
+});
+
+test("a second server on one folder is refused and touches nothing; when the first has gone, one may start", async () => {
+  const dir = `${folder}/taken`;
+  const lock = (path: string) => tryLock({ path, clock, owner: { label: "test", command: "test" } });
+  const config = `dir: ${dir}\nexecution: { sandbox: off }\n`;
+  const start = async () =>
+    testServer({ config, fs: nodeFileSystem(), ports: { clock, processes, lock, store: await place.open() } });
+  const first = await start();
+  nodeFileSystem().writeFile(`${dir}/work/running`, Buffer.from("x"));
+  await assert.rejects(start(), (error: Error) => {
+    assert.match(error.message, /serve-dir-taken/);
+    assert.match(error.message, new RegExp(`process ${process.pid}`));
+    return true;
+  });
+  assert.ok(nodeFileSystem().lstat(`${dir}/work/running`) !== undefined);
+  await first.close();
+  await (await start()).close();
 });

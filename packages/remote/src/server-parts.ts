@@ -29,7 +29,8 @@ import { loadWireZstd, reapiServices } from "./reapi/index.ts";
 import { openBacking } from "./server-backing.ts";
 import type { ServerRunner } from "./server-execution.ts";
 import { openRunner } from "./server-execution.ts";
-import type { ServerPorts } from "./server-ports.ts";
+import { lockDir } from "./server-lock.ts";
+import type { FolderLock, ServerPorts } from "./server-ports.ts";
 import type { BackedStore } from "./store/backed-store.ts";
 import { openServerStore } from "./store/open-server-store.ts";
 import type { ServerStore } from "./store/server-store.ts";
@@ -41,6 +42,7 @@ const CONNECTIONS_MIN_MS = 1000;
 export class ServerParts {
   readonly #config: ServerConfig;
   readonly #ports: ServerPorts;
+  readonly #lock: FolderLock;
   readonly #store: ServerStore;
   readonly #backing: BackedStore | undefined;
   readonly #runner: ServerRunner | undefined;
@@ -61,6 +63,17 @@ export class ServerParts {
     ports: ServerPorts,
     access: ServerAccess,
   ): Promise<Result<ServerParts, readonly Problem[]>> {
+    const lock = await lockDir(config, ports);
+    if (!lock.ok) return err([lock.problem]);
+    const parts = await ServerParts.#openLocked({ config, ports, access, lock: lock.value });
+    if (!parts.ok) lock.value.release();
+    return parts;
+  }
+
+  static async #openLocked(
+    given: Pick<Foundation, "config" | "ports" | "access" | "lock">,
+  ): Promise<Result<ServerParts, readonly Problem[]>> {
+    const { config, ports, access } = given;
     const opened = ports.store === undefined ? await openStore(config, ports) : ok(ports.store);
     if (!opened.ok) return err([opened.problem]);
     const backed = openBacking(config, ports, opened.value);
@@ -72,15 +85,16 @@ export class ServerParts {
     const runner = await openRunner(config, ports, store);
     if (runner.ok) {
       const zstd = ports.zstd ?? (await loadWireZstd());
-      const foundation = { config, ports: { ...ports, zstd }, access, store, runner: runner.value };
-      return ok(new ServerParts({ ...foundation, backing: backed.value }));
+      const made = { store, runner: runner.value, backing: backed.value };
+      return ok(new ServerParts({ ...given, ports: { ...ports, zstd }, ...made }));
     }
     await store.close();
     return err([runner.problem]);
   }
 
-  private constructor({ config, ports, access, store, runner, backing }: Foundation) {
+  private constructor({ config, ports, access, lock, store, runner, backing }: Foundation) {
     this.#backing = backing;
+    this.#lock = lock;
     const { clock } = ports;
     this.#config = config;
     this.#ports = ports;
@@ -193,6 +207,7 @@ export class ServerParts {
     await this.#backing?.flush(CONNECTIONS_MIN_MS);
     const closed = await this.#store.close();
     if (!closed.ok) this.#ports.report?.(closed.problem);
+    this.#lock.release();
     this.#log?.flush();
     await this.#tracer?.flush();
   }
@@ -238,6 +253,7 @@ interface Foundation {
   readonly config: ServerConfig;
   readonly ports: ServerPorts;
   readonly access: ServerAccess;
+  readonly lock: FolderLock;
   readonly store: ServerStore;
   readonly runner: ServerRunner | undefined;
   readonly backing: BackedStore | undefined;
@@ -261,7 +277,7 @@ function cacheServices(
 }
 
 function runningServices(
-  { config, ports, access, store, runner }: Omit<Foundation, "backing"> & { readonly runner: ServerRunner },
+  { config, ports, access, store, runner }: Omit<Foundation, "backing" | "lock"> & { readonly runner: ServerRunner },
   { logs }: ReapiServices,
   fault: (error: unknown, where: string) => void,
 ): ExecutionServices {

@@ -1,10 +1,15 @@
 /** What a server is given by whoever starts it. */
 import type { Liveness, ProcessOwner } from "@kahn/cas";
-import type { Clock, FileSystem, Problem, ProcessRunner, Random } from "@kahn/core";
+import type { Clock, FileSystem, Problem, ProcessRunner, Random, Result } from "@kahn/core";
 import type { LineSink } from "./operation/access-log.ts";
 import type { PostJson } from "./operation/traces.ts";
 import type { OriginPort, Zstd } from "./reapi/index.ts";
 import type { ServerStore } from "./store/server-store.ts";
+
+/** A lock that is held. */
+export interface FolderLock {
+  release(): void;
+}
 
 /** The world as a server sees it. */
 export interface ServerPorts {
@@ -18,6 +23,8 @@ export interface ServerPorts {
   /** This process, and whether others live; for the store's locks. */
   readonly owner: ProcessOwner;
   readonly livenessOf: Liveness;
+  /** Locks a folder that is there against other servers; `lock-held` says who has it. Default: nobody is kept out. */
+  readonly lock?: (folder: string) => Promise<Result<FolderLock, Problem>>;
   /** Starts actions; a server without it only caches. Best one that forks from a small process. */
   readonly processes?: ProcessRunner;
   /** How many actions run at once where the configuration leaves it to the machine. */

@@ -5,8 +5,8 @@ import { fileURLToPath } from "node:url";
 import type { Problem } from "@kahn/core";
 import { randomHex } from "@kahn/core";
 import type { ServerPorts } from "@kahn/remote";
-import { livenessOf, ownIdentity, spawnerRunner } from "@kahn/system";
-import type { Host } from "../cli/host.ts";
+import { livenessOf, ownIdentity, spawnerRunner, tryLock } from "@kahn/system";
+import type { SessionHost } from "../cli/host.ts";
 import { VERSION } from "../version.ts";
 import { bundledFile } from "./bundled-file.ts";
 import { systemPorts } from "./system-ports.ts";
@@ -23,7 +23,7 @@ export interface ServerPortOptions {
 
 /** Makes the ports; `close` lets go of the processes. */
 export function serverPorts(
-  host: Host,
+  host: SessionHost,
   { base, report }: ServerPortOptions,
 ): { readonly ports: ServerPorts; close(): Promise<void> } {
   const { fs, clock, random } = systemPorts(host);
@@ -39,6 +39,7 @@ export function serverPorts(
     version: VERSION,
     owner: ownIdentity(),
     livenessOf,
+    lock: (path) => tryLock({ path, clock, owner: { label: "kahn serve", command: "kahn serve" } }),
     processors: host.processorCount,
     print: (lines) => host.stdout.write(lines),
     report,
