@@ -10,8 +10,18 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: "why",
-    summary: "Say why a task would run, or what its cached result rests on",
+    summary: "Say why a task would run, what its cached result rests on, or how two actions differ",
     load: async () => (await import("../commands/why.ts")).why,
+  },
+  {
+    name: "exec",
+    summary: "Run an action of a server again, there or here, or open a shell in its inputs",
+    load: async () => (await import("../commands/exec.ts")).exec,
+  },
+  {
+    name: "replay",
+    summary: "Run an action more than once and name what differs",
+    load: async () => (await import("../commands/replay.ts")).replay,
   },
   {
     name: "ls",

@@ -1,8 +1,10 @@
-/** `kahn why`: why a task would run, or what its cached result rests on. */
+/** `kahn why`: why a task would run, or what its cached result rests on; for digests, see `why-action.ts`. */
 
+import { type Problem, problem } from "@kahn/core";
 import { explainGraph, type KeyRecord, type NodeForecast } from "@kahn/exec";
 import { durationText, missText, type Paint, painter } from "@kahn/report";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
+import { DIGEST_OPTIONS, looksLikeDigest } from "../session/action-name.ts";
 import { describeExternal } from "../session/external-packages.ts";
 import { planRequest } from "../session/plan-request.ts";
 import { openSession } from "../session/workspace-session.ts";
@@ -11,23 +13,34 @@ import { readRunOptions } from "./run-options.ts";
 
 /** The command. */
 export const why: Command = {
-  usage: "why TASK [OPTIONS]",
+  usage: "why TASK|DIGEST [DIGEST] [OPTIONS]",
   positionalsMin: 1,
-  positionalsMax: 1,
+  positionalsMax: 2,
   options: [
     { name: "project", short: "p", value: "SELECTOR", help: "only these projects; repeatable" },
+    ...DIGEST_OPTIONS,
     { name: "json", help: "one JSON line per task" },
-    { name: "all", help: "also show every part of the key" },
+    { name: "all", help: "also show every part of the key, or every difference" },
   ],
   description: `
 Compares the key that TASK has now with the keys of its last results, and names each part that differs. When a
-dependency would run, it says so and why, because TASK's own key rests on what that makes. Runs nothing.`,
+dependency would run, it says so and why, because TASK's own key rests on what that makes. Runs nothing.
+
+With the DIGEST of an action of a server (or of the local cache) it shows what that is; with two, why the result of one
+does not serve the other: command, variables, platform, outputs and every input that differs. DIGEST is
+sha256:HASH/SIZE, HASH/SIZE or HASH.`,
   examples: [
     ["kahn why web#build", "one task"],
     ["kahn why test", "the task of every project"],
     ["kahn why web#build --all", "with command, inputs, variables, tools and dependencies"],
+    ["kahn why DIGEST DIGEST --remote grpc://host:9092", "why two invocations share no result"],
   ],
   async run(host, given) {
+    if (given.positionals.some(looksLikeDigest)) {
+      const { whyAction } = await import("./why-action.ts");
+      return await whyAction(host, given);
+    }
+    if (given.positionals.length > 1) return refuse(host, [oneTask()]);
     const options = readRunOptions(given);
     if (!options.ok) return refuse(host, [options.problem]);
     const session = await openSession(host);
@@ -58,6 +71,11 @@ dependency would run, it says so and why, because TASK's own key rests on what t
     return EXIT.done;
   },
 };
+
+function oneTask(): Problem<"arguments-count"> {
+  const next = "Ask about each by itself; two digests of actions are compared.";
+  return problem("arguments-count", "kahn why takes one task", { next });
+}
 
 function explanation(forecast: NodeForecast, byLabel: ReadonlyMap<string, NodeForecast>, paint: Paint): string {
   const lines = [forecastLine(forecast, paint)];

@@ -1,0 +1,273 @@
+/**
+ * `kahn exec`: runs one action again, on the server or here, or opens a shell in its inputs.
+ *
+ * Owns: what is shown of the run, and that its exit code is ours.
+ */
+import { type ActionResult, type Problem, problem } from "@kahn/core";
+import { type HermeticOutcome, openStagedShell, type ShellPlace } from "@kahn/exec";
+import { executeAction, hermeticRequestOf, type StoredAction } from "@kahn/remote/look";
+import { durationText, painter, problemText } from "@kahn/report";
+import type { ParsedArguments } from "../cli/arguments.ts";
+import { type Command, EXIT, refuse } from "../cli/command.ts";
+import type { Host } from "../cli/host.ts";
+import { inputsMissing, openActionBench, runProblem } from "../session/action-bench.ts";
+import { DIGEST_OPTIONS, parseActionName } from "../session/action-name.ts";
+import { type ActionPlace, openActionPlace } from "../session/action-place.ts";
+import { executionRefused } from "../session/remote-client.ts";
+import { actionSummary, outputLines } from "./action-text.ts";
+
+/** The command. */
+export const exec: Command = {
+  usage: "exec DIGEST [OPTIONS]",
+  positionalsMin: 1,
+  positionalsMax: 1,
+  options: [
+    ...DIGEST_OPTIONS,
+    { name: "local", help: "run it here, with its inputs in a scratch folder, in a sandbox where bubblewrap works" },
+    { name: "shell", help: "open a shell where it would run here, with its inputs and its variables" },
+    { name: "cached", help: "on the server: take a result of its cache, if there is one" },
+    { name: "no-cache", help: "on the server: run it in any case (the default)" },
+    { name: "json", help: "JSON lines: exec.output while it runs, then exec.finished" },
+  ],
+  description: `
+Runs an action that a server (or the local cache) has, prints what it prints as it comes, and ends with its exit code.
+DIGEST is sha256:HASH/SIZE, HASH/SIZE or HASH, as the logs of clients and of the server have it. By default the server
+runs it, whatever its cache has. The outputs are named and not fetched.
+
+Tasks of \`kahn run\` can be looked into if they ran with --remote-exec; what runs in its workspace reads more than
+an action says, and cannot be run elsewhere.`,
+  examples: [
+    ["kahn exec DIGEST --remote grpc://host:9092", "again on the server, without its cache"],
+    ["kahn exec DIGEST --local", "here, with nothing but its inputs"],
+    ["kahn exec DIGEST --shell", "a shell in its inputs, to see why it fails"],
+  ],
+  async run(host, given) {
+    const clash = clashOf(host, given);
+    if (clash !== undefined) return refuse(host, [clash]);
+    const name = parseActionName(given.positionals[0]!);
+    if (!name.ok) return refuse(host, [name.problem]);
+    const opened = await openActionPlace(host, given, name.value.fn);
+    if (!opened.ok) return refuse(host, opened.problem);
+    const place = opened.value;
+    try {
+      const action = await place.find(name.value);
+      if (!action.ok) return refuse(host, [action.problem]);
+      const task = { host, place, action: action.value, isJson: given.has("json"), mayBeCached: given.has("cached") };
+      if (given.has("shell")) return await openShell(task);
+      return await (given.has("local") ? runHere(task) : runThere(task));
+    } finally {
+      await place.close();
+    }
+  },
+};
+
+interface ExecTask {
+  readonly host: Host;
+  readonly place: ActionPlace;
+  readonly action: StoredAction;
+  readonly isJson: boolean;
+  readonly mayBeCached: boolean;
+}
+
+function clashOf(host: Host, given: ParsedArguments): Problem | undefined {
+  const pairs = [
+    ["local", "shell"],
+    ["cached", "no-cache"],
+    ["cached", "local"],
+    ["cached", "shell"],
+    ["shell", "json"],
+  ];
+  const clash = pairs.find((pair) => pair.every((each) => given.has(each)));
+  if (clash !== undefined) {
+    const next = "Leave one of them out.";
+    return problem("option-value", `--${clash[0]} and --${clash[1]} exclude each other`, { next });
+  }
+  if (!given.has("shell") || host.canAsk) return undefined;
+  return problem("action-shell-without-terminal", "--shell needs a terminal, and there is none", {
+    next: "Run it in a terminal, or use --local.",
+  });
+}
+
+async function runThere(task: ExecTask): Promise<number> {
+  const { host, place, action, mayBeCached } = task;
+  const { client } = place;
+  const otherwise = "Use --local to run it here";
+  if (client?.server === undefined) {
+    if (client !== undefined) return refuse(host, [(await executionRefused(client, otherwise))!]);
+    const next = "Name the server with --remote, or use --local to run it here.";
+    return refuse(host, [problem("remote-unset", "no server is named that could run it", { next })]);
+  }
+  const refused = await executionRefused(client, otherwise);
+  if (refused !== undefined) return refuse(host, [refused]);
+  const output = outputTo(task);
+  const abort = new AbortController();
+  const stop = host.onSignal(() => abort.abort());
+  const startedMs = place.ports.clock.monotonicMs();
+  const { digest } = action;
+  const onOutput = output.write;
+  const ended = await executeAction(client.server, place.blobs, {
+    digest,
+    mayBeCached,
+    onOutput,
+    signal: abort.signal,
+  });
+  stop();
+  output.end();
+  if (!ended.ok) return refuse(host, [ended.problem]);
+  switch (ended.value.kind) {
+    case "cancelled":
+      return EXIT.cancelled;
+    case "timed-out":
+      return failed(host, timedOut(action));
+    case "completed": {
+      const { result, cached, message } = ended.value;
+      const durationMs = place.ports.clock.monotonicMs() - startedMs;
+      return finish(task, { where: client.server.name, cached, result, durationMs, notes: [message] });
+    }
+  }
+}
+
+async function runHere(task: ExecTask): Promise<number> {
+  const { host, place, action } = task;
+  const bench = openActionBench(host, place);
+  const abort = new AbortController();
+  const stop = host.onSignal(() => abort.abort());
+  const output = outputTo(task);
+  let outcome: HermeticOutcome;
+  try {
+    const runner = bench.runner();
+    const verdict = await runner.sandbox();
+    if (verdict.kind === "level" && verdict.lowered !== undefined) warn(host, verdict.lowered);
+    outcome = await runner.run(hermeticRequestOf(action), { output: output.write }, abort.signal);
+  } finally {
+    stop();
+    output.end();
+    await bench.close();
+  }
+  switch (outcome.kind) {
+    case "cancelled":
+      return EXIT.cancelled;
+    case "completed": {
+      const { result, timings, undeclared = [], sandbox } = outcome;
+      const durationMs = timings.executionMs ?? 0;
+      const notes =
+        undeclared.length === 0 ? [] : [`it also wrote ${undeclared.join(", ")}, which it does not declare`];
+      const where = sandbox === "bubblewrap" ? "here, in a sandbox" : "here, without a sandbox";
+      return finish(task, { where, cached: false, result, durationMs, notes });
+    }
+    case "timed-out":
+      return failed(host, outcome.problem);
+    default:
+      return refuse(host, [runProblem(action.digest, outcome)]);
+  }
+}
+
+async function openShell({ host, place, action }: ExecTask): Promise<number> {
+  const bench = openActionBench(host, place);
+  // The shell has the terminal: what is typed is its own business.
+  const stop = host.onSignal((name) => void (name === "SIGINT" ? undefined : bench.options.processes.close()));
+  try {
+    const { fs } = place.ports;
+    const program = ["/bin/bash", "/usr/bin/bash"].find((path) => fs.lstat(path) !== undefined);
+    const outcome = await openStagedShell(bench.options, {
+      action: hermeticRequestOf(action),
+      shell: program === undefined ? ["/bin/sh", "-i"] : [program, "--norc", "--noprofile", "-i"],
+      variables: [
+        { name: "TERM", value: host.env.TERM ?? "dumb" },
+        { name: "PS1", value: "action:\\w\\$ " },
+        { name: "PATH", value: "/usr/local/bin:/usr/bin:/bin" },
+      ],
+      onReady: (ready) => host.stderr.write(shellWelcome(action, ready)),
+    });
+    if (outcome.kind === "refused") return refuse(host, [outcome.problem]);
+    if (outcome.kind === "missing-blobs") return refuse(host, [inputsMissing(action.digest, outcome.digests)]);
+    return outcome.exit.kind === "exited" ? outcome.exit.exitCode : EXIT.failed;
+  } finally {
+    stop();
+    await bench.close();
+  }
+}
+
+function shellWelcome(action: StoredAction, { sandbox, lowered, execRoot, added, network }: ShellPlace): string {
+  const differs = [
+    `a terminal, and ${added.join(", ") || "no variable"} added to its variables`,
+    ...(sandbox === "none"
+      ? ["no sandbox: the whole machine can be seen, and nothing keeps you from changing it"]
+      : []),
+    ...(sandbox === "none" && lowered !== undefined ? [lowered.message] : []),
+    ...(network && sandbox !== "none" ? ["the network is on, as the action asks"] : []),
+    "what is not declared can be written and is gone afterwards, as are outputs; there is no timeout",
+  ];
+  const inputs = sandbox === "none" ? execRoot : "read-only, but where outputs go";
+  return [
+    ...actionSummary(action),
+    `inputs      ${inputs}`,
+    "differs from a run by:",
+    ...differs.map((line) => `  - ${line}`),
+    "exit ends the shell and removes everything",
+    "",
+  ].join("\n");
+}
+
+interface Finished {
+  readonly where: string;
+  readonly cached: boolean;
+  readonly result: ActionResult;
+  readonly durationMs: number;
+  readonly notes: readonly string[];
+}
+
+function finish({ host, action, isJson }: ExecTask, { where, cached, result, durationMs, notes }: Finished): number {
+  const { exitCode, outputFiles, outputDirectories, outputSymlinks } = result;
+  const said = notes.filter((note) => note !== "");
+  if (isJson) {
+    const outputs = [...outputFiles, ...outputDirectories, ...outputSymlinks];
+    const line = {
+      kind: "exec.finished",
+      action: action.digest,
+      where,
+      exitCode,
+      cached,
+      durationMs: Math.round(durationMs),
+    };
+    host.stdout.write(`${JSON.stringify({ ...line, outputs, notes: said })}\n`);
+    return exitCode;
+  }
+  const paint = painter(host.stderr.colour);
+  const from = cached ? "from its cache, nothing was run" : `ran in ${durationText(durationMs)}`;
+  const lines = [`${where}: exit code ${exitCode}, ${from}`, ...said, ...outputLines(result)];
+  host.stderr.write(`${lines.map((line) => paint(line, "dim")).join("\n")}\n`);
+  return exitCode;
+}
+
+/** Where the bytes of a run go, as text. */
+function outputTo({ host, isJson }: ExecTask) {
+  const decoders = { stdout: new TextDecoder(), stderr: new TextDecoder() };
+  const show = (stream: "stdout" | "stderr", text: string) => {
+    if (text === "") return;
+    if (isJson) host.stdout.write(`${JSON.stringify({ kind: "exec.output", stream, text })}\n`);
+    else host[stream].write(text);
+  };
+  return {
+    write: (stream: "stdout" | "stderr", bytes: Uint8Array) =>
+      show(stream, decoders[stream].decode(bytes, { stream: true })),
+    end: () => {
+      for (const stream of ["stdout", "stderr"] as const) show(stream, decoders[stream].decode());
+    },
+  };
+}
+
+function timedOut({ digest, timeoutMs }: StoredAction): Problem<"action-timed-out"> {
+  const limit = timeoutMs === undefined ? "the server's timeout" : `its timeout of ${timeoutMs} ms`;
+  const next = "Raise the action's timeout, or find out what it waits for.";
+  return problem("action-timed-out", `${digest} did not end within ${limit}`, { next });
+}
+
+function failed(host: Host, why: Problem): number {
+  refuse(host, [why]);
+  return EXIT.failed;
+}
+
+function warn(host: Host, warning: Problem): void {
+  host.stderr.write(problemText(warning, painter(host.stderr.colour)));
+}

@@ -1,0 +1,156 @@
+/**
+ * Where one action is looked for: a server, and the local cache of the workspace, if there is one.
+ *
+ * Owns:      which server is meant: `--remote`, the environment, the configuration, in this order.
+ * Invariant: headers and certificates of the configuration go to the server it names, and to no other.
+ */
+import type { DiskStore, RemoteConfig } from "@kahn/cas";
+import {
+  type ActionResult,
+  type BlobStore,
+  type Digest,
+  type DigestFunction,
+  digestOfParts,
+  err,
+  ok,
+  type Problem,
+  problem,
+  type Result,
+  randomHex,
+} from "@kahn/core";
+import { openClient, type RemoteClient } from "@kahn/remote/client";
+import { findActionDigests, readStoredAction, type StoredAction } from "@kahn/remote/look";
+import type { ParsedArguments } from "../cli/arguments.ts";
+import type { Host } from "../cli/host.ts";
+import type { ActionName } from "./action-name.ts";
+import { cacheSection } from "./cache-limits.ts";
+import { clientOptions } from "./remote-client.ts";
+import { type SystemPorts, systemPorts } from "./system-ports.ts";
+import { openSession, type WorkspaceSession } from "./workspace-session.ts";
+
+/** Opens what the options name. @param fn of the digests that are looked for. */
+export async function openActionPlace(
+  host: Host,
+  given: ParsedArguments,
+  fn: DigestFunction,
+): Promise<Result<ActionPlace, readonly Problem[]>> {
+  const url = given.value("remote") ?? (host.env.KAHN_REMOTE_URL || undefined);
+  const opened = await openSession(host);
+  // A server can be asked from anywhere, and whatever is wrong with the workspace.
+  if (!opened.ok && url === undefined) {
+    return err(opened.problem.every(({ code }) => code === "workspace-not-found") ? [unset()] : opened.problem);
+  }
+  const session = opened.ok ? opened.value : undefined;
+  const ports = session?.ports ?? systemPorts(host);
+  const config = serverConfig(session, { url, instance: given.value("instance") });
+  if (config === undefined) return ok(new ActionPlace({ ports, session, client: undefined }));
+  const root = session?.model.root ?? host.directory;
+  const run = `look-${randomHex(ports.random, 8)}`;
+  const options = clientOptions({ ports, root, env: host.env }, { server: config, run });
+  if (!options.ok) return err([options.problem]);
+  const client = openClient({ ...options.value, digestFunction: fn });
+  return client.ok ? ok(new ActionPlace({ ports, session, client: client.value })) : err([client.problem]);
+}
+
+function serverConfig(
+  session: WorkspaceSession | undefined,
+  { url, instance }: { readonly url: string | undefined; readonly instance: string | undefined },
+): RemoteConfig | undefined {
+  const configured = session === undefined ? undefined : cacheSection(session.model).remote;
+  const own = instance === undefined ? {} : { instance };
+  if (configured !== undefined && (url === undefined || url === configured.url)) return { ...configured, ...own };
+  if (url === undefined) return undefined;
+  return { url, mode: "r", instance: "", headers: {}, tokenEnv: configured?.tokenEnv ?? "KAHN_REMOTE_TOKEN", ...own };
+}
+
+interface PlaceParts {
+  readonly ports: SystemPorts;
+  readonly session: WorkspaceSession | undefined;
+  readonly client: RemoteClient | undefined;
+}
+
+/** Stores that may have an action. Close it. */
+export class ActionPlace {
+  readonly ports: SystemPorts;
+  readonly client: RemoteClient | undefined;
+  /** For messages. */
+  readonly name: string;
+  readonly #session: WorkspaceSession | undefined;
+
+  constructor({ ports, session, client }: PlaceParts) {
+    this.ports = ports;
+    this.client = client;
+    this.#session = session;
+    const names = [client?.tier.name, session === undefined ? undefined : "the local cache"];
+    this.name = names.filter((name) => name !== undefined).join(" and ");
+  }
+
+  /** The local cache, which is asked first. */
+  get local(): Pick<DiskStore, "blobs" | "actions"> | undefined {
+    return this.#session?.store;
+  }
+
+  /** A small blob of whoever has it. */
+  readonly blobs: Pick<BlobStore, "read"> = {
+    read: async (digest) => {
+      const here = await this.local?.blobs.read(digest);
+      if (here?.ok === true && here.value !== undefined) return here;
+      return (await this.client?.tier.blobs.read(digest)) ?? here ?? ok(undefined);
+    },
+  };
+
+  /** The action of a name, whose size is found out if it was not given. */
+  async find(name: ActionName): Promise<Result<StoredAction, Problem>> {
+    const digest = await this.#digestOf(name);
+    if (!digest.ok) return digest;
+    const action = await readStoredAction(this.blobs, digest.value);
+    if (!action.ok) return action;
+    if (action.value !== undefined) return ok(action.value);
+    const recorded = await this.recorded(digest.value);
+    return err(recorded === undefined ? unknown(digest.value, this.name) : notExecutable(digest.value));
+  }
+
+  /** The result that is recorded for an action; trouble counts as none. */
+  async recorded(action: Digest): Promise<ActionResult | undefined> {
+    for (const store of [this.client?.tier, this.local]) {
+      const found = await store?.actions.lookup(action);
+      if (found?.ok === true && found.value.kind === "hit") return found.value.result;
+    }
+    return undefined;
+  }
+
+  async close(): Promise<void> {
+    this.client?.close();
+  }
+
+  async #digestOf({ text, fn, hash, sizeBytes }: ActionName): Promise<Result<Digest, Problem>> {
+    const whole = sizeBytes === undefined ? undefined : digestOfParts(fn, hash, sizeBytes);
+    if (whole !== undefined) return ok(whole);
+    const server = this.client?.server;
+    const found = server === undefined ? ok([]) : await findActionDigests(server, fn, hash);
+    if (!found.ok) return found;
+    const [only, ...others] = found.value;
+    if (only !== undefined && others.length === 0) return ok(only);
+    const why = only === undefined ? `${this.name} knows no action of this hash` : `${this.name} compares no sizes`;
+    const next = `Write it with its size, as the client's log has it: ${text}/SIZE.`;
+    return err(problem("digest-size-unknown", `the size of ${text} cannot be found out: ${why}`, { next }));
+  }
+}
+
+function unset(): Problem<"remote-unset"> {
+  return problem("remote-unset", "this is no workspace, and no server is named", {
+    next: "Name the server: --remote grpc://host:9092, or KAHN_REMOTE_URL.",
+  });
+}
+
+function unknown(digest: Digest, place: string): Problem<"action-unknown"> {
+  const next = "Check the digest, --remote and --instance; it may have been collected.";
+  return problem("action-unknown", `${place}: there is no action ${digest}`, { next });
+}
+
+function notExecutable(digest: Digest): Problem<"action-not-executable"> {
+  const message = `${digest} is the key of a task that runs in its workspace: there is a result, but nothing to run elsewhere`;
+  return problem("action-not-executable", message, {
+    next: "Run the task with --force, or ask `kahn why TASK`. With --remote-exec tasks have actions of their own.",
+  });
+}
