@@ -7,17 +7,15 @@
  * The last line is `N passed, N failed, N skipped`. Arguments name suites, as in `npm run test:langgraph -- conformance`.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "./repository.mjs";
 import { setUp } from "./setup.mjs";
+import { installApart } from "./test/install-apart.mjs";
 
 const FOLDER = join(ROOT, "test/langgraph");
-/** A registry that does not answer must not hold up everything else. */
-const INSTALL_MAX_MS = 5 * 60_000;
 
 setUp();
-const refusal = install();
+const refusal = installApart(FOLDER, "LangGraph's packages");
 if (refusal === undefined) {
   const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
   run([tsc, "-p", FOLDER, "--noEmit"], "the types of the saver are not LangGraph's");
@@ -27,24 +25,6 @@ if (refusal === undefined) {
 } else {
   console.log(`skipped: the suites of LangGraph (${refusal})`);
   console.log("0 passed, 0 failed, 1 skipped");
-}
-
-/** @returns {string | undefined} why the packages cannot be had */
-function install() {
-  const installed = join(FOLDER, "node_modules/.package-lock.json");
-  const lock = join(FOLDER, "package-lock.json");
-  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return undefined;
-  console.log("test: installing LangGraph's packages into test/langgraph");
-  const args = ["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"];
-  const { status, error, signal, stderr } = spawnSync("npm", args, {
-    cwd: FOLDER,
-    encoding: "utf8",
-    timeout: INSTALL_MAX_MS,
-  });
-  if (status === 0) return undefined;
-  const reason = /^npm error (.*)/m.exec(stderr ?? "")?.[1];
-  const how = signal === null ? `exit code ${status}` : `ended by ${signal}`;
-  return `npm install: ${error?.message ?? reason ?? how}`;
 }
 
 /**

@@ -200,17 +200,19 @@ export class ReapiClient {
 async function send(call: grpc.ClientWritableStream<Message>, name: string, chunks: Iterable<Uint8Array>) {
   let writeOffset = 0;
   let isOver = false;
-  call.on("status", () => (isOver = true));
+  const over = new Promise<void>((resolve) => {
+    call.once("status", () => {
+      isOver = true;
+      resolve();
+    });
+  });
   for (const data of chunks) {
     if (isOver) return;
     const isFree = call.write({ resourceName: writeOffset === 0 ? name : "", writeOffset, data });
     writeOffset += data.length;
     if (isFree) continue;
     // A call that is over never drains.
-    await new Promise<void>((resolve) => {
-      call.once("drain", resolve);
-      call.once("status", () => resolve());
-    });
+    await Promise.race([over, new Promise((resolve) => call.once("drain", resolve))]);
   }
   if (isOver) return;
   call.write({ resourceName: writeOffset === 0 ? name : "", writeOffset, finishWrite: true });

@@ -1,0 +1,212 @@
+/**
+ * Bazel with a remote executor: what works, what fails, what takes too long, what is lost, and who may.
+ *
+ * Method: the built `kahn serve`, real Bazels, and workspaces whose actions leave traces outside of themselves, so that
+ *         what really ran can be counted.
+ */
+import { createHash } from "node:crypto";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { until } from "../e2e/rig/kahn-process.ts";
+import { absence, Bazel, type BazelVersion, loadWorkspace, makeCertificates } from "./rig/real-clients.ts";
+import { sandboxAbsence } from "./rig/sandbox.ts";
+import { endServers, type Served, serve } from "./rig/served.ts";
+
+const VERSIONS: readonly BazelVersion[] = ["4", "2"];
+/** Seconds that nobody else sleeps. */
+const SLEEP = 86_000 + (process.pid % 400);
+
+/** A workspace with an action that fails and a test that sleeps; both count themselves in `traces`. */
+function troubledWorkspace(folder: string): { workspace: string; traces: string } {
+  const traces = join(folder, "traces");
+  const workspace = join(folder, "workspace");
+  mkdirSync(workspace, { recursive: true });
+  writeFileSync(traces, "");
+  writeFileSync(join(workspace, "WORKSPACE"), 'workspace(name = "troubled")\n');
+  writeFileSync(
+    join(workspace, "BUILD.bazel"),
+    `genrule(name = "fails", outs = ["f"], cmd = "echo ran >> ${traces}; echo boom >&2; exit 7")
+sh_test(name = "sleeps", srcs = ["sleeps.sh"])
+`,
+  );
+  // Only a sandbox holds a process that leaves its session.
+  const away = sandboxAbsence() === undefined ? `setsid sleep ${SLEEP} &\n` : "";
+  writeFileSync(join(workspace, "sleeps.sh"), `#!/bin/sh\nsleep ${SLEEP} &\n${away}sleep ${SLEEP}\n`, {
+    mode: 0o755,
+  });
+  return { workspace, traces };
+}
+
+/** Processes that sleep for so long. */
+function sleepers(): string[] {
+  return readdirSync("/proc").filter((pid) => {
+    if (!/^\d+$/.test(pid)) return false;
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "latin1").startsWith(`sleep\0${SLEEP}`);
+    } catch {
+      return false; // It ended meanwhile.
+    }
+  });
+}
+
+describe.each(VERSIONS)("Bazel %s with a remote executor", { timeout: 300_000 }, (version) => {
+  const absent = absence(`bazel-${version}`);
+  const folder = mkdtempSync(join(tmpdir(), "kahn-bazel-execution-"));
+  const bazel = new Bazel(version);
+  const used: (string | undefined)[] = [undefined];
+  let server: Served;
+  let instance = 0;
+  const options = (it = server) => [
+    `--remote_executor=grpc://${it.address}`,
+    `--remote_instance_name=${version}/${instance}`,
+  ];
+
+  beforeAll(async () => {
+    // The actions of these tests must be able to leave traces.
+    if (absent === undefined) server = await serve({ config: "execution: { sandbox: off }" });
+  });
+  afterAll(async () => {
+    if (absent === undefined) await bazel.close(used);
+    await endServers(folder, server?.base ?? folder);
+  });
+
+  test("the workspace of the kit is built and tested, and from the cache the second time", async ({ skip }) => {
+    skip(absent !== undefined, absent);
+    const first = await bazel.fresh(["test", ...options(), "//pkg:all"]);
+    expect(first.printed).toMatch(/\b12 remote\./);
+    expect(first.printed).toMatch(/smoke_test +PASSED/);
+    expect((await bazel.fresh(["test", ...options(), "//pkg:all"])).printed).toMatch(/\b12 remote cache hit/);
+  });
+
+  test("an action that fails shows its exit code and what it said, and is not cached", async ({ skip }) => {
+    skip(absent !== undefined, absent);
+    const { workspace, traces } = troubledWorkspace(join(folder, "fails"));
+    used.push(workspace);
+    for (const round of [1, 2]) {
+      const { exitCode, printed } = await bazel.fresh(["build", ...options(), "//:fails"], workspace);
+      expect(exitCode).toBe(1);
+      expect(printed).toMatch(/Exit 7/);
+      expect(printed).toMatch(/^boom$/m);
+      expect(readFileSync(traces, "utf8")).toBe("ran\n".repeat(round));
+    }
+  });
+
+  test("a test that takes too long is a timeout, and nothing of it is left", async ({ skip }) => {
+    skip(absent !== undefined, absent);
+    const { workspace } = troubledWorkspace(join(folder, "sleeps"));
+    used.push(workspace);
+    const sandboxed = await serve();
+    const args = ["test", ...options(sandboxed), "--test_timeout=2", "//:sleeps"];
+    const { exitCode, printed } = await bazel.fresh(args, workspace);
+    expect(printed).toMatch(/TIMEOUT/);
+    expect(exitCode).toBe(3);
+    await until("every process of the test has ended", () => sleepers().length === 0);
+    await sandboxed.kill();
+    rmSync(sandboxed.base, { recursive: true });
+  });
+
+  test("401 actions at 64 at once", async ({ skip }) => {
+    skip(absent !== undefined, absent);
+    const workspace = loadWorkspace(join(folder, "load"), 400);
+    used.push(workspace);
+    const { exitCode, printed } = await bazel.fresh(["build", ...options(), "--jobs=64", "//load:all"], workspace);
+    expect([exitCode, printed]).toEqual([0, expect.stringMatching(/\b401 remote\./)]);
+    const again = await bazel.fresh(["build", ...options(), "--jobs=64", "//load:all"], workspace);
+    expect([again.exitCode, again.printed]).toEqual([0, expect.stringMatching(/\b401 remote cache hit/)]);
+  });
+
+  test.each([true, false])("blobs that vanish from the disk are made again (server goes on: %s)", async (goesOn) => {
+    if (absent !== undefined) return;
+    instance++;
+    const first = await bazel.fresh(["test", ...options(), "//pkg:all"]);
+    expect(first.exitCode, first.printed).toBe(0);
+    if (!goesOn) await server.kill();
+    rmSync(join(server.store, "cas"), { recursive: true, force: true });
+    if (!goesOn) server = await server.killAndRestart();
+    for (const _ of [1, 2]) {
+      const { exitCode, printed } = await bazel.fresh(["test", ...options(), "//pkg:all"]);
+      expect([exitCode, printed]).toEqual([0, expect.stringMatching(/smoke_test .*PASSED/)]);
+    }
+    expect((await bazel.fresh(["test", ...options(), "//pkg:all"])).printed).toMatch(/\b12 remote cache hit/);
+  });
+
+  test("a server that is killed in the midst of a build and comes back: the build, or the next one, is green", async ({
+    skip,
+  }) => {
+    skip(absent !== undefined, absent);
+    instance++;
+    const workspace = join(folder, "load");
+    const building = bazel.fresh(["build", ...options(), "--jobs=64", "//load:all"], workspace);
+    await until("actions run", () => readdirSync(join(server.store, "work/runs")).length > 0);
+    server = await server.killAndRestart();
+    const { exitCode, printed } = await building;
+    // Bazel tries again for some seconds; a slow machine may take longer to start a server.
+    if (exitCode !== 0) expect(printed).toMatch(/UNAVAILABLE|refused|unavailable/i);
+    const again = await bazel.run(["build", ...options(), "//load:all"], workspace);
+    expect([again.exitCode, again.printed]).toEqual([0, expect.any(String)]);
+  });
+
+  test("a bearer token lets in; none, a wrong one, and one that may only read do not", async ({ skip }) => {
+    skip(absent !== undefined, absent);
+    const hash = { writer: tokenHash("kahn_writer"), reader: tokenHash("kahn_reader") };
+    const guarded = await serve({
+      config: `access:
+  tokens:
+    - { name: writer, hash: "${hash.writer}" }
+    - { name: reader, hash: "${hash.reader}" }
+  rules:
+    - { who: "token:writer", allow: [write, exec] }
+    - { who: "token:reader", allow: read }
+`,
+    });
+    const as = (token?: string, cache = "executor") => [
+      `--remote_${cache}=grpc://${guarded.address}`,
+      ...(token === undefined ? [] : [`--remote_header=authorization=Bearer ${token}`]),
+      "//pkg:hello",
+    ];
+    const refused = /UNAUTHENTICATED|PERMISSION_DENIED|not authorized/;
+    expect((await bazel.fresh(["build", ...as()])).printed).toMatch(refused);
+    expect((await bazel.fresh(["build", ...as("kahn_wrong")])).printed).toMatch(refused);
+    expect((await bazel.fresh(["build", ...as("kahn_reader")])).printed).toMatch(refused);
+    // A cache that may only be read is an error unless the client knows.
+    const reading = ["--noremote_upload_local_results", ...as("kahn_reader", "cache")];
+    const read = await bazel.fresh(["build", ...reading]);
+    expect([read.exitCode, read.printed]).toEqual([0, expect.not.stringMatching(/remote cache hit|Remote Cache/)]);
+    // Bazel remembers for whom it asked what the server can do.
+    await bazel.run(["shutdown"]);
+    expect((await bazel.fresh(["build", ...as("kahn_writer")])).printed).toMatch(/\b1 remote\b/);
+    expect((await bazel.fresh(["build", ...reading])).printed).toMatch(/\b1 remote cache hit/);
+    await endServers(guarded.base);
+  });
+});
+
+describe("Bazel 2.1.0", { timeout: 300_000 }, () => {
+  const absent = absence("bazel-2");
+
+  test("over TLS and over a Unix socket: cache and execution", async ({ skip }) => {
+    skip(absent !== undefined, absent);
+    const folder = mkdtempSync(join(tmpdir(), "kahn-bazel-tls-"));
+    makeCertificates(folder);
+    const bazel = new Bazel("2");
+    const socket = join(folder, "kahn.sock");
+    const tls = `tls: { certificate: ${folder}/server.pem, key: ${folder}/server.key }`;
+    const server = await serve({ config: tls, listen: [`unix:${socket}`] });
+    const ways = {
+      tls: [`=grpcs://${server.address}`, `--tls_certificate=${folder}/ca.pem`],
+      unix: ["=grpc://localhost:1", `--remote_proxy=unix:${socket}`],
+    };
+    for (const [name, [to = "", how = ""]] of Object.entries(ways)) {
+      const on = [how, `--remote_instance_name=${name}`, "//pkg:all"];
+      expect((await bazel.fresh(["test", `--remote_executor${to}`, ...on])).printed, name).toMatch(/\b12 remote\./);
+      expect((await bazel.fresh(["test", `--remote_cache${to}`, ...on])).printed, name).toMatch(/remote cache hit/);
+    }
+    await bazel.close();
+    await endServers(folder, server.base);
+  });
+});
+
+function tokenHash(token: string): string {
+  return `sha256:${createHash("sha256").update(token).digest("hex")}`;
+}
