@@ -135,8 +135,8 @@ export class ServerParts {
         unready: () => this.#readiness.check(),
         routeName,
         isServed: (path) => isServed(config.http, path),
-        caches: (identify) =>
-          httpCaches({ ...caches, identify, status: () => this.status(), onFault: (error) => fault(error, "a cache") }),
+        caches: (hooks) =>
+          httpCaches({ ...caches, ...hooks, status: () => this.status(), onFault: (error) => fault(error, "a cache") }),
       }),
       onFault: (error) => fault(error, "an HTTP request"),
     };

@@ -1,7 +1,10 @@
 /** A whole server: probes, pages, drain, and what it refuses to start with. */
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
+import type { ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
+import { connect } from "node:http2";
 import { tmpdir } from "node:os";
 import { digestOf, problem } from "@kahn/core";
 import { livenessOf, nodeClock, nodeRandom, ownIdentity } from "@kahn/system";
@@ -185,6 +188,32 @@ test("quotas: bytes of a day over every protocol, and what is refused says when 
   assert.ok(!refused.ok && refused.problem.code === StatusCode.resourceExhausted && refused.problem.details);
   clock.advance(86_400_000);
   assert.deepEqual(await put(), ["stored", null]);
+  await it.close();
+});
+
+test("quotas count bytes as they come, whatever the protocol says of their number", async () => {
+  const { token, hash } = newToken(nodeRandom());
+  const it = await testServer({
+    config: `access: { tokens: [{ name: ci, hash: "${hash}" }], quotas: [{ who: "token:*", bytesPerDay: 1000 }] }`,
+  });
+  const session = connect(it.url);
+  const authorization = `Bearer ${token}`;
+  const open = () => session.request({ ":method": "PUT", ":path": "/v8/artifacts/a", authorization });
+  const first = open();
+  first.on("error", () => {});
+  first.write(Buffer.alloc(1500));
+  const statusOf = async (stream: ClientHttp2Stream) => {
+    stream.end("x");
+    const [headers] = (await once(stream, "response")) as [IncomingHttpHeaders];
+    stream.resume();
+    await once(stream, "close");
+    return headers[":status"];
+  };
+  // The first goes on; no other may begin, as soon as the bytes are here.
+  const statuses: unknown[] = [];
+  while (statuses.at(-1) !== 429) statuses.push(await statusOf(open()));
+  assert.ok(Number(await statusOf(first)) < 300);
+  session.close();
   await it.close();
 });
 

@@ -47,7 +47,7 @@ export function accessInterceptor(options: AccessInterceptorOptions): Intercepto
       throw new StatusError(because === "overloaded" ? StatusCode.unavailable : StatusCode.unauthenticated, message);
     }
     call.set(CALLER, outcome.value);
-    return quotas.isEmpty ? undefined : held(quotas, outcome.value, call.path);
+    return quotas.isEmpty ? undefined : held(quotas, outcome.value, call);
   };
   return (call) => {
     if (call.path.startsWith(HEALTH)) return undefined;
@@ -57,12 +57,13 @@ export function accessInterceptor(options: AccessInterceptorOptions): Intercepto
 }
 
 /** @throws StatusError RESOURCE_EXHAUSTED, with the time after which it may be tried again. */
-function held(quotas: Quotas, subject: Subject, path: string): CallEndObserver | undefined {
-  if (SENDING.has(path)) {
+function held(quotas: Quotas, subject: Subject, call: CallContext): CallEndObserver | undefined {
+  if (SENDING.has(call.path)) {
     refuse(quotas.refusesBytes(subject));
-    return (end) => quotas.addBytes(subject, end.receivedBytes);
+    call.countReceived((bytes) => quotas.addBytes(subject, bytes));
+    return undefined;
   }
-  if (path !== EXECUTE) return undefined;
+  if (call.path !== EXECUTE) return undefined;
   refuse(quotas.beginExecution(subject));
   return () => quotas.endExecution(subject);
 }

@@ -3,7 +3,8 @@
  *
  * Invariant: counts are kept for known subjects and for the anonymous one only, and forgotten with the day; a call that
  *            was let through is counted once, whatever becomes of it.
- * Note:      bytes are counted when a call ends, so the last one of a day may go beyond the quota by what one call holds.
+ * Note:      bytes are counted as they come. A call that has begun is not cut off, so the last ones of a day may go
+ *            beyond the quota by what calls hold.
  */
 import type { Clock } from "@kahn/core";
 import type { QuotaSettings } from "../operation/server-settings.ts";
@@ -61,7 +62,7 @@ export class Quotas {
     return { message: `${subject.name} has sent its ${bytesPerDay} bytes of today`, retryAfterMs };
   }
 
-  /** Counts what a call sent. */
+  /** Counts what a call sends, as it comes. */
   addBytes(subject: Subject, bytes: number): void {
     this.#use(subject).bytes += bytes;
   }

@@ -37,6 +37,8 @@ export interface CallContext {
   setHeaders(metadata: OutgoingMetadata): void;
   /** Metadata to send with the status. */
   setTrailers(metadata: OutgoingMetadata): void;
+  /** Has one listener told of the bytes of messages as they come, first of those that are here. It must not throw. */
+  countReceived(listener: (bytes: number) => void): void;
   get<T>(key: CallKey<T>): T | undefined;
   set<T>(key: CallKey<T>, value: T): void;
 }

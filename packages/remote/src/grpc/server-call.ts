@@ -68,6 +68,7 @@ export class ServerCall implements SendingCall<unknown> {
   #values: Map<CallKey<unknown>, unknown> | undefined;
   #interceptors: InterceptorRun | undefined;
   #receivedBytes = 0;
+  #onReceived: ((bytes: number) => void) | undefined;
   #progressSeen = -1;
   #stalledSinceMs = 0;
 
@@ -104,6 +105,11 @@ export class ServerCall implements SendingCall<unknown> {
       if (this.isCancelled) this.#abort.abort();
     }
     return this.#abort.signal;
+  }
+
+  countReceived(listener: (bytes: number) => void): void {
+    this.#onReceived = listener;
+    if (this.#receivedBytes > 0) listener(this.#receivedBytes);
   }
 
   timeLeftMs(): number | undefined {
@@ -340,6 +346,7 @@ export class ServerCall implements SendingCall<unknown> {
 
   readonly #onData = (chunk: Buffer): void => {
     this.#receivedBytes += chunk.length;
+    this.#onReceived?.(chunk.length);
     if (this.isCancelled) return;
     try {
       const broken = this.#input.push(chunk);

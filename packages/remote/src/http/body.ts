@@ -36,7 +36,7 @@ export function announcedLength(request: IncomingMessage): number | undefined {
 /** Reads a body to its end, as it was sent. @throws HttpRefusal when it is too slow, ClientGone when it breaks off. */
 export function readBody(exchange: Exchange, take: BodyReader): Promise<void> {
   const { request, services } = exchange;
-  const { clock, limits } = services;
+  const { clock, limits, received } = services;
   return new Promise((resolve, reject) => {
     let timer: Timer;
     let windowBytes = 0;
@@ -49,6 +49,7 @@ export function readBody(exchange: Exchange, take: BodyReader): Promise<void> {
     const fail = (error: unknown) => end(() => reject(error));
     const onData = (chunk: Buffer) => {
       windowBytes += chunk.length;
+      received(request, chunk.length);
       try {
         taking = take(chunk);
       } catch (error) {

@@ -45,6 +45,8 @@ export interface HttpServices {
   readonly random: Random;
   readonly zstd: Zstd | undefined;
   readonly limits: HttpLimits;
+  /** Told of the bytes of bodies as they come. */
+  readonly received: (request: IncomingMessage, bytes: number) => void;
 }
 
 /** A request that is being answered. */

@@ -59,6 +59,8 @@ export interface HttpCachesOptions {
   readonly metrics?: (request: IncomingMessage, response: ServerResponse) => void;
   /** Finds out who calls. Default: nobody in particular. */
   readonly identify?: (request: IncomingMessage, peer: Peer) => Identified | Promise<Identified>;
+  /** Told of the bytes of bodies as they come. */
+  readonly received?: (request: IncomingMessage, bytes: number) => void;
   readonly zstd?: Zstd;
   readonly limits?: Partial<HttpLimits>;
   /** Signs addresses for GitHub Actions; with the same key they outlive a restart. Default: a random one. */
@@ -77,6 +79,7 @@ export function httpCaches(options: HttpCachesOptions): HttpCaches {
   const services: HttpServices = {
     ...{ store, access, clock, random, zstd },
     limits: { ...DEFAULT_HTTP_LIMITS, ...options.limits },
+    received: options.received ?? ignore,
   };
   const actions = actionsState(services, options.signingKey ?? random.bytes(32));
   return (request, response, peer = UNKNOWN_PEER) => {

@@ -20,8 +20,12 @@ import { METRICS_CONTENT_TYPE } from "./metrics.ts";
 import type { UnreadyReason } from "./readiness.ts";
 import type { ServerStatus } from "./server-status.ts";
 
-/** Tells whom a request comes from; for `httpCaches`. */
-export type Identify = (request: IncomingMessage) => Identified;
+/** What `httpCaches` asks and tells the front. */
+export interface CacheHooks {
+  /** Whom a request comes from. */
+  readonly identify: (request: IncomingMessage) => Identified;
+  readonly received: (request: IncomingMessage, bytes: number) => void;
+}
 
 /** What the front stands before. */
 export interface HttpFrontOptions {
@@ -39,7 +43,7 @@ export interface HttpFrontOptions {
   /** False for a path of a protocol that is switched off. */
   readonly isServed: (path: string) => boolean;
   /** Makes the handler of the caches. */
-  readonly caches: (identify: Identify) => HttpCaches;
+  readonly caches: (hooks: CacheHooks) => HttpCaches;
 }
 
 const CHALLENGE = 'Bearer realm="kahn", Basic realm="kahn"';
@@ -48,10 +52,20 @@ const SENDING: ReadonlySet<string> = new Set(["PUT", "POST", "PATCH"]);
 /** Makes the handler of plain HTTP. */
 export function httpFront(options: HttpFrontOptions): HttpHandler {
   const identified = new WeakMap<IncomingMessage, Identified>();
-  const caches = options.caches((request) => identified.get(request) ?? UNIDENTIFIED);
+  const exchanges = new WeakMap<IncomingMessage, ObservedExchange>();
+  const caches = options.caches({
+    identify: (request) => identified.get(request) ?? UNIDENTIFIED,
+    received: (request, bytes) => {
+      const exchange = exchanges.get(request);
+      if (exchange === undefined) return;
+      exchange.bodyBytes += bytes;
+      if (SENDING.has(request.method ?? "")) options.quotas.addBytes(exchange.subject, bytes);
+    },
+  });
   return (request, response, peer) => {
     const path = pathOf(request);
     const exchange = observed(options, { request, response, path, peer });
+    exchanges.set(request, exchange);
     if (answerOwnPage(options, path, { request, response })) return;
     if (!options.isServed(path)) {
       request.resume();
@@ -112,31 +126,26 @@ function isOverQuota({ quotas }: HttpFrontOptions, subject: Subject, { request, 
 
 interface ObservedExchange {
   subject: Subject;
+  /** That a cache took. */
+  bodyBytes: number;
 }
 
 function observed(
   options: HttpFrontOptions,
   { request, response, path, peer }: Answering & { readonly path: string; readonly peer: Peer },
 ): ObservedExchange {
-  const { observer, clock, quotas } = options;
-  const exchange: ObservedExchange = { subject: ANONYMOUS_SUBJECT };
+  const { observer, clock } = options;
+  const exchange: ObservedExchange = { subject: ANONYMOUS_SUBJECT, bodyBytes: 0 };
   const startedAtMs = clock.monotonicMs();
   const method = request.method ?? "";
   const route = options.routeName(path);
   const traceparent = request.headers.traceparent;
   const span = observer.beginExchange(`${method} ${route}`, typeof traceparent === "string" ? traceparent : undefined);
-  const readBefore = request.httpVersionMajor === 1 ? request.socket.bytesRead : 0;
-  const socket = request.socket;
   response.once("close", () => {
-    const announced = Number(request.headers["content-length"] ?? Number.NaN);
-    // A chunked body has no length: what the connection brought meanwhile is close enough.
-    const chunked = request.httpVersionMajor === 1 ? Math.max(0, socket.bytesRead - readBefore) : 0;
-    const receivedBytes = Number.isSafeInteger(announced) ? announced : chunked;
     const length = Number(response.getHeader("content-length") ?? 0);
-    if (SENDING.has(method)) quotas.addBytes(exchange.subject, receivedBytes);
     observer.exchangeEnded(
       {
-        ...{ route, method, path, receivedBytes },
+        ...{ route, method, path, receivedBytes: exchange.bodyBytes },
         peer: peer.name,
         subject: exchange.subject.name,
         // A client that left before its answer: what nginx calls it.
