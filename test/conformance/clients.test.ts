@@ -4,6 +4,7 @@
  * Method: the built `kahn serve`, the scripts of `clients/`, and the line that each client prints when all of its tasks
  *         came from the remote cache. Each build starts without local results.
  */
+import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { absence, Bazel, runKit } from "./rig/real-clients.ts";
 import { endServers, type Served, serve } from "./rig/served.ts";
@@ -95,4 +96,46 @@ describe("real clients", { timeout: 300_000 }, () => {
     }
     expect(server.told()).toBe("");
   });
+});
+
+describe("tokens", { timeout: 300_000 }, () => {
+  const hashOf = (token: string) => `sha256:${createHash("sha256").update(token).digest("hex")}`;
+  const config = `access:
+  tokens:
+    - { name: writer, hash: "${hashOf("kahn_writer")}" }
+    - { name: reader, hash: "${hashOf("kahn_reader")}" }
+  rules:
+    - { who: "token:writer", allow: write }
+    - { who: "token:reader", allow: read }
+`;
+  let server: Served;
+
+  beforeAll(async () => {
+    server = await serve({ config });
+  });
+  afterAll(() => endServers(server.base));
+
+  // ccache compiles twice: the second time hits what the first one stored, unless it might not.
+  const compile = (token: string) => [`http://${server.address}/ccache|bearer-token=${token}`];
+  const ways = [
+    ["turbo", "turbo.sh", () => [`${server.port}`], /Cached: +2 cached, 2 total/],
+    ["nx", "nx.sh", () => [`${server.port}`], /for 2 out of 2 tasks/],
+    ["ccache", "ccache.sh", compile, /^run 2.*remote_storage_hit 1/m],
+  ] as const;
+
+  test.for(ways)(
+    "%s: a token that may only read stores nothing, fails no build, and reads what others stored",
+    async ([client, file, args, hit], { skip }) => {
+      skip(absence(client) !== undefined, absence(client));
+      const build = async (token: string) => {
+        const { exitCode, printed } = await runKit(file, args(token), { TOKEN: token });
+        expect(exitCode, printed).toBe(0);
+        expect(printed).not.toMatch(/ rc \d/);
+        return printed;
+      };
+      for (const _ of [1, 2]) expect(await build("kahn_reader")).not.toMatch(hit);
+      await build("kahn_writer");
+      expect(await build("kahn_reader")).toMatch(hit);
+    },
+  );
 });
