@@ -19,9 +19,6 @@ export interface WholeRun {
   readonly lives: readonly LifeSpan[];
 }
 
-/** A run's clock follows monotonic time, which begins between two milliseconds of the wall's. */
-const ROUNDING_MS = 2;
-
 const keyOf = ({ path, attempt }: Pick<Execution, "path" | "attempt">) => `${path} ${attempt}`;
 
 /** The executions whose outcome a journal has. */
@@ -94,28 +91,36 @@ function repeatedIn({ lives }: WholeRun, undisturbed: WholeRun): number {
 }
 
 /**
- * A timer fires when it was due, or when the run was taken up again if that was later; by a real clock, not before. It
- * is set once per visit (each `wait` is there once), so that a resume never starts it anew.
+ * A timer fires when it was due, or when the run was taken up again if that was later; by a real clock, not before, as
+ * the records say. It is set once per visit (each `wait` is there once), so that a resume never starts it anew.
  */
 function checkTimers({ lives }: WholeRun, records: readonly FlowRecord[], clock: "exact" | "real"): void {
   const first = records[0] as Extract<FlowRecord, { k: "start" }>;
-  const due = new Map<string, number>();
+  const barriers = new Map<string, number>();
+  const attempts = new Map<string, number>();
   let resumedMs = first.atMs;
-  const check = (what: string, atMs: number, dueMs: number) => {
-    const expected = clock === "exact" ? dueMs : Math.max(atMs, dueMs - ROUNDING_MS);
-    expect([what, atMs]).toEqual([what, expected]);
-  };
   for (const record of records) {
-    if (record.k === "resume") resumedMs = first.atMs + record.t;
-    if (record.k === "wait" && record.dueMs !== undefined) due.set(record.v, record.dueMs);
-    if (record.k === "out" && record.timedOut !== undefined)
-      check(record.v, first.atMs + record.t, Math.max(due.get(record.v)!, resumedMs));
+    const atMs = "t" in record ? first.atMs + record.t : first.atMs;
+    if (record.k === "resume") resumedMs = atMs;
+    if (record.k === "wait" && record.dueMs !== undefined) barriers.set(record.v, record.dueMs);
+    if (record.k === "out" && record.timedOut !== undefined) {
+      const dueMs = Math.max(barriers.get(record.v)!, clock === "exact" ? resumedMs : 0);
+      expect([record.v, atMs]).toEqual([record.v, clock === "exact" ? dueMs : Math.max(atMs, dueMs)]);
+    }
+    // What an attempt came to is not recorded before it was due.
+    if (record.k === "retry" || record.k === "b" || record.k === "c" || record.k === "x")
+      expect([record.v, atMs]).toEqual([record.v, Math.max(atMs, attempts.get(record.v) ?? 0)]);
     if (record.k !== "retry") continue;
-    for (const { startedMs, executions } of lives) {
-      for (const each of executions) {
-        if (each.path !== record.v || each.attempt !== record.attempt) continue;
-        check(keyOf(each), each.atMs, Math.max(record.dueMs, startedMs));
-      }
+    attempts.set(record.v, record.dueMs);
+    if (clock === "exact") checkBegin(lives, record);
+  }
+}
+
+function checkBegin(lives: readonly LifeSpan[], retry: Extract<FlowRecord, { k: "retry" }>): void {
+  for (const { startedMs, executions } of lives) {
+    for (const each of executions) {
+      if (each.path !== retry.v || each.attempt !== retry.attempt) continue;
+      expect([keyOf(each), each.atMs]).toEqual([keyOf(each), Math.max(retry.dueMs, startedMs)]);
     }
   }
 }
