@@ -22,6 +22,7 @@ import {
   ContentAddressableStorageMethods as Cas,
   ExecutionMethods,
 } from "../proto/generated/remote-execution.ts";
+import { LogStreamServiceMethods } from "../proto/generated/remote-logstream.ts";
 import { type TestServer, testServer } from "../server.fixture.ts";
 import { newToken } from "./token.ts";
 
@@ -177,6 +178,7 @@ const write: Operation = {
 };
 
 const text = blob.toString("utf8");
+const operation = (instance: string) => ({ name: `${instance === "" ? "" : `${instance}/`}operations/0123` });
 const OPERATIONS: Readonly<Record<string, Operation>> = {
   FindMissingBlobs: unary("cas.read", methodOf("unary", Cas.findMissingBlobs), (instanceName) => ({
     ...{ instanceName, blobDigests: [message] },
@@ -213,6 +215,23 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   ListOperations: unary("exec", methodOf("unary", OperationsMethods.listOperations), (instance) => ({
     name: instance === "" ? "operations" : `${instance}/operations`,
   })),
+  GetOperation: unary("exec", methodOf("unary", OperationsMethods.getOperation), operation),
+  CancelOperation: unary("exec", methodOf("unary", OperationsMethods.cancelOperation), operation),
+  DeleteOperation: unary("exec", methodOf("unary", OperationsMethods.deleteOperation), operation),
+  WaitOperation: unary("exec", methodOf("unary", OperationsMethods.waitOperation), operation),
+  WaitExecution: streaming("exec", methodOf("server-streaming", ExecutionMethods.waitExecution), operation),
+  SpliceBlob: unary("cas.write", methodOf("unary", Cas.spliceBlob), (instanceName) => ({
+    ...{ instanceName, blobDigest: message, chunkDigests: [message] },
+  })),
+  CreateLogStream: unary("cas.write", methodOf("unary", LogStreamServiceMethods.createLogStream), (parent) => ({
+    parent,
+  })),
+  FetchDirectory: unary("cas.read", methodOf("unary", FetchMethods.fetchDirectory), (instanceName) => ({
+    ...{ instanceName, uris: ["https://example.com/x"] },
+  })),
+  PushDirectory: unary("asset", methodOf("unary", PushMethods.pushDirectory), (instanceName) => ({
+    ...{ instanceName, uris: ["https://example.com/x"], rootDirectoryDigest: message },
+  })),
   FetchBlob: unary("cas.read", methodOf("unary", FetchMethods.fetchBlob), (instanceName) => ({
     ...{ instanceName, uris: ["https://example.com/x"] },
   })),
@@ -223,6 +242,9 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   "PUT cas": http("cas.write", "PUT", () => `/cas/${hash}`, text),
   "GET ac": http("ac.read", "GET", () => `/ac/${hash}`),
   "PUT ac": http("ac.write", "PUT", () => `/ac/${hash}`, "opaque"),
+  "HEAD cas": http("cas.read", "HEAD", () => `/cas/${hash}`),
+  "HEAD ac": http("ac.read", "HEAD", () => `/ac/${hash}`),
+  "POST turborepo": http("ac.read", "POST", () => "/v8/artifacts", '{"hashes":["0123456789abcdef"]}'),
   "GET turborepo": http("ac.read", "GET", () => "/v8/artifacts/0123456789abcdef"),
   "PUT turborepo": http("ac.write", "PUT", () => "/v8/artifacts/0123456789abcdef", text),
   "GET nx": http("ac.read", "GET", () => "/v1/cache/1234567"),
@@ -236,6 +258,9 @@ const VALUES: Readonly<Record<string, Operation>> = {
   "GET ccache": http("ac.read", "GET", () => "/ccache/key"),
   "PUT ccache": http("ac.write", "PUT", () => "/ccache/key", text),
   "DELETE ccache": http("ac.write", "DELETE", () => "/ccache/key"),
+  "PUT sccache": http("ac.write", "PUT", () => "/sccache/a/key", text),
+  "GET sccache": http("ac.read", "GET", () => "/sccache/a/key"),
+  "DELETE sccache": http("ac.write", "DELETE", () => "/sccache/a/key"),
   "MKCOL sccache": http("ac.write", "MKCOL", () => "/sccache/a/"),
 };
 
