@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, test } from "vitest";
+import { tokenHash } from "../access/token.ts";
 import { FAULTS, startBroken } from "./broken-server.fixture.ts";
 import { CHECKS } from "./catalogue.ts";
 import { runConform, startWholeServer } from "./conform.fixture.ts";
@@ -73,6 +74,28 @@ test("what does not apply is skipped, and says why", async () => {
   assert.equal(exitCode, 0);
   assert.match(out, /skip {2}2\.6 {2}must {6}execute\/success\n +execution was not to be checked/);
   assert.match(out, /skip {2}2\.1 {2}optional {2}names\/retry-info\n +cannot be brought about/);
+});
+
+// Goal: that a caller lacks a right is not taken for a mistake of the server. Method: every check, by a caller that may
+// only read, and by one that may do nothing.
+test("what a caller may not do is skipped and fails nothing", async () => {
+  const guarded = await startWholeServer(`access:
+  tokens: [{ name: reader, hash: "${tokenHash("reader")}" }]
+  rules: [{ who: "token:reader", allow: read }]
+`);
+  try {
+    for (const [code, ...headers] of [
+      ["PERMISSION_DENIED", "--header", "authorization=Bearer reader"],
+      ["UNAUTHENTICATED"],
+    ]) {
+      const { exitCode, out } = await runConform(guarded.target, "--markdown", ...headers);
+      assert.deepEqual(failuresOf(out), []);
+      assert.equal(exitCode, 0);
+      assert.ok(out.includes(`this caller may not: BatchUpdateBlobs ended with ${code}`), code);
+    }
+  } finally {
+    await guarded.close();
+  }
 });
 
 test("checks are chosen by a part of the name, a pattern, or a section", async () => {

@@ -8,7 +8,7 @@ import * as grpcjs from "@grpc/grpc-js";
 import type { Clock } from "@kahn/core";
 import type { CallName, Calls } from "./calls.ts";
 import { METHOD_NAMES } from "./calls.ts";
-import { fail } from "./expectations.ts";
+import { fail, skip } from "./expectations.ts";
 import type { WireMethod } from "./wire.ts";
 import { decodeMessage, wireMethod } from "./wire.ts";
 
@@ -203,9 +203,12 @@ export function answerOf<Answer>(outcome: Outcome<Answer>): Answer {
   return answer;
 }
 
-/** Ends the check unless a call ended with one of these codes. */
+/** Ends the check unless a call ended with one of these codes; one that this caller has no right to make tells nothing. */
 export function expectCode(outcome: Outcome<unknown>, ...codes: readonly Code[]): void {
   if (codes.includes(outcome.code)) return;
+  if (outcome.code === Code.PERMISSION_DENIED || outcome.code === Code.UNAUTHENTICATED) {
+    skip(`this caller may not: ${outcome.method} ended with ${Code[outcome.code]}; give a credential with --header`);
+  }
   const expected = codes.map((code) => Code[code]).join(" or ");
   const words = outcome.code === Code.OK ? "" : ` (${outcome.message.slice(0, 200)})`;
   fail(`${outcome.method} ended with ${Code[outcome.code]}${words}, expected ${expected}`);

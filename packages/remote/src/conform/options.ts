@@ -38,8 +38,9 @@ export type Request =
 export const HELP = `Usage: reapi-conform [OPTIONS] TARGET
 
 Checks a Remote Execution API v2 server against its obligations: one named check for each. The server's capabilities
-decide which apply; those that do not are skipped, with the reason. Blobs and results of the checks are new and random;
-they stay in the server's cache until it forgets them. Nothing else is changed.
+decide which apply; those that do not are skipped, with the reason, and so is what this caller has no right to do. Blobs
+and results of the checks are new and random; they stay in the server's cache until it forgets them. Nothing else is
+changed.
 
 TARGET is grpc://HOST:PORT, grpcs://HOST:PORT (TLS) or unix:PATH.
 

@@ -30,7 +30,6 @@ async function push(server: CheckedServer, request: object): Promise<Blob> {
   const outcome = offered(
     await server.endpoint.call("pushBlob", { ...server.scope, blobDigest: blob.digest, ...request }),
   );
-  if (outcome.code === PERMISSION_DENIED || outcome.code === UNAUTHENTICATED) skip("this caller may not push assets");
   answerOf(outcome);
   return blob;
 }
@@ -98,7 +97,6 @@ export const ASSET_CHECKS: readonly Check[] = section("2.7", [
     await server.put(file, root);
     const request = { ...server.scope, uris, rootDirectoryDigest: root.digest };
     const outcome = offered(await server.endpoint.call("pushDirectory", request));
-    if (outcome.code === PERMISSION_DENIED || outcome.code === UNAUTHENTICATED) skip("this caller may not push assets");
     answerOf(outcome);
     const answer = answerOf(await server.endpoint.call("fetchDirectory", { ...server.scope, uris }));
     expectStatus(answer.status, "the fetch", OK);

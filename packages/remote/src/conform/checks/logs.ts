@@ -11,7 +11,6 @@ const { FAILED_PRECONDITION, INVALID_ARGUMENT, OK, OUT_OF_RANGE } = Code;
 async function newLog(server: CheckedServer) {
   const outcome = await server.endpoint.call("createLog", { parent: server.instance });
   if (outcome.code === Code.UNIMPLEMENTED) skip("the server has no LogStream service");
-  if (outcome.code === Code.PERMISSION_DENIED) skip("this caller may not create logs");
   return answerOf(outcome);
 }
 
