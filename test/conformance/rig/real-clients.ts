@@ -49,10 +49,16 @@ export async function runKit(script: string, args: readonly string[], env: Recor
 /** One Bazel server with a folder of its own. `close` ends it. */
 export class Bazel {
   readonly #version: BazelVersion;
-  readonly #root = mkdtempSync(join(tmpdir(), "kahn-bazel-"));
+  #made: string | undefined;
 
   constructor(version: BazelVersion) {
     this.#version = version;
+  }
+
+  /** Made when it is first needed: a Bazel that is not installed leaves nothing. */
+  get #root(): string {
+    this.#made ??= mkdtempSync(join(tmpdir(), "kahn-bazel-"));
+    return this.#made;
   }
 
   /** Runs a command; `workspace` is that of the kit unless it is given. */
@@ -67,6 +73,7 @@ export class Bazel {
   }
 
   async close(workspaces: readonly (string | undefined)[] = [undefined]): Promise<void> {
+    if (this.#made === undefined) return;
     for (const workspace of workspaces) await this.run(["shutdown"], workspace);
     // Bazel takes the right to write away from what it keeps.
     spawnSync("chmod", ["-R", "u+w", this.#root]);
