@@ -56,12 +56,14 @@ export function barriersText(
     .join("");
 }
 
-/** Why a run failed. */
-export function failureText(error: NodeError | undefined, paint: Paint): string {
+/** Why a run failed, and where in the code of its graph: the first frame, or all that are kept. */
+export function failureText(error: NodeError | undefined, paint: Paint, frames: "first" | "all" = "first"): string {
   if (error === undefined) return "";
-  const { code, message, path, facts = [], next, parts = [] } = error;
+  const { code, message, path, facts = [], next, parts = [], stack } = error;
   const where = path === undefined ? [] : [["node", path] as const];
+  const lines = stack?.split("\n").slice(0, frames === "first" ? 1 : undefined) ?? [];
+  const at = lines.map((line, index) => [index === 0 ? "at" : "", line] as const);
   const inner = parts.slice(0, 5).map((part) => [part.path ?? "part", `${part.message} [${part.code}]`] as const);
-  const problem = { code, severity: "error", message, facts: [...where, ...facts, ...inner] } as const;
+  const problem = { code, severity: "error", message, facts: [...where, ...at, ...facts, ...inner] } as const;
   return problemText(next === undefined ? problem : { ...problem, next }, paint);
 }

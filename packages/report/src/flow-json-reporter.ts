@@ -8,8 +8,11 @@ export function writeFlowEvent(sink: TextSink, event: StreamEvent): void {
   sink.write(`${JSON.stringify(jsonOf(event))}\n`);
 }
 
+/** How a run stands at the end: `interrupted` if its process ended without leaving it. */
+export type FinishedRun = Omit<RunResult, "status"> & { readonly status: RunResult["status"] | "interrupted" };
+
 /** The last line. */
-export function writeFlowFinished(sink: TextSink, result: RunResult): void {
+export function writeFlowFinished(sink: TextSink, result: FinishedRun): void {
   const { run, status, state, error, problem, steps, cost, barriers } = result;
   const line = { kind: "flow.finished", run, status, state: jsonOf(state), error, problem, steps, cost, barriers };
   sink.write(`${JSON.stringify(line)}\n`);

@@ -115,5 +115,12 @@ function isTenth(done: number, count: number): boolean {
 
 /** An error on one line. */
 export function errorText(error: NodeError): string {
-  return `${error.message.split("\n")[0]} [${error.code}]`;
+  const at = error.stack === undefined ? "" : ` at ${placeOf(error.stack)}`;
+  return `${error.message.split("\n")[0]} [${error.code}]${at}`;
+}
+
+/** The place of the first frame of a stack: `/work/graph.ts:12:7`. */
+function placeOf(stack: string): string {
+  const [first = ""] = stack.split("\n");
+  return /\((.*)\)$/.exec(first)?.[1] ?? first;
 }

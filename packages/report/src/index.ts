@@ -1,7 +1,7 @@
 /** What people and machines read of a run, made from its events alone. */
 export type { DrawnNode } from "./drawn-node.ts";
 export { barriersText, type FlowEnd, failureText, flowEndText } from "./flow-end-text.ts";
-export { writeFlowEvent, writeFlowFinished } from "./flow-json-reporter.ts";
+export { type FinishedRun, writeFlowEvent, writeFlowFinished } from "./flow-json-reporter.ts";
 export { errorText, flowLine } from "./flow-line.ts";
 export { type FlowReporter, flowReporter } from "./flow-reporter.ts";
 export { clip, jsonOf, stateText, valueText } from "./flow-value-text.ts";

@@ -44,6 +44,7 @@ export { reduce } from "./definition/reducers.ts";
 export type { Blob, StateKey, StateOf, StateSchema } from "./definition/state.ts";
 export { state } from "./definition/state.ts";
 export type { GraphStructure } from "./definition/structure.ts";
+export { userStack } from "./definition/user-stack.ts";
 export { barrierAt, staticPath } from "./machine/barriers.ts";
 export type { FlowDataEvent, FlowEvent } from "./machine/events.ts";
 export { isTerminal } from "./machine/events.ts";

@@ -8,6 +8,7 @@ import { availableParallelism } from "node:os";
 import { isatty } from "node:tty";
 import { problem } from "@kahn/core";
 import { painter, problemText, type TextSink } from "@kahn/report";
+import { type CodeWatcher, divertOutput, watchForeignCode } from "./foreign-code.ts";
 import type { Prompt } from "./prompt.ts";
 
 /** A command that did its work but could not tell. */
@@ -35,6 +36,10 @@ export interface Host {
   readonly canAsk: boolean;
   /** Asks for a line. */
   ask(question: string): Promise<Prompt>;
+  /** Tells what code that is not ours does to the process; the answer stops that. */
+  watchForeignCode(watcher: CodeWatcher): () => void;
+  /** From now on only what Kahn itself writes goes to standard output; what other code prints goes to standard error. */
+  keepOutput(): void;
   /** Ends the process once what was printed is out: code that is not ours may keep it from ending by itself. */
   exit(code: number): Promise<never>;
 }
@@ -65,10 +70,19 @@ export function processHost(): Host {
   surviveLostTerminal();
   const facts = processFacts();
   const { env } = facts;
+  const output = { write: (text: string, done?: () => void) => process.stdout.write(text, done) };
+  let stopWatching = () => {};
+  const exit = async (code: number) => {
+    stopWatching();
+    process.exitCode = code;
+    const errors = new Promise<void>((done) => void process.stderr.write("", () => done()));
+    await Promise.all([new Promise<void>((done) => void output.write("", () => done())), errors]);
+    return process.exit();
+  };
   return {
     ...facts,
     directory: process.cwd(),
-    stdout: streamSink(process.stdout, env),
+    stdout: { ...streamSink(process.stdout, env), write: (text) => void output.write(text) },
     stderr: streamSink(process.stderr, env),
     onSignal(signalled) {
       const names = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -87,12 +101,15 @@ export function processHost(): Host {
       const { openPrompt } = await import("./prompt.ts");
       return openPrompt(question, process.stdin, process.stdout);
     },
-    async exit(code) {
-      process.exitCode = code;
-      const streams = [process.stdout, process.stderr];
-      await Promise.all(streams.map((stream) => new Promise<unknown>((done) => stream.write("", done))));
-      return process.exit();
+    watchForeignCode(watcher) {
+      stopWatching = watchForeignCode(watcher, exit);
+      return stopWatching;
     },
+    keepOutput() {
+      const write = divertOutput(process.stdout);
+      output.write = (text, done) => write(text, done);
+    },
+    exit,
   };
 }
 

@@ -30,6 +30,7 @@ import type { FlowSession } from "../session/flow-session.ts";
 import { BarrierDialog } from "./flow-dialog.ts";
 import { parseCount } from "./flow-options.ts";
 import { EventTap } from "./flow-tap.ts";
+import { RunWatch } from "./flow-watch.ts";
 
 /** How a run is followed. */
 export interface FollowOptions {
@@ -39,6 +40,8 @@ export interface FollowOptions {
   readonly maxSteps: number | undefined;
   /** What the engine tells, from before the run begins. */
   readonly tap: EventTap;
+  /** Tells what becomes of the run if code of its graph ends the process. */
+  readonly watch: RunWatch;
 }
 
 /** What is followed. */
@@ -51,7 +54,7 @@ export interface Followed {
 }
 
 /** Reads the options. */
-export function followOptions(given: ParsedArguments): Result<FollowOptions, Problem> {
+export function followOptions(host: Host, given: ParsedArguments): Result<FollowOptions, Problem> {
   const maxSteps = parseCount(given, "max-steps");
   if (!maxSteps.ok) return err(maxSteps.problem);
   const durability = given.value("durability") === "disk" ? "disk" : "process";
@@ -61,6 +64,7 @@ export function followOptions(given: ParsedArguments): Result<FollowOptions, Pro
     durability,
     maxSteps: maxSteps.value,
     tap: new EventTap(),
+    watch: new RunWatch(host, { json: given.has("json") }),
   });
 }
 
@@ -99,12 +103,13 @@ export function runProblems(error: ProblemError, session: FlowSession, run = "RU
   });
 }
 
-/** What the engine is opened with: how durable, and whom it tells what. */
-export function engineOptions(host: Host, { durability, tap }: FollowOptions): FlowFolderOptions {
+/** What the engine is opened with: how durable, and whom it tells what. From here on code of the graph is watched. */
+export function engineOptions(host: Host, { durability, tap, watch }: FollowOptions): FlowFolderOptions {
+  watch.arm();
   const paint = painter(host.stderr.colour);
   const warn = (message: string, found?: Problem) =>
     host.stderr.write(found === undefined ? `${paint("warning:", "yellow")} ${message}\n` : problemText(found, paint));
-  return { durability, warn, hooks: [tap.take], onData: tap.take };
+  return { durability, warn, hooks: [tap.take, watch.take], onData: tap.take };
 }
 
 /** Follows a run to its end or until it is left, and ends the process: code of the graph may keep it from ending. */
@@ -127,7 +132,11 @@ class Follower {
     this.#followed = followed;
     this.#host = session.host;
     this.#reporter = options.json ? undefined : flowReporter(session.host.stdout, session.ports.clock);
-    for (const event of followed.past ?? []) this.#reporter?.past(event);
+    options.watch.follow(run, session.dirOption());
+    for (const event of followed.past ?? []) {
+      this.#reporter?.past(event);
+      options.watch.take(event);
+    }
     if (this.#reporter === undefined || !session.host.canAsk) return;
     this.#dialog = new BarrierDialog({
       host: session.host,
@@ -153,6 +162,7 @@ class Follower {
     this.#reporter?.close();
     stop();
     await session.flow.close();
+    options.watch.disarm();
     const isInterrupted = this.#signals > 0;
     if (options.json) writeFlowFinished(this.#host.stdout, result);
     else {

@@ -38,7 +38,7 @@ kahn flow resume, or at once with --run.`,
     ["kahn flow fork 01JH --at 3 --set 'topic=\"boats\"' --goto draft", "with another topic, from draft on"],
   ],
   async run(host, given) {
-    const follow = followOptions(given);
+    const follow = followOptions(host, given);
     if (!follow.ok) return refuseRun(host, given, [follow.problem]);
     const opened = await sessionFor(host, given, { command: `fork ${given.positionals[0]}` });
     if (!opened.ok) return refuseRun(host, given, opened.problem);

@@ -32,6 +32,8 @@ export function sessionFor(
   given: ParsedArguments,
   { command, near }: { readonly command: string; readonly near?: string },
 ): Promise<Result<FlowSession, readonly Problem[]>> {
+  // A graph's code may print; whoever reads JSON lines gets nothing else.
+  if (given.has("json")) host.keepOutput();
   const request = { dir: given.value("dir"), file: given.value("file"), command: `kahn flow ${command}` };
   return openFlowSession(host, near === undefined ? request : { ...request, near });
 }

@@ -54,7 +54,7 @@ force       whatever it takes`,
 };
 
 async function prepare(host: Host, given: ParsedArguments) {
-  const options = followOptions(given);
+  const options = followOptions(host, given);
   if (!options.ok) return err([options.problem]);
   const mode = readMode(given);
   if (!mode.ok) return err([mode.problem]);

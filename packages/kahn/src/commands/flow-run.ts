@@ -55,7 +55,7 @@ Exit code 0: completed; 1: failed; 2: nothing was run; 4: waits for a decision; 
 };
 
 async function prepare(host: Host, given: ParsedArguments) {
-  const options = followOptions(given);
+  const options = followOptions(host, given);
   if (!options.ok) return err([options.problem]);
   const place = parseGraphPlace(given.positionals[0]!, host.directory);
   const command = `run ${given.positionals[0]}`;

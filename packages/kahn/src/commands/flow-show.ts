@@ -146,7 +146,7 @@ async function runText(
   const parts = [
     `${paint(run, "bold")}  ${facts}\n${originText(summary.value, session, paint)}`,
     historyText(entries, events.value),
-    failureText(error, paint),
+    failureText(error, paint, "all"),
     barriersText(run, barriers, options),
     status === "interrupted" || (status === "waiting" && pid === undefined)
       ? `to go on: kahn flow resume ${run}${session.dirOption()}\n`

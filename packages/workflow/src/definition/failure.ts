@@ -4,6 +4,7 @@
  * Invariant: whatever a node throws becomes one `NodeError`; nothing is matched by its message.
  */
 import type { Json, Problem, ProblemError } from "@kahn/core";
+import { userStack } from "./user-stack.ts";
 
 /**
  * `Retryable`: may go well another time (what an ordinary `throw` is; once retries are used up, edges for `Terminal`
@@ -25,6 +26,8 @@ export interface NodeError {
   /** Of nodes with branches: what each of those that failed said. */
   readonly parts?: readonly NodeError[];
   readonly detail?: Json;
+  /** Where the graph's code threw: its own frames, one to a line, at most 2,000 characters. */
+  readonly stack?: string;
 }
 
 /** What a node throws to say more than an `Error` can. */
@@ -61,14 +64,19 @@ export function fail(message: string, options: FailOptions = {}): never {
 
 /** What was thrown, in the form that is kept. */
 export function nodeErrorOf(thrown: unknown): NodeError {
-  if (isFailure(thrown)) return thrown.error;
+  if (isFailure(thrown)) return { ...thrown.error, ...stackOf(thrown) };
   if (isProblemError(thrown)) {
     const [first] = thrown.problems;
     if (first !== undefined) return errorOfProblem(first);
   }
   const message = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
   const parts = thrown instanceof AggregateError ? { parts: thrown.errors.map(nodeErrorOf) } : {};
-  return { class: "Retryable", code: "flow-node-failed", message, ...parts };
+  return { class: "Retryable", code: "flow-node-failed", message, ...parts, ...stackOf(thrown) };
+}
+
+function stackOf(thrown: unknown): Pick<NodeError, "stack"> {
+  const stack = userStack(thrown);
+  return stack === undefined ? {} : { stack };
 }
 
 /** By name: a graph's file may have its functions from another copy of this package than the engine that runs it. */
