@@ -89,9 +89,9 @@ test.each([
   ],
   [
     "too many arguments",
-    ["why", "a", "b"],
+    ["doctor", "a", "b"],
     /^$/,
-    "error[arguments-count]: too many arguments\n  usage  kahn why TASK [OPTIONS]\n",
+    "error[arguments-count]: too many arguments\n  usage  kahn doctor [OPTIONS]\n",
   ],
   [
     "arguments after -- that mean nothing",
