@@ -8,6 +8,7 @@ import { openClient } from "@kahn/remote/client";
 import { nodeClock, nodeFileSystem, nodeRandom } from "@kahn/system";
 import { expect, onTestFinished, test } from "vitest";
 import { KahnProcess, type Outcome, until } from "./rig/kahn-process.ts";
+import { NO_TERMINAL, TerminalKahn } from "./rig/terminal-kahn.ts";
 import { ROOT_MANIFEST, Workspace } from "./rig/workspace.ts";
 
 interface ActionWish {
@@ -183,6 +184,41 @@ test("a result that was recorded and is not what runs give is named, streams in 
   ]);
 });
 
+test("a shell stands in the inputs, with the action's variables, says what differs, and leaves nothing", async ({
+  skip,
+}) => {
+  skip(NO_TERMINAL !== undefined, NO_TERMINAL);
+  const rig = await new Rig().start();
+  const digest = await rig.put({ ...GREET, variables: { GREETING: "well met" } });
+  const temporary = join(rig.base, "tmp");
+  const env = { KAHN_REMOTE_URL: rig.url, TMPDIR: temporary };
+  const kahn = new TerminalKahn({ directory: rig.base, home: rig.base }, ["exec", digest, "--shell"], env);
+  await kahn.shows("differs from a run by:");
+  await kahn.shows("action:");
+  kahn.types('echo "[$GREETING] [$KAHN_REMOTE_URL] [$(cat src/a)]"');
+  await kahn.shows("[well met] [] [hello]");
+  expect(readdirSync(temporary)).toHaveLength(1);
+  // Ctrl-C is for what runs in the shell.
+  kahn.types("sleep 300");
+  await kahn.shows("sleep 300");
+  kahn.does("int");
+  kahn.types("exit 7");
+  expect(await kahn.exitCode, kahn.shown).toBe(7);
+  expect(readdirSync(temporary)).toEqual([]);
+});
+
+test("an interrupted run here ends its command and leaves nothing", async () => {
+  const rig = await new Rig().start();
+  const digest = await rig.put({ script: "echo begun; sleep 30" });
+  const temporary = join(rig.base, "tmp");
+  const env = { KAHN_REMOTE_URL: rig.url, TMPDIR: temporary };
+  const running = new KahnProcess(["exec", digest, "--local"], { cwd: rig.base, home: rig.base, env });
+  await until("its first words are there", () => running.stdout === "begun\n");
+  running.signal("SIGTERM");
+  expect((await running.ended).exitCode).toBe(130);
+  expect(readdirSync(temporary)).toEqual([]);
+});
+
 test("a miss between two invocations has its reason: the file, the variable, the bit that differs", async () => {
   const rig = await new Rig().start();
   const files = { a: "one\n", b: "two\n", "run.sh": "true\n" };
@@ -213,6 +249,8 @@ test("a miss between two invocations has its reason: the file, the variable, the
   const text = await rig.kahn(["why", first, await rig.put({ ...base, variables: { API_TOKEN: "secret" } })]);
   expect(text.stdout).toContain("variable API_TOKEN: (none) → (hidden");
   expect(text.stdout).not.toContain("secret");
+  const lines = await rig.kahn(["why", first, await rig.put({ ...base, files: { ...files, a: "other\n" } })]);
+  expect(lines.stdout).toContain("\n      - one\n      + other\n");
 });
 
 test("one digest shows what it is, and its result once there is one", async () => {
@@ -249,6 +287,17 @@ test("what cannot be done is said with a code: unknown, malformed, incomplete, w
   expect(await code(["replay", digest, "--times", "1"])).toBe("option-value");
   expect(await code(["exec", digest], { KAHN_REMOTE_URL: "" })).toBe("remote-unset");
   expect(await code(["exec", digest, "--remote", "grpc://127.0.0.1:1"])).toBe("store-remote");
+});
+
+test("headers of the configuration go to the server that it names, and to no other", async () => {
+  const rig = await new Rig().start();
+  const digest = await rig.put(GREET);
+  const remote = { url: "grpc://127.0.0.1:1", headers: { "x-key": "$" + "{ABSENT_KEY}" } };
+  const workspace = new Workspace({ "package.json": ROOT_MANIFEST, "kahn.jsonc": { cache: { remote } } });
+  const own = await workspace.kahn(`why ${digest}`);
+  expect([own.exitCode, own.stderr]).toEqual([2, expect.stringContaining("remote-cache-variable-unset")]);
+  const other = await workspace.kahn(`why ${digest} --remote ${rig.url}`);
+  expect([other.exitCode, other.stdout], other.stderr).toEqual([0, expect.stringContaining("cat src/a > out")]);
 });
 
 test("a task that runs in its workspace has a key and a result, and nothing to run elsewhere", async () => {

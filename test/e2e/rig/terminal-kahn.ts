@@ -23,12 +23,16 @@ export class TerminalKahn {
   readonly exitCode: Promise<number | null>;
   readonly #child: ChildProcess;
 
-  constructor(workspace: Workspace, args: readonly string[]) {
+  constructor(
+    workspace: Pick<Workspace, "directory" | "home">,
+    args: readonly string[],
+    more: Readonly<Record<string, string>> = {},
+  ) {
     let raw = "";
     const script = join(import.meta.dirname, "../../crash/rig/terminal.py");
     const child = spawn("python3", [script, process.execPath, kahnBinary(), ...args], {
       cwd: workspace.directory,
-      env: { PATH: process.env.PATH, HOME: workspace.home, TERM: "xterm", NO_COLOR: "1", USER: "ann" },
+      env: { PATH: process.env.PATH, HOME: workspace.home, TERM: "xterm", NO_COLOR: "1", USER: "ann", ...more },
       stdio: ["pipe", "pipe", "inherit"],
     });
     child.stdout.setEncoding("utf8").on("data", (text: string) => {

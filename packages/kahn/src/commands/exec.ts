@@ -6,11 +6,11 @@
 import { type ActionResult, type Problem, problem } from "@kahn/core";
 import { type HermeticOutcome, openStagedShell, type ShellPlace } from "@kahn/exec";
 import { executeAction, hermeticRequestOf, type StoredAction } from "@kahn/remote/look";
-import { durationText, painter, problemText } from "@kahn/report";
+import { durationText, painter } from "@kahn/report";
 import type { ParsedArguments } from "../cli/arguments.ts";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
 import type { Host } from "../cli/host.ts";
-import { inputsMissing, openActionBench, runProblem } from "../session/action-bench.ts";
+import { inputsMissing, openActionBench, runProblem, tellSandbox } from "../session/action-bench.ts";
 import { DIGEST_OPTIONS, parseActionName } from "../session/action-name.ts";
 import { type ActionPlace, openActionPlace } from "../session/action-place.ts";
 import { executionRefused } from "../session/remote-client.ts";
@@ -135,10 +135,8 @@ async function runHere(task: ExecTask): Promise<number> {
   const output = outputTo(task);
   let outcome: HermeticOutcome;
   try {
-    const runner = bench.runner();
-    const verdict = await runner.sandbox();
-    if (verdict.kind === "level" && verdict.lowered !== undefined) warn(host, verdict.lowered);
-    outcome = await runner.run(hermeticRequestOf(action), { output: output.write }, abort.signal);
+    await tellSandbox(host, bench);
+    outcome = await bench.runner().run(hermeticRequestOf(action), { output: output.write }, abort.signal);
   } finally {
     stop();
     output.end();
@@ -243,8 +241,10 @@ function finish({ host, action, isJson }: ExecTask, { where, cached, result, dur
 /** Where the bytes of a run go, as text. */
 function outputTo({ host, isJson }: ExecTask) {
   const decoders = { stdout: new TextDecoder(), stderr: new TextDecoder() };
+  let isAtStart = true;
   const show = (stream: "stdout" | "stderr", text: string) => {
     if (text === "") return;
+    isAtStart = text.endsWith("\n");
     if (isJson) host.stdout.write(`${JSON.stringify({ kind: "exec.output", stream, text })}\n`);
     else host[stream].write(text);
   };
@@ -253,6 +253,8 @@ function outputTo({ host, isJson }: ExecTask) {
       show(stream, decoders[stream].decode(bytes, { stream: true })),
     end: () => {
       for (const stream of ["stdout", "stderr"] as const) show(stream, decoders[stream].decode());
+      // What is said next begins a line of its own.
+      if (!isAtStart && !isJson && host.stdout.isTerminal) host.stderr.write("\n");
     },
   };
 }
@@ -266,8 +268,4 @@ function timedOut({ digest, timeoutMs }: StoredAction): Problem<"action-timed-ou
 function failed(host: Host, why: Problem): number {
   refuse(host, [why]);
   return EXIT.failed;
-}
-
-function warn(host: Host, warning: Problem): void {
-  host.stderr.write(problemText(warning, painter(host.stderr.colour)));
 }

@@ -3,30 +3,25 @@
  *
  * Invariant: what is compared was run, not taken from a cache; only the recorded result is what somebody else had run.
  */
-import {
-  type ActionResult,
-  type BlobStore,
-  type Digest,
-  digestSizeBytes,
-  err,
-  ok,
-  type Problem,
-  parseDigest,
-  problem,
-  type Result,
-} from "@kahn/core";
+import { type ActionResult, type BlobStore, err, ok, type Problem, problem, type Result } from "@kahn/core";
 import { compareResults, type ResultDifference } from "@kahn/exec";
 import { executeAction, hermeticRequestOf, type StoredAction } from "@kahn/remote/look";
-import { countText, painter, problemText } from "@kahn/report";
+import { countText, painter } from "@kahn/report";
 import type { ParsedArguments } from "../cli/arguments.ts";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
 import type { Host } from "../cli/host.ts";
-import { type ActionBench, openActionBench, runProblem, withStoredStreams } from "../session/action-bench.ts";
+import {
+  type ActionBench,
+  openActionBench,
+  runProblem,
+  tellSandbox,
+  withStoredStreams,
+} from "../session/action-bench.ts";
 import { DIGEST_OPTIONS, parseActionName } from "../session/action-name.ts";
 import { type ActionPlace, openActionPlace } from "../session/action-place.ts";
 import { executionRefused } from "../session/remote-client.ts";
 import { actionSummary, sideText } from "./action-text.ts";
-import { TEXT_MAX_BYTES, textDifference } from "./text-difference.ts";
+import { differingLines } from "./text-difference.ts";
 
 const TIMES_MAX = 100;
 
@@ -123,6 +118,7 @@ async function compareRuns(replayed: Replay, { times, there, isJson }: ReplayWis
   // Before a server has run it and recorded that.
   const recorded = await place.recorded(action.digest);
   const runs: ActionResult[] = [];
+  if (!there) await tellSandbox(host, bench);
   for (let run = 1; run <= times; run++) {
     const result = await (there ? runThere(replayed) : runHere(replayed));
     if (!result.ok) return refuse(host, [result.problem]);
@@ -147,13 +143,8 @@ async function compareRuns(replayed: Replay, { times, there, isJson }: ReplayWis
   return isDeterministic ? EXIT.done : EXIT.failed;
 }
 
-async function runHere({ host, bench, action, signal }: Replay): Promise<Result<ActionResult | "cancelled", Problem>> {
-  const runner = bench.runner();
-  const verdict = await runner.sandbox();
-  if (verdict.kind === "level" && verdict.lowered !== undefined) {
-    host.stderr.write(problemText(verdict.lowered, painter(host.stderr.colour)));
-  }
-  const outcome = await runner.run(hermeticRequestOf(action), {}, signal);
+async function runHere({ bench, action, signal }: Replay): Promise<Result<ActionResult | "cancelled", Problem>> {
+  const outcome = await bench.runner().run(hermeticRequestOf(action), {}, signal);
   if (outcome.kind === "completed") return ok(outcome.result);
   return outcome.kind === "cancelled" ? ok("cancelled") : err(runProblem(action.digest, outcome));
 }
@@ -192,16 +183,8 @@ function unreadable(name: string): Problem<"action-incomplete"> {
 
 /** Adds what differs in small texts. */
 async function withLines(blobs: BlobStore, difference: ResultDifference): Promise<ShownDifference> {
-  const [first, second] = await Promise.all([bytesOf(blobs, difference.first), bytesOf(blobs, difference.second)]);
-  const lines = first === undefined || second === undefined ? undefined : textDifference(first, second);
-  return lines === undefined || lines.length === 0 ? difference : { ...difference, lines };
-}
-
-async function bytesOf(blobs: BlobStore, fact: string | undefined): Promise<Uint8Array | undefined> {
-  const digest = parseDigest(fact?.replace(/ \+x$/, "") ?? "");
-  if (!digest.ok || digestSizeBytes(digest.value) > TEXT_MAX_BYTES) return undefined;
-  const read = await blobs.read(digest.value as Digest);
-  return read.ok ? read.value : undefined;
+  const lines = await differingLines(blobs, difference);
+  return lines.length === 0 ? difference : { ...difference, lines };
 }
 
 interface ComparisonFacts {

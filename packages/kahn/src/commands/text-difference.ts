@@ -1,9 +1,26 @@
 /** Two small texts, and what stands between the lines that they share at their ends. */
+import { type BlobStore, digestSizeBytes, parseDigest } from "@kahn/core";
 
 /** Bytes above which a text is not compared. */
-export const TEXT_MAX_BYTES = 64 << 10;
+const TEXT_MAX_BYTES = 64 << 10;
 
 const LINES_MAX = 8;
+
+/** The lines in which two files differ, as digests with or without `+x` name them; empty when they are no small texts. */
+export async function differingLines(
+  blobs: Pick<BlobStore, "read">,
+  { first, second }: { readonly first: string | undefined; readonly second: string | undefined },
+): Promise<readonly string[]> {
+  const [one, two] = await Promise.all([bytesOf(blobs, first), bytesOf(blobs, second)]);
+  return one === undefined || two === undefined ? [] : (textDifference(one, two) ?? []);
+}
+
+async function bytesOf(blobs: Pick<BlobStore, "read">, fact: string | undefined): Promise<Uint8Array | undefined> {
+  const digest = parseDigest(fact?.replace(/ \+x$/, "") ?? "");
+  if (!digest.ok || digestSizeBytes(digest.value) > TEXT_MAX_BYTES) return undefined;
+  const read = await blobs.read(digest.value);
+  return read.ok ? read.value : undefined;
+}
 
 /** Lines with `-` and `+` before them; `undefined` for what is too large, or no text. */
 export function textDifference(first: Uint8Array, second: Uint8Array): readonly string[] | undefined {

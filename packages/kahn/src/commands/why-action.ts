@@ -17,6 +17,7 @@ import type { Host } from "../cli/host.ts";
 import { type ActionName, parseActionName } from "../session/action-name.ts";
 import { type ActionPlace, openActionPlace } from "../session/action-place.ts";
 import { actionSummary, outputLines, quoted, sideText } from "./action-text.ts";
+import { differingLines } from "./text-difference.ts";
 
 /** Differences of one part that are shown without `--all`. */
 const SHOWN_MAX = 10;
@@ -144,11 +145,25 @@ async function tellDifference(
   const compared = await compareActions(place.blobs, first, second);
   if (!compared.ok) return compared;
   const differences = compared.value.map(withoutSecrets);
+  const texts = await inputTexts(place, differences, given.has("all"));
   const reason = reasonOf(differences);
   if (given.has("json")) {
     host.stdout.write(`${JSON.stringify({ first: first.digest, second: second.digest, reason, differences })}\n`);
-  } else host.stdout.write(`${[reason, ...detailLines(differences, given.has("all"))].join("\n")}\n`);
+  } else host.stdout.write(`${[reason, ...detailLines(differences, texts, given.has("all"))].join("\n")}\n`);
   return { ok: true, value: undefined };
+}
+
+/** What differs in small texts, for the inputs that are shown. */
+async function inputTexts(
+  place: ActionPlace,
+  differences: readonly ActionDifference[],
+  all: boolean,
+): Promise<ReadonlyMap<ActionDifference, readonly string[]>> {
+  const inputs = differences.filter(({ part }) => part === "input");
+  const shown = all ? inputs : inputs.slice(0, SHOWN_MAX);
+  const texts = new Map<ActionDifference, readonly string[]>();
+  for (const each of shown) texts.set(each, await differingLines(place.blobs, each));
+  return texts;
 }
 
 function withoutSecrets(difference: ActionDifference): ActionDifference {
@@ -194,13 +209,19 @@ function howText({ first, second }: ActionDifference): string {
   return one === two ? "differs in its executable bit" : "differs";
 }
 
-function detailLines(differences: readonly ActionDifference[], all: boolean): string[] {
+function detailLines(
+  differences: readonly ActionDifference[],
+  texts: ReadonlyMap<ActionDifference, readonly string[]>,
+  all: boolean,
+): string[] {
   return ACTION_PARTS.flatMap((part) => {
     const own = differences.filter((each) => each.part === part);
-    const lines = own.map((each) => `  ${part}${each.name === "" ? "" : ` ${each.name}`}: ${sidesText(each)}`);
-    return all || lines.length <= SHOWN_MAX
-      ? lines
-      : [...lines.slice(0, SHOWN_MAX), `  ${part}s: ${moreText(lines.length)}`];
+    const shown = all ? own : own.slice(0, SHOWN_MAX);
+    const lines = shown.flatMap((each) => [
+      `  ${part}${each.name === "" ? "" : ` ${each.name}`}: ${sidesText(each)}`,
+      ...(texts.get(each) ?? []).map((line) => `      ${line}`),
+    ]);
+    return shown.length === own.length ? lines : [...lines, `  ${part}s: ${moreText(own.length)}`];
   });
 }
 

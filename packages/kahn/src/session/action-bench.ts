@@ -18,6 +18,7 @@ import {
   randomHex,
 } from "@kahn/core";
 import { type HermeticOutcome, type HermeticRunner, type HermeticRunnerOptions, hermeticRunner } from "@kahn/exec";
+import { painter, problemText } from "@kahn/report";
 import { directRunner, livenessOf, ownIdentity, startGuardian } from "@kahn/system";
 import type { Host } from "../cli/host.ts";
 import type { ActionPlace } from "./action-place.ts";
@@ -57,7 +58,7 @@ export function openActionBench(host: Host, { ports, client, local }: ActionPlac
     ...{ fs, clock, random, remotes },
     local: scratch,
     temporary: scratch.temporary,
-    onWarning: () => {},
+    onWarning: (warned) => tell(host, warned),
     downloads: "when-needed",
   });
   const guardian = startGuardian({ token: `action-${token}`, graceMs: GUARDIAN_GRACE_MS });
@@ -82,6 +83,16 @@ export function openActionBench(host: Host, { ports, client, local }: ActionPlac
       fs.removeTree(root);
     },
   };
+}
+
+/** Says why runs here are kept apart less than they should be. */
+export async function tellSandbox(host: Host, bench: ActionBench): Promise<void> {
+  const verdict = await bench.runner().sandbox();
+  if (verdict.kind === "level" && verdict.lowered !== undefined) tell(host, verdict.lowered);
+}
+
+function tell(host: Host, warned: Problem): void {
+  host.stderr.write(problemText(warned, painter(host.stderr.colour)));
 }
 
 /** The result with what it printed as blobs, so that results can be compared however they carry it. */

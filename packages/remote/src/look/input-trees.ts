@@ -62,7 +62,7 @@ export async function compareInputs(
   second: Digest,
 ): Promise<Result<readonly InputDifference[], Problem>> {
   const found: InputDifference[] = [];
-  const open: Pair[] = [{ path: "", first, second }];
+  const open: Pair[] = [{ path: "", first, second, isTold: false }];
   for (let pair = open.pop(); pair !== undefined; pair = open.pop()) {
     if (pair.first === pair.second) continue;
     const one = await sideOf(blobs, pair.first);
@@ -84,6 +84,8 @@ interface Pair {
   readonly path: string;
   readonly first: Digest | undefined;
   readonly second: Digest | undefined;
+  /** Something else has its name on the other side, which was said. */
+  readonly isTold: boolean;
 }
 
 interface Level {
@@ -102,8 +104,8 @@ async function sideOf(blobs: Blobs, digest: Digest | undefined): Promise<Result<
 }
 
 /** A directory that only one side has shows by what is in it, unless nothing is. */
-function isEmptyDirectory({ first, second }: Pair, one: Directory | "lost", two: Directory | "lost"): boolean {
-  if (first !== undefined && second !== undefined) return false;
+function isEmptyDirectory({ first, second, isTold }: Pair, one: Directory | "lost", two: Directory | "lost"): boolean {
+  if (isTold || (first !== undefined && second !== undefined)) return false;
   const only = first === undefined ? two : one;
   return only !== "lost" && only.files.length + only.directories.length + only.symlinks.length === 0;
 }
@@ -116,15 +118,21 @@ function directoryFact(digest: Digest | undefined, lost: boolean): string | unde
 function compareLevel(path: string, { one, two, found, open }: Level): void {
   const below = (name: string) => (path === "" ? name : `${path}/${name}`);
   const [first, second] = [leavesOf(one), leavesOf(two)];
-  for (const name of new Set([...first.keys(), ...second.keys()])) {
-    const [a, b] = [first.get(name), second.get(name)];
+  const [children, others] = [childrenOf(one), childrenOf(two)];
+  const names = new Set([...first.keys(), ...second.keys()]);
+  for (const name of names) {
+    const a = first.get(name) ?? (children.has(name) ? "directory" : undefined);
+    const b = second.get(name) ?? (others.has(name) ? "directory" : undefined);
     if (a !== b) found.push({ path: below(name), first: a, second: b });
   }
-  const children = new Map(one.directories.map(({ name, digest }) => [name, digest]));
-  const others = new Map(two.directories.map(({ name, digest }) => [name, digest]));
   for (const name of new Set([...children.keys(), ...others.keys()])) {
-    open.push({ path: below(name), first: children.get(name), second: others.get(name) });
+    const pair = { path: below(name), first: children.get(name), second: others.get(name) };
+    open.push({ ...pair, isTold: names.has(name) });
   }
+}
+
+function childrenOf({ directories }: Directory): Map<string, Digest> {
+  return new Map(directories.map(({ name, digest }) => [name, digest]));
 }
 
 function leavesOf({ files, symlinks }: Directory): Map<string, string> {
