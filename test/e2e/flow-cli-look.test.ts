@@ -139,6 +139,8 @@ test("arguments that cannot be meant are refused before anything is run", async 
     ["flow run review.ts --input {", "--input is no JSON"],
     ["flow run review.ts --input @none.json", "none.json"],
     ['flow run review.ts --input {"topik":1}', "flow-key-unknown", "topic"],
+    ['flow run review.ts --input {"notes":7}', "flow-value-type", "notes"],
+    ["flow run review.ts --id x --key y", "--id and --key"],
     ["flow run review.ts --max-steps none", "--max-steps"],
     ["flow resume nobody", "flow-run-unknown"],
     ["flow show rr", "Did you mean r?"],

@@ -17,7 +17,7 @@ export const flowDecide: Command = {
   options: [
     { name: "approve", help: "let it go on" },
     { name: "reject", value: "REASON", optional: true, help: "refuse, with a reason" },
-    { name: "modify", value: "JSON", help: "change these keys of the state, and go on" },
+    { name: "modify", value: "JSON", help: "put these values in the place of what the state holds, and go on" },
     { name: "reroute", value: "NODE", help: "go on at this node" },
     { name: "payload", value: "JSON", help: "with --approve or --reject: what the barrier asks for" },
     { name: "by", value: "NAME", help: "who decides (default: $USER)" },

@@ -54,9 +54,18 @@ Exit code 0: completed; 1: failed; 2: nothing was run; 4: waits for a decision; 
   },
 };
 
+/** A second start with one key is the first run; with an id of its own it could not be. */
+function readName(given: ParsedArguments): Result<undefined, Problem> {
+  if (!given.has("id") || !given.has("key")) return ok(undefined);
+  const next = "Give --key alone: the id follows from it; or --id alone: a second start with it is refused.";
+  return err(problem("option-value", "--id and --key both name the run", { next }));
+}
+
 async function prepare(host: Host, given: ParsedArguments) {
   const options = followOptions(host, given);
   if (!options.ok) return err([options.problem]);
+  const name = readName(given);
+  if (!name.ok) return err([name.problem]);
   const place = parseGraphPlace(given.positionals[0]!, host.directory);
   const command = `run ${given.positionals[0]}`;
   const session = await sessionFor(host, given, { command, near: dirname(place.file) });
@@ -81,9 +90,7 @@ function startOptions(
   const [id, key] = [given.value("id"), given.value("key")];
   return {
     labels: graphLabels(place, folder),
-    ...(key === undefined
-      ? { id: id ?? newRunId(ports.clock, ports.random) }
-      : { key, ...(id === undefined ? {} : { id }) }),
+    ...(key === undefined ? { id: id ?? newRunId(ports.clock, ports.random) } : { key }),
     ...(maxSteps === undefined ? {} : { maxSteps }),
   };
 }

@@ -78,6 +78,19 @@ export function reduceValue(reducer: Reducer<never>, existing: unknown, value: u
   }
 }
 
+/**
+ * Whether a key may hold a value that is put there as it is, by a person or at the start: what its reducer takes. Of
+ * `error`, `replace` and custom reducers anything.
+ */
+export function heldValue(key: string, reducer: Reducer<never>, value: unknown): Result<unknown, WriteProblem> {
+  if (isCustom(reducer)) return ok(value);
+  const met = reduceValue(reducer, undefined, value);
+  if (met.ok) return ok(value);
+  const facts = met.problem.facts?.filter(([name]) => name === "written") ?? [];
+  const next = "Give the whole value that the key shall hold, of that type: it takes the place of what is there.";
+  return err({ ...met.problem, message: `key "${key}": ${met.problem.message}`, facts, next });
+}
+
 /** Whether journals must hold the outcome of a write, since only the graph's code can compute it. */
 export function isCustom(reducer: Reducer<never>): boolean {
   return reducer.name.startsWith("custom:");

@@ -5,9 +5,10 @@
  * `late` (that occurrence is over), `unknown` (no such barrier), `invalid` (what it says is impossible there).
  */
 import type { AnyNode, FlowGraph } from "../definition/nodes.ts";
+import { heldValue } from "../definition/reducers.ts";
 import { barrierAt, isOverdue, matchesPath, resolve, staticPath } from "./barriers.ts";
 import type { Desk } from "./desk.ts";
-import type { DecisionRecord, RecordedDecision } from "./records.ts";
+import type { DecisionRecord, RecordedDecision, Writes } from "./records.ts";
 import { isNamedTarget } from "./route.ts";
 import { ROOT, type RunState, type Visit } from "./run-state.ts";
 
@@ -108,7 +109,8 @@ function impossible(desk: Desk, { decision }: DecideRequest, path: string): stri
     if (unknown !== undefined) return `the state has no key "${unknown}"`;
     const writes = barrierAt(desk.graph.nodes, path)?.writes;
     const undeclared = keys.find((key) => writes?.includes(key) === false);
-    return undeclared === undefined ? undefined : `the barrier does not write the key "${undeclared}"`;
+    if (undeclared !== undefined) return `the barrier does not write the key "${undeclared}"`;
+    return wrongValue(desk, graph, decision.set);
   }
   if (decision.kind !== "reroute") return undefined;
   if (isBranch) return "a branch cannot be rerouted";
@@ -117,6 +119,15 @@ function impossible(desk: Desk, { decision }: DecideRequest, path: string): stri
   return isEdge || isNamedTarget(graph, name, decision.to)
     ? undefined
     : `no edge leads from "${name}" to "${decision.to}"`;
+}
+
+/** What of a modification the state could not hold; such a value would make the next write to its key fail. */
+function wrongValue(desk: Desk, { schema }: FlowGraph, set: Writes): string | undefined {
+  for (const [key, json] of Object.entries(set)) {
+    const held = heldValue(key, schema.keys[key]!.reducer, desk.context.decode(json));
+    if (!held.ok) return `${held.problem.message} [${held.problem.code}]`;
+  }
+  return undefined;
 }
 
 /** The graph in whose frame a path ends, and whether it ends in a branch there. */

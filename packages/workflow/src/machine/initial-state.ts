@@ -1,6 +1,7 @@
 /** The state at the start of a graph: what its keys begin with, and what it is given. */
 import type { Json, Problem, Result } from "@kahn/core";
 import { closestName, err, ok, problem } from "@kahn/core";
+import { heldValue } from "../definition/reducers.ts";
 import type { StateSchema } from "../definition/state.ts";
 import type { ValueCodec } from "./values.ts";
 
@@ -14,9 +15,11 @@ export function initialState(
   const unknown = Object.keys(given).filter((key) => !Object.hasOwn(schema.keys, key));
   if (unknown.length > 0) return err(unknownInput(schema, unknown));
   const state: Record<string, Json> = {};
-  for (const [key, { identity }] of Object.entries(schema.keys)) {
+  for (const [key, { identity, reducer }] of Object.entries(schema.keys)) {
     const value = given[key] === undefined ? identity : given[key];
     if (value === undefined) continue;
+    const held = given[key] === undefined ? ok(value) : heldValue(key, reducer, value);
+    if (!held.ok) return err({ ...held.problem, message: `the input has a wrong value: ${held.problem.message}` });
     const encoded = codec.encode(value);
     if (!encoded.ok) return err({ ...encoded.problem, message: `the input "${key}": ${encoded.problem.message}` });
     state[key] = encoded.value;

@@ -6,6 +6,7 @@
 import type { Json, Problem, Result } from "@kahn/core";
 import { closestName, err, ok, problem } from "@kahn/core";
 import type { FlowGraph } from "../definition/nodes.ts";
+import { heldValue } from "../definition/reducers.ts";
 import type { FlowRecord, StartRecord } from "../machine/records.ts";
 import type { RunState } from "../machine/run-state.ts";
 import { ROOT } from "../machine/run-state.ts";
@@ -117,6 +118,10 @@ function wrongEdit(
     return problem("flow-key-unknown", `the fork sets the key "${unknown}", which the state does not have`, {
       next: near === undefined ? "Mend the name." : `Did you mean "${near}"?`,
     });
+  }
+  for (const [key, value] of Object.entries(set)) {
+    const held = heldValue(key, graph.schema.keys[key]!.reducer, value);
+    if (!held.ok) return { ...held.problem, message: `the fork sets a wrong value: ${held.problem.message}` };
   }
   if (goto === undefined || graph.nodes.has(goto)) return undefined;
   const near = closestName(goto, [...graph.nodes.keys()]);
