@@ -31,6 +31,32 @@ test("show tells history, barriers with their command, and the state after any s
   expect(beyond.stderr).toContain("flow-step-unknown");
 });
 
+test("show tells who decided what and why, and what became of a run that a decision ended", async () => {
+  const strict = REVIEW.replace(', onReject: { goto: "draft" }', "");
+  const workspace = new Workspace({ "review.ts": REVIEW, "strict.ts": strict });
+  await workspace.kahn("flow run review.ts --id r");
+  await workspace.kahn(["flow", "decide", "r", "approve", "--reject", "too thin", "--by", "ann"]);
+  await workspace.kahn("flow resume r");
+  await workspace.kahn(["flow", "cancel", "r", "--reason", "wrong branch", "--by", "bob"]);
+  const shown = (await workspace.kahn("flow show r")).stdout;
+  for (const part of ["rejected by ann: too thin", "by bob: wrong branch"]) expect(shown).toContain(part);
+  expect(shown).not.toContain("waits for a decision");
+  const { history } = JSON.parse((await workspace.kahn("flow show r --json")).stdout);
+  expect(history).toContainEqual(
+    expect.objectContaining({ kind: "decided", decision: { kind: "reject", by: "ann", reason: "too thin" } }),
+  );
+  expect((await workspace.kahn("flow list")).stdout).not.toContain("approve#");
+  const kept = await workspace.kahn("flow decide r approve#2 --approve");
+  expect(kept).toMatchObject({ exitCode: 0 });
+  expect(kept.stdout).toContain("the run is cancelled, and stays so until it is taken up again: kahn flow resume r");
+  await workspace.kahn("flow run strict.ts --id s");
+  const failed = await workspace.kahn("flow decide s approve#1 --reject no");
+  expect(failed.stdout).toContain("with it the run has failed:");
+  expect(failed.stdout).toContain("[flow-rejected]");
+  await workspace.kahn("flow fork r --at 1 --id f");
+  expect(JSON.parse((await workspace.kahn("flow show last --json")).stdout)).toMatchObject({ run: "f" });
+});
+
 test("a fork goes on from any step with other values, and the run it came from stays", async () => {
   const workspace = await reviewed();
   const forked = await workspace.kahn([

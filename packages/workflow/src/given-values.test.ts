@@ -2,7 +2,7 @@
 // key could never meet.
 import { expect, test } from "vitest";
 import { S, says, world } from "./flow.fixture.ts";
-import { barrier, defineGraph, END } from "./index.ts";
+import { barrier, defineGraph, END, history } from "./index.ts";
 
 const graph = defineGraph(S, {
   id: "g",
@@ -40,4 +40,17 @@ test("a modification takes the place of what the state holds, past the reducer",
   await run.settled();
   await run.decide("ask#1", { modify: { n: 10, log: ["instead"] } });
   expect((await run.result).state).toMatchObject({ n: 11, log: ["instead", "added", "end"] });
+});
+
+test("the history tells each decision with its name and what it put into the state", async () => {
+  const { flow } = world();
+  const run = await flow.start(graph, {}, { id: "r" });
+  await run.settled();
+  await run.decide("ask#1", { modify: { n: 10 } }, { by: "ann" });
+  await run.result;
+  const entries = history("r", flow.look());
+  expect(entries.ok && entries.value.find(({ kind }) => kind === "decided")).toMatchObject({
+    path: "ask#1",
+    decision: { kind: "modify", by: "ann", set: { n: 10 } },
+  });
 });

@@ -58,7 +58,7 @@ export type { Flow, ResumeOptions, StartOptions } from "./runtime/flow.ts";
 export { createFlow } from "./runtime/flow.ts";
 export type { FlowRun, OpenBarrier, RunResult } from "./runtime/flow-run.ts";
 export type { ForkOptions } from "./runtime/fork.ts";
-export type { HistoryEntry, LookOptions, StateDifference } from "./runtime/history.ts";
+export type { DecidedEntry, HistoryEntry, LookOptions, StateDifference } from "./runtime/history.ts";
 export { diffStates, eventsOf, history, stateAt } from "./runtime/history.ts";
 export type { Lease, LeaseOptions, LeaseStore } from "./runtime/leases.ts";
 export { leaseLocks, memoryLeases } from "./runtime/leases.ts";

@@ -1,11 +1,12 @@
 /** `kahn flow decide`: decides a barrier of a run, whoever executes it. */
 import { closestName, err, ok, type Problem, parseDurationMs, problem, type Result } from "@kahn/core";
-import { barriersText, painter } from "@kahn/report";
+import { barriersText, errorText, painter } from "@kahn/report";
 import type { Ack, DecideOptions, Decision, DecisionTarget, RunCommand, RunSummary } from "@kahn/workflow";
 import type { ParsedArguments } from "../cli/arguments.ts";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
 import type { Host } from "../cli/host.ts";
 import type { FlowSession } from "../session/flow-session.ts";
+import { waitingBarriers } from "../session/flow-status.ts";
 import { DIR_OPTION, FILE_OPTION, JSON_OPTION, parseJson, parseJsonObject, sessionFor } from "./flow-options.ts";
 
 /** The command. */
@@ -31,7 +32,8 @@ export const flowDecide: Command = {
   description: `
 BARRIER is one visit, as flow show names it (review#1), or a node (review), whose next visit is decided, now or when
 it comes. If a process executes the run, it is told, and answers once the decision is on disk; if none does, the
-decision is written into the run, and kahn flow resume goes on with it.
+decision is written into the run, and kahn flow resume goes on with it. Of a run that failed or was cancelled it is kept
+as well, and takes nothing up by itself.
 
 Prints what became of it: accepted, duplicate (it was decided before), late, unknown or invalid. Exit code 0 for the
 first two, else 1.`,
@@ -50,9 +52,12 @@ first two, else 1.`,
     const run = session.find(given.positionals[0]!);
     if (!run.ok) return refuse(host, [run.problem]);
     const owner = await session.owner(run.value);
+    const before = session.summary(run.value);
+    const statusBefore = before.ok ? before.value.status : "running";
     const ack = await session.tell(run.value, command.value);
     if (given.has("json")) host.stdout.write(`${JSON.stringify({ run: run.value, ...ack })}\n`);
-    else host.stdout.write(ackText(ack, { session, run: run.value, given, hasOwner: owner !== undefined }));
+    else
+      host.stdout.write(ackText(ack, { session, run: run.value, given, hasOwner: owner !== undefined, statusBefore }));
     return ack.ack === "accepted" || ack.ack === "duplicate" ? EXIT.done : EXIT.failed;
   },
 };
@@ -130,18 +135,19 @@ interface AckPlace {
   readonly run: string;
   readonly given: ParsedArguments;
   readonly hasOwner: boolean;
+  readonly statusBefore: RunSummary["status"];
 }
 
-function ackText(ack: Ack, { session, run, given, hasOwner }: AckPlace): string {
+function ackText(ack: Ack, { session, run, given, hasOwner, statusBefore }: AckPlace): string {
   const { host, ports } = session;
   const paint = painter(host.stdout.colour);
   const why = ack.why === undefined ? "" : `: ${ack.why}`;
   const summary = session.summary(run);
-  const open = summary.ok ? summary.value.barriers : [];
+  const open = summary.ok ? waitingBarriers(summary.value) : [];
   switch (ack.ack) {
     case "accepted": {
       const token = ack.token === "" || given.has("revoke") ? "" : paint(` (token ${ack.token})`, "dim");
-      return `${paint("✔ accepted", "green")}${token}\n${hasOwner || !summary.ok ? "" : afterwards(summary.value, session)}`;
+      return `${paint("✔ accepted", "green")}${token}\n${hasOwner || !summary.ok ? "" : afterwards(summary.value, statusBefore, session)}`;
     }
     case "duplicate":
       return `${paint("= duplicate", "cyan")}${why}\n`;
@@ -163,8 +169,13 @@ function ackText(ack: Ack, { session, run, given, hasOwner }: AckPlace): string 
   }
 }
 
-/** What there is to do after a decision that nobody was there to act on. */
-function afterwards({ run, status }: RunSummary, session: FlowSession): string {
+/** What became of a run by a decision that nobody was there to act on, and what there is to do. */
+function afterwards({ run, status }: RunSummary, before: RunSummary["status"], session: FlowSession): string {
+  const resume = `kahn flow resume ${run}${session.dirOption()}`;
   if (status === "completed") return "with it the run is completed\n";
-  return `nobody executes the run; to go on: kahn flow resume ${run}${session.dirOption()}\n`;
+  if (status === "running") return `nobody executes the run; to go on: ${resume}\n`;
+  if (before !== "running") return `the run is ${status}, and stays so until it is taken up again: ${resume}\n`;
+  const result = session.flow.peek(run);
+  const error = result.ok ? result.value.error : undefined;
+  return `with it the run ${error === undefined ? `is ${status}` : `has failed: ${errorText(error)}`}\nto try again: ${resume}\n`;
 }

@@ -3,7 +3,7 @@ import { problem } from "@kahn/core";
 import { durationText, textTable } from "@kahn/report";
 import { listRuns, type RunSummary } from "@kahn/workflow";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
-import { type FlowStatus, STATUSES, statusOf } from "../session/flow-status.ts";
+import { type FlowStatus, STATUSES, statusOf, waitingBarriers } from "../session/flow-status.ts";
 import { DIR_OPTION, JSON_OPTION, sessionFor } from "./flow-options.ts";
 
 /** The command. */
@@ -49,13 +49,16 @@ was killed, and there is no barrier to decide: resume it.`,
 };
 
 function lineOf(summary: RunSummary, status: FlowStatus, pid: number | undefined): object {
-  const { startedMs, lastMs, ...rest } = summary;
+  const { startedMs, lastMs, ...rest } = { ...summary, barriers: waitingBarriers(summary) };
   const times = { startedAt: new Date(startedMs).toISOString(), lastAt: new Date(lastMs).toISOString() };
   return { ...rest, status, ...(pid === undefined ? {} : { pid }), ...times };
 }
 
-function rowOf({ run, graph, startedMs, lastMs, steps, barriers }: RunSummary, status: FlowStatus): string[] {
+function rowOf(summary: RunSummary, status: FlowStatus): string[] {
+  const { run, graph, startedMs, lastMs, steps } = summary;
   const started = new Date(startedMs).toISOString().slice(0, 16).replace("T", " ");
-  const waits = barriers.map(({ barrier }) => barrier).join(", ");
+  const waits = waitingBarriers(summary)
+    .map(({ barrier }) => barrier)
+    .join(", ");
   return [run, graph, started, status, String(steps), durationText(lastMs - startedMs), waits];
 }

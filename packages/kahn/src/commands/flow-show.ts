@@ -2,6 +2,7 @@
 import { err, ok, type Problem, problem, type Result } from "@kahn/core";
 import {
   barriersText,
+  countText,
   durationText,
   failureText,
   jsonOf,
@@ -12,6 +13,7 @@ import {
   valueText,
 } from "@kahn/report";
 import {
+  type DecidedEntry,
   diffStates,
   eventsOf,
   type FlowEvent,
@@ -24,7 +26,7 @@ import type { ParsedArguments } from "../cli/arguments.ts";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
 import { graphOfLabels } from "../session/flow-place.ts";
 import type { FlowSession } from "../session/flow-session.ts";
-import { statusOf } from "../session/flow-status.ts";
+import { statusOf, waitingBarriers } from "../session/flow-status.ts";
 import { DIR_OPTION, JSON_OPTION, sessionFor } from "./flow-options.ts";
 
 /** Entries of a history that people are shown at once. */
@@ -133,21 +135,32 @@ async function runText(
   const events = eventsOf(run, session.look());
   if (!events.ok) return events;
   const { status, pid } = await statusOf(summary.value, session);
-  const { state, error, steps, cost, barriers } = result.value;
+  const { state, error, steps, cost } = result.value;
   if (json) {
     const { startedMs, lastMs, ...rest } = summary.value;
-    const whole = { ...rest, status, pid, startedMs, lastMs, error, cost, history: entries, state: jsonOf(state) };
+    const whole = {
+      ...rest,
+      status,
+      pid,
+      startedMs,
+      lastMs,
+      error,
+      cost,
+      barriers: waitingBarriers(summary.value),
+      history: jsonOf(entries),
+      state: jsonOf(state),
+    };
     return ok(`${JSON.stringify(whole)}\n`);
   }
   const paint = painter(session.host.stdout.colour);
   const executed = pid === undefined ? "" : `, executed by process ${pid}`;
-  const facts = `${summary.value.graph} version ${summary.value.version}: ${status}${executed}, ${steps} steps`;
+  const facts = `${summary.value.graph} version ${summary.value.version}: ${status}${executed}, ${countText(steps, "step")}`;
   const options = { nowMs: session.ports.clock.nowMs(), dirOption: session.dirOption(), paint };
   const parts = [
     `${paint(run, "bold")}  ${facts}\n${originText(summary.value, session, paint)}`,
     historyText(entries, events.value),
     failureText(error, paint, "all"),
-    barriersText(run, barriers, options),
+    barriersText(run, waitingBarriers(summary.value), options),
     status === "interrupted" || (status === "waiting" && pid === undefined)
       ? `to go on: kahn flow resume ${run}${session.dirOption()}\n`
       : "",
@@ -171,13 +184,15 @@ function historyText(entries: readonly HistoryEntry[], events: readonly FlowEven
   const told = entries.filter(({ kind }) => kind !== "other");
   const shown = told.slice(-ENTRIES_MAX);
   const rows = shown.map((entry) => {
-    const { seq, atMs, kind, path, changed, next = [], error, name } = entry;
+    const { seq, atMs, kind, path, changed, next = [], error, name, decision, reason, by } = entry;
     const took = kind === "committed" || kind === "branch" || kind === "failed" ? durations.get(path ?? "") : undefined;
     const detail = [
       next.length === 0 ? "" : `→ ${next.join(", ")}`,
       changed.length === 0 ? "" : `sets ${changed.join(", ")}`,
       error === undefined ? "" : `${error.message.split("\n")[0]} [${error.code}]`,
       name ?? "",
+      decision === undefined ? "" : decisionText(decision),
+      reason === undefined ? "" : `${by === undefined ? "" : `by ${by}: `}${reason}`,
     ];
     return [
       String(seq),
@@ -191,6 +206,24 @@ function historyText(entries: readonly HistoryEntry[], events: readonly FlowEven
   const earlier = told.length - shown.length;
   const more = earlier === 0 ? "" : `… ${earlier} earlier steps: --json shows all\n`;
   return `${more}${textTable([">STEP", ">AT", "WHAT", "NODE", ">TOOK", ""], rows)}`;
+}
+
+/** What was decided, by whom and why: `rejected by ann: too thin`. */
+function decisionText({ kind, by, reason, payload, set, to, default: fallback }: DecidedEntry): string {
+  const who = by === undefined ? "" : ` by ${by}`;
+  const extra = payload === undefined ? "" : `, with ${valueText(payload, 200)}`;
+  switch (kind) {
+    case "approve":
+      return `approved${who}${extra}`;
+    case "reject":
+      return `rejected${who}${reason === undefined || reason === "" ? "" : `: ${reason}`}${extra}`;
+    case "modify":
+      return `modified${who}: ${valueText(set, 200)}`;
+    case "reroute":
+      return `rerouted${who} to ${to}`;
+    case "timeout":
+      return `nobody decided in time: ${fallback}`;
+  }
 }
 
 /** How long each visit took, from its first start to its end. */

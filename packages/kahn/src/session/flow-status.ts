@@ -26,3 +26,8 @@ export async function statusOf(
   if (barriers.length > 0) return { status: "waiting", pid };
   return { status: owner === undefined ? "interrupted" : "running", pid };
 }
+
+/** The barriers at which a run waits; of one that failed or was cancelled none, until it is taken up again. */
+export function waitingBarriers({ status, barriers }: Pick<RunSummary, "status" | "barriers">): RunSummary["barriers"] {
+  return status === "running" ? barriers : [];
+}

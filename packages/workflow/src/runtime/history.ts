@@ -7,6 +7,7 @@ import type { Digest, JournalStore, Problem, Result } from "@kahn/core";
 import { err, ok, problem } from "@kahn/core";
 import type { NodeError } from "../definition/failure.ts";
 import type { FlowEvent } from "../machine/events.ts";
+import { decodeAll } from "../machine/folding.ts";
 import type { FlowRecord } from "../machine/records.ts";
 import type { RunState, Values } from "../machine/run-state.ts";
 import { ROOT } from "../machine/run-state.ts";
@@ -30,6 +31,7 @@ export interface HistoryEntry {
     | "checkpoint"
     | "resumed"
     | "ended"
+    | "cancelling"
     | "other";
   readonly path?: string;
   /** Visits made by then. */
@@ -41,6 +43,25 @@ export interface HistoryEntry {
   readonly next?: readonly string[];
   readonly error?: NodeError;
   readonly name?: string;
+  /** Of a barrier that was decided: what, by whom, and why. */
+  readonly decision?: DecidedEntry;
+  /** Of a cancel, or of a run that was left: why, and who asked for it. */
+  readonly reason?: string;
+  readonly by?: string;
+}
+
+/** How a barrier came out. */
+export interface DecidedEntry {
+  readonly kind: "approve" | "reject" | "modify" | "reroute" | "timeout";
+  readonly by?: string;
+  readonly reason?: string;
+  readonly payload?: unknown;
+  /** Of a modification: what it put into the state. */
+  readonly set?: Values;
+  /** Of a rerouting: where it went on. */
+  readonly to?: string;
+  /** Of a timeout: what was done instead. */
+  readonly default?: "approve" | "reject" | "skip";
 }
 
 /** Where to look, and what reads values. */
@@ -67,7 +88,7 @@ const KINDS: Readonly<Record<FlowRecord["k"], HistoryEntry["kind"]>> = {
   once: "other",
   dec: "other",
   revoke: "other",
-  cancel: "other",
+  cancel: "cancelling",
   left: "other",
   edit: "other",
 };
@@ -98,10 +119,33 @@ export function history(run: string, { journals, codec }: LookOptions): Result<r
       ...next,
       ...error,
       ...name,
+      ...(record.k === "out" ? { decision: decidedOf(record, codec) } : {}),
+      ...(record.k === "cancel" || record.k === "left" ? { reason: record.reason } : {}),
+      ...(record.k === "cancel" && record.by !== undefined ? { by: record.by } : {}),
     });
   };
   const state = peekRun(journals, run, { codec, each });
   return state.ok ? ok(entries) : state;
+}
+
+function decidedOf({ decision, by, timedOut }: Extract<FlowRecord, { k: "out" }>, codec: ValueCodec): DecidedEntry {
+  if (decision === undefined) return { kind: "timeout", default: timedOut ?? "reject" };
+  const who = by === undefined ? {} : { by };
+  switch (decision.kind) {
+    case "modify":
+      return { kind: "modify", ...who, set: decodeAll(decision.set, { decode: (json) => codec.decode(json) }) };
+    case "reroute":
+      return { kind: "reroute", ...who, to: decision.to };
+    default: {
+      const payload = decision.payload === undefined ? {} : { payload: codec.decode(decision.payload) };
+      return {
+        kind: decision.kind,
+        ...who,
+        ...(decision.kind === "reject" ? { reason: decision.reason } : {}),
+        ...payload,
+      };
+    }
+  }
 }
 
 function changedKeys(before: Values, now: Values): string[] {
