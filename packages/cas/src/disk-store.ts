@@ -14,14 +14,18 @@ import type {
   Result,
   StoreProblem,
 } from "@kahn/core";
-import { err, FileSystemError, ok, problem } from "@kahn/core";
+import { err, FileSystemError, invariant, ok, problem } from "@kahn/core";
 import { DiskActionCache } from "./disk-action-cache.ts";
 import { DiskBlobStore } from "./disk-blob-store.ts";
+import { nativeEngine } from "./hasher.ts";
 import { BlobCheck } from "./internal/blob-check.ts";
+import type { BlobPackPorts } from "./internal/blob-packs.ts";
 import { BlobPacks } from "./internal/blob-packs.ts";
 import { Engines } from "./internal/engines.ts";
 import { PACKED_MAX_BYTES } from "./internal/pack-format.ts";
+import { PackSet } from "./internal/pack-set.ts";
 import { Publisher } from "./internal/publish.ts";
+import { RecordPacks } from "./internal/record-packs.ts";
 import { StoreContext } from "./internal/store-context.ts";
 import { StoreLayout } from "./internal/store-layout.ts";
 import { storeProblem, storeResult } from "./internal/store-problem.ts";
@@ -106,6 +110,7 @@ export function openDiskStore(options: DiskStoreOptions): Result<DiskStore, Stor
       publisher,
       check,
       packs: new BlobPacks({ ...parts, packedMaxBytes }),
+      recordPacks: new RecordPacks({ livenessOf, uses, set: recordSet(parts) }),
       engines: new Engines(),
       uses,
       digestFunction: options.digestFunction ?? "sha256",
@@ -117,6 +122,23 @@ export function openDiskStore(options: DiskStoreOptions): Result<DiskStore, Stor
     if (error instanceof FileSystemError) return err(storeProblem(error));
     throw error;
   }
+}
+
+/** To a pack a record is a blob of SHA-256. */
+function recordSet({
+  fs,
+  clock,
+  random,
+  publisher,
+  owner,
+  layout,
+  check,
+}: Omit<BlobPackPorts, "packedMaxBytes">): PackSet {
+  const engine = nativeEngine("sha256");
+  invariant(engine !== undefined, "SHA-256 is native");
+  const isDoubtful = (mtimeMs: number) => check.isDoubtful(mtimeMs);
+  const directory = layout.recordPacks;
+  return new PackSet({ fs, clock, random, publisher, owner, engine, hashBytes: 32, directory, isDoubtful });
 }
 
 function storeOf(context: StoreContext): DiskStore {
@@ -136,6 +158,7 @@ function endEpoch(context: StoreContext, sync: boolean): Promise<Result<void, St
   return storeResult(async () => {
     // Before the flush, which then covers the indexes too.
     await context.packs.close();
+    await context.recordPacks.close();
     await context.uses.endEpoch(sync);
   });
 }

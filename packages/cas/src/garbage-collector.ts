@@ -19,6 +19,7 @@ import { takeCollectorLock } from "./collector-lock.ts";
 import type { DiskStore } from "./disk-store.ts";
 import { contextOf } from "./disk-store.ts";
 import { USE_SLACK_MS } from "./internal/blob-check.ts";
+import type { CurrentRecord } from "./internal/record-packs.ts";
 import { settleSegments } from "./internal/settle-segments.ts";
 import { readSizeEstimate } from "./internal/size-estimate.ts";
 import type { StoreContext } from "./internal/store-context.ts";
@@ -117,7 +118,9 @@ async function collect(context: StoreContext, limits: GarbageLimits): Promise<Ga
   const segments = await settleSegments(context);
   const sweep = new Sweep(context);
   const incomplete = await sweep.settleRecords();
-  const sizes = await sweep.measure(packSets);
+  const packedRecords = await context.recordPacks.all();
+  const useless = await sweep.settlePacked(packedRecords);
+  const sizes = await sweep.measure([...packSets, context.recordPacks.set]);
   const maxSizeBytes = limits.maxSizeBytes ?? DEFAULT_MAX_SIZE_BYTES;
   const byAge = nowMs - (limits.maxAgeMs ?? DEFAULT_MAX_AGE_MS);
   const cut = sizes.cut(maxSizeBytes, maxSizeBytes * TARGET_SHARE);
@@ -128,9 +131,12 @@ async function collect(context: StoreContext, limits: GarbageLimits): Promise<Ga
   if (cut?.cutOffMs === cutOffMs) await sweep.spare(cut);
   const dryRun = limits.dryRun ?? false;
   for (const digest of await sweep.renewPacked(packSets, cutOffMs)) incomplete.add(digest);
+  const stays = ({ digest, usedMs }: CurrentRecord) => usedMs >= cutOffMs && !useless.has(digest);
+  for (const digest of await sweep.settlePacked(packedRecords.filter(stays))) useless.add(digest);
   const records = await sweep.remove(layout.records, { cutOffMs, dryRun, victims: incomplete });
+  const dropped = dryRun ? countOf(packedRecords, stays) : await context.recordPacks.drop(stays);
   const files = await sweep.remove(layout.blobs, { cutOffMs, dryRun, victims: new Set<Digest>() });
-  const bytesLeft = sizes.totalBytes - records.removedBytes - files.removedBytes;
+  const bytesLeft = sizes.totalBytes - records.removedBytes - dropped.removedBytes - files.removedBytes;
   const excessBytes = cut === undefined ? 0 : bytesLeft - maxSizeBytes * TARGET_SHARE;
   const packed = await sweep.removePacked(packSets, { cutOffMs, excessBytes, dryRun });
   const leftoversRemoved = dryRun ? 0 : sweep.removeLeftovers(nowMs);
@@ -142,14 +148,19 @@ async function collect(context: StoreContext, limits: GarbageLimits): Promise<Ga
   }
   return {
     kind: "collected",
-    recordsRemoved: records.removed,
-    recordsKept: records.kept,
+    recordsRemoved: records.removed + dropped.removed,
+    recordsKept: records.kept + dropped.kept,
     blobsRemoved: files.removed + packed.removed,
     blobsKept: files.kept + packed.kept,
     bytesBefore: sizes.totalBytes,
     bytesAfter,
     leftoversRemoved,
   };
+}
+
+function countOf(records: readonly CurrentRecord[], stays: (record: CurrentRecord) => boolean) {
+  const kept = records.filter(stays).length;
+  return { removed: records.length - kept, kept, removedBytes: 0 };
 }
 
 function removeQuietly({ fs }: StoreContext, path: string): void {

@@ -5,8 +5,8 @@
  * Invariant: what is corrupt is set aside and reported, so that it is a miss from now on; records that lack blobs are
  *            reported and left, because they are misses already for whoever checks, and may become whole again.
  */
-import type { Digest, Result, StoreProblem } from "@kahn/core";
-import { digestFunction, digestHash, FileSystemError } from "@kahn/core";
+import type { ActionResult, Digest, Result, StoreProblem } from "@kahn/core";
+import { digestHash, FileSystemError } from "@kahn/core";
 import { missingBlobs } from "./completeness.ts";
 import type { DiskStore } from "./disk-store.ts";
 import { contextOf } from "./disk-store.ts";
@@ -16,6 +16,7 @@ import type { Pack } from "./internal/pack.ts";
 import type { PackRecord } from "./internal/pack-format.ts";
 import { digestOfRecord } from "./internal/pack-format.ts";
 import type { PackSet } from "./internal/pack-set.ts";
+import { packedResult } from "./internal/packed-record.ts";
 import { decodeRecord, recordedAction } from "./internal/record-bytes.ts";
 import type { StoreContext } from "./internal/store-context.ts";
 import { storeResult } from "./internal/store-problem.ts";
@@ -64,6 +65,20 @@ export function verifyStore(
         corrupt.push(...(await scrubPack(context, { set, pack, onBlob })));
         options.onProgress?.({ ...seen });
       }
+    }
+    const { recordPacks } = context;
+    const current = await recordPacks.all();
+    for (const pack of recordPacks.set.packs()) {
+      corrupt.push(...(await scrubPack(context, { set: recordPacks.set, pack, onBlob: () => undefined })));
+    }
+    for (const record of current) {
+      const packed = recordPacks.open(record);
+      const result = packed && packedResult(packed);
+      // Damaged, and counted above.
+      if (packed === undefined || result === undefined) continue;
+      seen.records++;
+      const missing = await missingOf(store, result, context.layout.recordPacks);
+      if (missing.length > 0) incomplete.push({ action: packed.action, missing });
     }
     for await (const files of storedFiles(context, context.layout.records)) {
       for (const file of files) {
@@ -121,9 +136,12 @@ async function verifyRecord(context: StoreContext, store: DiskStore, file: Store
     context.check.quarantine(action, file.path);
     return "corrupt" as const;
   }
-  const missing = await missingBlobs(store.blobs, content.result);
-  if (!missing.ok) {
-    throw new FileSystemError("EIO", `verify ${digestFunction(action)} record`, file.path);
-  }
-  return { action, missing: missing.value };
+  return { action, missing: await missingOf(store, content.result, file.path) };
+}
+
+/** The blobs that are not there. @throws FileSystemError */
+async function missingOf(store: DiskStore, result: ActionResult, path: string): Promise<readonly Digest[]> {
+  const missing = await missingBlobs(store.blobs, result);
+  if (!missing.ok) throw new FileSystemError("EIO", "verify a record", path);
+  return missing.value;
 }

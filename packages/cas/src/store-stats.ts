@@ -31,7 +31,7 @@ export interface StoreStats {
 
 /** Counts everything; reads the stat of each file. */
 export function storeStats(store: DiskStore): Promise<Result<StoreStats, StoreProblem>> {
-  const { fs, clock, layout, packs } = contextOf(store);
+  const { fs, clock, layout, packs, recordPacks } = contextOf(store);
   return storeResult(async () => {
     const counts = { blobs: 0, packedBlobs: 0, blobBytes: 0, records: 0, recordBytes: 0, storedBytes: 0 };
     let oldestUseMs: number | undefined;
@@ -58,6 +58,12 @@ export function storeStats(store: DiskStore): Promise<Result<StoreStats, StorePr
         oldestUseMs = Math.min(oldestUseMs ?? stat.mtimeMs, stat.mtimeMs);
       }
     }
+    for (const { sizeBytes, usedMs } of await recordPacks.all()) {
+      counts.records++;
+      counts.recordBytes += sizeBytes;
+      oldestUseMs = Math.min(oldestUseMs ?? usedMs, usedMs);
+    }
+    counts.storedBytes += recordPacks.usedBytes;
     const last = fs.readFile(layout.lastCollection);
     return {
       ...counts,

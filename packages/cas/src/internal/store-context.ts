@@ -6,6 +6,7 @@ import type { BlobCheck } from "./blob-check.ts";
 import type { BlobPacks } from "./blob-packs.ts";
 import type { Engines } from "./engines.ts";
 import type { Publisher } from "./publish.ts";
+import type { RecordPacks } from "./record-packs.ts";
 import { stampMs } from "./stamp.ts";
 import type { StoreLayout } from "./store-layout.ts";
 
@@ -17,6 +18,7 @@ export interface StoreParts {
   readonly publisher: Publisher;
   readonly check: BlobCheck;
   readonly packs: BlobPacks;
+  readonly recordPacks: RecordPacks;
   readonly engines: Engines;
   readonly uses: UseLog;
   /** The function of blobs that are ingested without an expected digest. */
@@ -42,6 +44,7 @@ export class StoreContext {
   readonly publisher: Publisher;
   readonly check: BlobCheck;
   readonly packs: BlobPacks;
+  readonly recordPacks: RecordPacks;
   readonly engines: Engines;
   readonly uses: UseLog;
   readonly digestFunction: DigestFunction;
@@ -55,6 +58,7 @@ export class StoreContext {
     this.publisher = parts.publisher;
     this.check = parts.check;
     this.packs = parts.packs;
+    this.recordPacks = parts.recordPacks;
     this.engines = parts.engines;
     this.uses = parts.uses;
     this.digestFunction = parts.digestFunction;

@@ -6,6 +6,7 @@
  *   cas/<fn>/ab/<hash>x       the same bytes as an executable inode, mode 0555: hard links share their inode's mode
  *   cas/<fn>/packs/<name>.pack   small blobs, one file per process or merged: see pack-format.ts; .idx beside it
  *   ac/<fn>/a/<hash>          an action result; sixteen folders, because a first run makes all of them
+ *   ac/packs/<name>.pack      small action results of a process that serves others: see record-packs.ts
  *   tmp/<random>-<n>          being written; renamed when whole
  *   use/<segment>             uses and epochs, one file per process: see use-segment.ts
  *   quarantine/<fn>-<hash>-<random>   found corrupt
@@ -79,6 +80,11 @@ export class StoreLayout {
 
   record(action: Digest): string {
     return `${this.root}/ac/${shard(action, 1)}`;
+  }
+
+  /** The directory of packs of records. */
+  get recordPacks(): string {
+    return `${this.root}/ac/${PACKS}`;
   }
 
   /** A name that nobody has used or will use. */

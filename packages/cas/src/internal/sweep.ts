@@ -7,6 +7,7 @@ import type { PackSet } from "./pack-set.ts";
 import type { PackCollection } from "./pack-upkeep.ts";
 import { packedRecords } from "./pack-upkeep.ts";
 import { recordedAction } from "./record-bytes.ts";
+import type { CurrentRecord } from "./record-packs.ts";
 import { isStamped } from "./stamp.ts";
 import type { StoreContext } from "./store-context.ts";
 import { storedBytes } from "./store-context.ts";
@@ -80,6 +81,22 @@ export class Sweep {
     if (!hasOlder(packSets, cutOffMs)) return new Set();
     // A stamp is of one second before the use that it stands for.
     return this.#settle(({ stat }) => (stat.mtimeMs < cutOffMs ? undefined : stat.mtimeMs + 1000));
+  }
+
+  /**
+   * The same for records in packs, which have no stamps that would tell who is settled already.
+   *
+   * @returns those that cannot hit any more, by the digest of what is in the pack.
+   */
+  async settlePacked(records: readonly CurrentRecord[]): Promise<Set<Digest>> {
+    const times = new UseTimes(this.#context);
+    const useless = new Set<Digest>();
+    for (const record of records) {
+      const state = await times.settlePacked(this.#context.recordPacks.open(record), record.usedMs);
+      if (state !== "settled") useless.add(record.digest);
+    }
+    times.finish();
+    return useless;
   }
 
   /** Sums up sizes, and hashes what an unclean epoch left in doubt. */

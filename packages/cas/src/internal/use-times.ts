@@ -6,12 +6,14 @@
  *            and has read their indexes before, may lose the times of packed blobs: before any is dropped, the records
  *            that stay are settled again (`Sweep.renewPacked`).
  */
-import type { Digest, FileStat } from "@kahn/core";
+import type { ActionResult, Digest, FileStat } from "@kahn/core";
 import { digestFunction, digestHash, digestSizeBytes, FileSystemError } from "@kahn/core";
 import type { HashEngine } from "../hasher.ts";
 import { loadEngine } from "../hasher.ts";
 import { namedDigests, treeFileDigests } from "../result-digests.ts";
 import { packedBytes, packTimeS } from "./pack-format.ts";
+import type { PackedRecord } from "./packed-record.ts";
+import { packedResult } from "./packed-record.ts";
 import { decodeRecord } from "./record-bytes.ts";
 import { isStamped, stampMs } from "./stamp.ts";
 import type { StoreContext } from "./store-context.ts";
@@ -60,18 +62,31 @@ export class UseTimes {
     if (content.kind === "corrupt") return "corrupt";
     const engine = await loadEngine(digestFunction(action));
     const usedMs = Math.max(timeMs, stat.mtimeMs, this.#marked.get(path) ?? 0);
-    const named = namedDigests(content.result);
-    for (const digest of named) if (!this.#mark(digest, usedMs, engine)) return "incomplete";
-    for (const { tree } of content.result.outputDirectories) {
-      const files = this.#treeFiles(tree, engine);
-      if (files === undefined) return "incomplete";
-      for (const digest of files) if (!this.#mark(digest, usedMs, engine)) return "incomplete";
-    }
+    if (!this.#markAll(content.result, usedMs, engine)) return "incomplete";
     // A stamp never goes back: it is behind the time that it stands for.
     if (!isStamped(stat) || stat.mtimeMs < stampMs(usedMs)) this.#marked.set(path, usedMs);
     if (this.#marked.size >= MARKED_MAX) this.finish();
     this.markedBytes += storedBytes(stat.sizeBytes);
     return "settled";
+  }
+
+  /** The same for a record in a pack, which has no stamp to be set. */
+  async settlePacked(packed: PackedRecord | undefined, timeMs: number): Promise<RecordState> {
+    const result = packed && packedResult(packed);
+    if (packed === undefined || result === undefined) return "corrupt";
+    const engine = await loadEngine(digestFunction(packed.action));
+    return this.#markAll(result, timeMs, engine) ? "settled" : "incomplete";
+  }
+
+  /** Marks all blobs of a result. False when one is not there. */
+  #markAll(result: ActionResult, usedMs: number, engine: HashEngine): boolean {
+    for (const digest of namedDigests(result)) if (!this.#mark(digest, usedMs, engine)) return false;
+    for (const { tree } of result.outputDirectories) {
+      const files = this.#treeFiles(tree, engine);
+      if (files === undefined) return false;
+      for (const digest of files) if (!this.#mark(digest, usedMs, engine)) return false;
+    }
+    return true;
   }
 
   #treeFiles(tree: Digest, engine: HashEngine): Digest[] | undefined {

@@ -19,7 +19,7 @@ import type { BlobIndex } from "./blob-index.ts";
 import { OWN_FILE } from "./blob-index.ts";
 import type { Pins } from "./pins.ts";
 import type { ResidentBlobs } from "./resident-blobs.ts";
-import type { ResidentRecords } from "./resident-records.ts";
+import { ResidentRecords } from "./resident-records.ts";
 import type { Shelf } from "./shelf.ts";
 import { Turns } from "./turns.ts";
 
@@ -80,6 +80,7 @@ export class Collector {
     try {
       const protectedMs = await this.#protectedFromMs(turns);
       await this.#settleRecords(turns);
+      if (this.#ports.records.isMostlyGarbage) await this.#ports.records.drop(turns);
       const targetBytes = Math.max(0, Math.min(maxSizeBytes * TARGET_SHARE, maxSizeBytes - wantedBytes));
       for (let round = 0; round < ROUNDS_MAX; round++) {
         const excessBytes = usedBytes() - targetBytes;
@@ -137,6 +138,8 @@ export class Collector {
         if (turns.isOver) await turns.pass();
       }
     }
+    // Off the disk too before any blob: after a death in between they would be found again, without their blobs.
+    if (removedBytes > 0) await records.drop(turns);
     for (const shelf of blobs.shelves) removedBytes += await this.#removeBlobs(shelf, cutOffMs, turns);
     context.uses.flush();
     return removedBytes;
@@ -241,7 +244,7 @@ export class Collector {
     for (const index of records.indexes) {
       for (let entry = 0; entry < index.end; entry++) {
         if (!isOlder(index, entry, protectedMs - 1)) continue;
-        yield { usedMs: index.usedMs(entry), sizeBytes: storedBytes(index.sizeBytes(entry)) };
+        yield { usedMs: index.usedMs(entry), sizeBytes: ResidentRecords.sizeBytes(index, entry) };
       }
     }
     for (const { index, engine } of blobs.shelves) {

@@ -144,7 +144,8 @@ class OpenStore implements ResidentStore {
     const functions = new Set<DigestFunction>(["sha256"]);
     for (const { name } of fs.readDirectory(layout.blobs) ?? []) if (isDigestFunction(name)) functions.add(name);
     for (const fn of Object.keys(HEX_LENGTH) as DigestFunction[]) if (functions.has(fn)) await this.blobs.shelf(fn);
-    // Only a collection has to know them; it hears of the trouble that reading them may have.
+    await this.records.loadPacks(new Turns(this.#context.clock));
+    // Only a collection has to know the others; it hears of the trouble that reading them may have.
     this.#recordsLoaded = this.records.load(new Turns(this.#context.clock));
     this.#recordsLoaded.catch(() => undefined);
   }
@@ -157,10 +158,12 @@ class OpenStore implements ResidentStore {
     const saved = await residentResult(async () => {
       await this.#recordsLoaded;
       await this.blobs.idle();
+      await this.records.idle();
       await this.#collector.idle();
       await this.#turning;
       const turns = new Turns(this.#context.clock);
       for (const shelf of this.blobs.shelves) await shelf.saveTimes(this.#openedMs, turns);
+      this.records.saveTimes(this.#openedMs);
     });
     const closed = await this.disk.close();
     return saved.ok ? closed : saved;

@@ -30,7 +30,8 @@ export function namedEntries({ records, blobs }: ResidentStore): NamedEntries {
     const missing = await blobs.findMissing([entry.digest]);
     if (!missing.ok) return missing;
     if (missing.value.length > 0) return err(noBlob(namespace, entry));
-    const stored = await records.put(key, encodeActionResult(resultOf(entry)));
+    const result = resultOf(entry);
+    const stored = await records.put(key, encodeActionResult(result), result);
     return stored.ok ? ok("stored") : stored;
   };
   return {
