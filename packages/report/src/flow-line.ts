@@ -65,7 +65,7 @@ const RENDERERS: Renderers = {
     if (fan === undefined || !isTenth(fan.done, fan.count)) return undefined;
     return paint(`· ${path} ${fan.done}/${fan.count} branches`, "dim");
   },
-  "subgraph.opened": (event, context) => startLine(event.path, context),
+  "subgraph.opened": nothing,
   "state.changed": nothing,
   "barrier.opened": (event, { paint }) => {
     const left = event.dueMs === undefined ? "" : `, ${durationText(Math.max(0, event.dueMs - event.atMs))} left`;

@@ -94,3 +94,7 @@ test("what nodes emit is shown at a terminal, line by line, and nowhere else", (
   expect(shown(stream, { isTerminal: true })).toBe("  │ token\n  │ rest!\n✔ a#1 1.0 s\n");
   expect(shown(stream)).toBe("· a#1 started\n✔ a#1 1.0 s\n");
 });
+
+test("a subgraph is told to begin once", () => {
+  expect(shown(told(started("s#1"), { type: "subgraph.opened", path: "s#1", node: "s" }))).toBe("· s#1 started\n");
+});

@@ -115,3 +115,15 @@ test("a fork is as old as its making, and the newest run when it was made last",
   await at.flow.prepareFork("fork", graph, { id: "fork-of-fork" });
   expect(listRuns(at.flow.look()).at(-1)).toMatchObject({ run: "fork-of-fork" });
 });
+
+test("a run that is not there is refused before anything is made for it", async () => {
+  const locked: string[] = [];
+  const locks = {
+    acquire: async (run: string) => ({ ok: true, value: { release: () => void locked.push(run) } }) as const,
+  };
+  const { flow } = world({ locks });
+  const unknown = { problems: [{ code: "flow-run-unknown" }] };
+  await expect(flow.resume("nope", timed("approve"))).rejects.toMatchObject(unknown);
+  await expect(flow.command("nope", { kind: "cancel" })).rejects.toMatchObject(unknown);
+  expect(locked).toEqual([]);
+});

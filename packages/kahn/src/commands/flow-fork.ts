@@ -92,7 +92,10 @@ function readFork(given: ParsedArguments, last: number): Result<ForkOptions, Pro
   const set: Record<string, unknown> = {};
   for (const each of given.values("set")) {
     const equals = each.indexOf("=");
-    if (equals < 1) return err(problem("option-value", `--set is KEY=JSON, not "${each}"`));
+    if (equals < 1)
+      return err(
+        problem("option-value", `--set is KEY=JSON, not "${each}"`, { next: `For example --set 'topic="boats"'.` }),
+      );
     const value = parseJson(each.slice(equals + 1), `--set ${each.slice(0, equals)}`);
     if (!value.ok) return value;
     set[each.slice(0, equals)] = value.value;

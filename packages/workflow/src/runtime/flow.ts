@@ -169,6 +169,7 @@ export class Flow {
   }
 
   async #open(id: string) {
+    this.#mustBeThere(id);
     const lock = await this.#lock(id);
     const journal = this.#journals.open(id, { fence: true });
     if (!journal.ok) {
@@ -185,6 +186,12 @@ export class Flow {
       throw new ProblemError(state.problem);
     }
     return { state: state.value, journal: journal.value, codec, lock };
+  }
+
+  /** Before the lock is taken: that makes a place for it. */
+  #mustBeThere(id: string): void {
+    const records = this.#journals.peek(id);
+    if (!records.ok) throw new ProblemError(unknownRun(id, records.problem));
   }
 
   #warn(found: Problem): void {
@@ -236,6 +243,7 @@ export class Flow {
   async command(run: string, command: RunCommand, graph?: FlowGraph): Promise<Ack> {
     const live = this.#live.get(run);
     if (live !== undefined) return live.handle.obey(command, undefined);
+    this.#mustBeThere(run);
     const lock = await this.#options.locks?.acquire(run);
     if (lock?.ok === false) {
       const { inboxes } = this.#options;

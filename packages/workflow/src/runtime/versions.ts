@@ -73,7 +73,7 @@ export function resumeRecord(
     t: Math.max(nowMs, state.lastMs) - state.startedMs,
     version: graph.version,
     hash: graph.hash,
-    mode: typeof mode === "string" ? mode : "migrate",
+    mode: isSame && Object.keys(renames.value).length === 0 ? "strict" : typeof mode === "string" ? mode : "migrate",
     ...(isSame ? {} : { structure: graph.structure, ...successor.keys() }),
     ...(Object.keys(renames.value).length === 0 ? {} : { rename: renames.value }),
     ...(maxSteps === undefined ? {} : { maxSteps }),
