@@ -6,6 +6,7 @@ import {
   digestFunction,
   digestHash,
   digestOf,
+  digestOfParts,
   digestSizeBytes,
   HEX_LENGTH,
   isDigestFunction,
@@ -71,4 +72,14 @@ test("parts that make no digest are a bug", () => {
 test("names that every object has are not digest functions", () => {
   expect(isDigestFunction("sha256")).toBe(true);
   expect(isDigestFunction("constructor")).toBe(false);
+});
+
+test("every character but lower-case hex digits makes a hash none, wherever it stands", () => {
+  const hash = digestHash(digestOf(""));
+  for (const wrong of ["g", "`", "/", ":", "A", "F", " ", "\0", "\u007f", "\u0130", "\u{ff10}", "\u{1f600}"[0]!]) {
+    for (const at of [0, 31, 63]) {
+      expect(digestOfParts("sha256", hash.slice(0, at) + wrong + hash.slice(at + 1), 0), wrong).toBe(undefined);
+    }
+  }
+  for (const digit of "0123456789abcdef") expect(digestOfParts("sha1", digit.repeat(40), 1)).toBeDefined();
 });

