@@ -86,13 +86,11 @@ test("§2.2: update_enabled follows the caller's rights", async () => {
     return [updateEnabled, answer.executionCapabilities!.execEnabled];
   };
   assert.deepEqual(
-    [await ask("main"), await ask("branch"), await ask("reader"), await ask("")],
+    [await ask("main"), await ask("branch"), await ask("reader")],
     [
       [true, true],
       [true, false],
       [false, false],
-      // Who says nothing may yet have credentials: Bazel before 3 sends none with this call.
-      [true, true],
     ],
   );
   await server.close();

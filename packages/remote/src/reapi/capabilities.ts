@@ -35,13 +35,8 @@ export function capabilitiesService(context: ServiceContext, execution: Executio
   return [
     serve(methodOf("unary", CapabilitiesMethods.getCapabilities), (request, call): Init<ServerCapabilities> => {
       const instance = wellFormed(parseInstanceName(request.instanceName));
-      // No right is needed to ask. Bazel before 3 sends its credentials with every call but this one, so who is unknown
-      // and could do nothing at all is told what the server does; the next call asks for credentials.
-      const canRead = ask(context, call, { what: "cas.read", instance }).kind !== "denied";
-      const may = (what: "ac.write" | "exec"): boolean => {
-        const answer = ask(context, call, { what, instance });
-        return answer.kind !== "denied" || (answer.because === "unauthenticated" && !canRead);
-      };
+      // No right is needed to ask: a client without any gives up with a better message than ours could be.
+      const may = (what: "ac.write" | "exec") => ask(context, call, { what, instance }).kind !== "denied";
       return {
         cacheCapabilities: { ...cache, actionCacheUpdateCapabilities: { updateEnabled: may("ac.write") } },
         executionCapabilities: execution && {
