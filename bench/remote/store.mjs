@@ -12,6 +12,8 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 
+/** @typedef {{ ms: number, cpuMs: number }} Timing */
+
 const MIB = 1024 * 1024;
 const args = Object.fromEntries(process.argv.slice(2).map((each) => each.replace(/^--/, "").split("=")));
 const blobCount = Number(args.blobs ?? 1_000_000);
@@ -75,15 +77,19 @@ async function manyBlobs() {
   }
   await Promise.all(batch);
   const { user, system } = process.cpuUsage(before);
+  /** @param {number} us */
   const eachUs = (us) => `${(us / blobCount).toFixed(1)} µs each`;
   const what = `write ${blobCount} small blobs, 1000 at once`;
   row(what, eachUs((performance.now() - startMs) * 1000), eachUs(user + system));
   value(await store.close());
+  /** @type {Timing[]} */
   const opened = [];
+  /** @type {{ present: Timing[], absent: Timing[], each: Timing[] }} */
   const asked = { present: [], absent: [], each: [] };
   for (let round = 0; round < rounds; round++) {
     globalThis.gc?.();
     const memory = process.memoryUsage();
+    /** @type {Awaited<ReturnType<typeof open>> | undefined} */
     let again;
     opened.push(await timed(async () => (again = await open("many"))));
     globalThis.gc?.();
@@ -102,6 +108,7 @@ async function manyBlobs() {
     }
     value(await again.close());
   }
+  /** @param {string} name @param {Timing[]} all */
   const times = (name, all) => row(name, `${medians(all).ms.toFixed(2)} ms`, `${medians(all).cpuMs.toFixed(2)} ms`);
   times(`open with ${blobCount} blobs`, opened);
   times("findMissing of 10,000, all there", asked.present);
@@ -111,17 +118,17 @@ async function manyBlobs() {
 
 /** @param {string} durability */
 async function smallWrites(durability) {
-  const counts = durability === "strict" ? [16, 20] : [64, 60];
+  const [clients, writes] = durability === "strict" ? /** @type {const} */ ([16, 20]) : /** @type {const} */ ([64, 60]);
   const store = await open(`small-${durability}`, { durability });
-  const [perSecond, cpuUs, floor] = [[], [], []];
+  /** @type {number[][]} */
+  const [perSecond = [], cpuUs = [], floor = []] = [[], [], []];
   for (let round = 0; round < rounds; round++) {
-    const [clients, writes] = counts;
     const blobs = Array.from({ length: clients * writes }, () => randomFillSync(Buffer.alloc(2048)));
     const elapsed = await timed(async () => {
       await Promise.all(
         Array.from({ length: clients }, async (_, client) => {
-          for (let at = client; at < blobs.length; at += clients)
-            value(await store.blobs.write(digestOf(blobs[at]), blobs[at]));
+          for (const bytes of blobs.filter((_, at) => at % clients === client))
+            value(await store.blobs.write(digestOf(bytes), bytes));
         }),
       );
     });
@@ -140,7 +147,7 @@ async function smallWrites(durability) {
     floor.push((some.length / floorMs) * 1000);
   }
   value(await store.close());
-  const what = `writes of 2 KiB, ${durability}, ${counts[0]} clients`;
+  const what = `writes of 2 KiB, ${durability}, ${clients} clients`;
   row(
     what,
     `${median(perSecond).toFixed(0)}/s`,
@@ -152,7 +159,10 @@ async function smallWrites(durability) {
 /** @param {string} durability */
 async function largeWrites(durability) {
   const store = await open(`large-${durability}`, { durability });
-  const [writes, reads, floors] = [[], [], []];
+  /** @type {Timing[][]} */
+  const [writes = [], reads = []] = [[], []];
+  /** @type {{ writeMs: number, readMs: number }[]} */
+  const floors = [];
   const bytes = randomFillSync(Buffer.alloc(64 * MIB));
   for (let round = 0; round < rounds; round++) {
     bytes.writeUInt32LE(round, 0);
@@ -174,7 +184,9 @@ async function largeWrites(durability) {
     floors.push(floor(bytes, durability));
   }
   value(await store.close());
+  /** @param {number} ms */
   const rate = (ms) => `${((64 / ms) * 1000).toFixed(0)} MiB/s`;
+  /** @param {string} name @param {Timing[]} times @param {number[]} floorMs */
   const both = (name, times, floorMs) =>
     row(name, rate(medians(times).ms), `${medians(times).cpuMs.toFixed(0)} ms`, rate(median(floorMs)));
   const write = `Write of 64 MiB in messages of 16 KiB, ${durability}`;
@@ -217,7 +229,8 @@ async function compressed() {
     Array.from({ length: 40_000 }, (_, line) => `line ${line} of ${(line * 7919) % 1000} some text\n`).join(""),
   );
   const piece = Buffer.alloc(256 * 1024, text);
-  const [packing, unpacking] = [[], []];
+  /** @type {Timing[][]} */
+  const [packing = [], unpacking = []] = [[], []];
   for (let round = 0; round < 20 * rounds; round++) {
     let frame = piece;
     packing.push(await timed(async () => (frame = await zstd.compress(piece))));
@@ -287,10 +300,12 @@ function median(numbers) {
   return [...numbers].sort((a, b) => a - b)[numbers.length >> 1] ?? Number.NaN;
 }
 
+/** @param {Parameters<typeof value>[0]} result @param {number} count */
 function expectCount(result, count) {
   if (value(result).length !== count) throw new Error(`${value(result).length} are missing, not ${count}`);
 }
 
+/** @param {{ ok: boolean, value?: any, problem?: any }} result */
 function value(result) {
   if (!result.ok) throw new Error(result.problem.message);
   return result.value;

@@ -187,6 +187,7 @@ function byteAt(text: string, at: number): number {
   return (NIBBLES[text.charCodeAt(at)]! << 4) | NIBBLES[text.charCodeAt(at + 1)]!;
 }
 
+/** Size: four numbers, as below. */
 function readHex(text: string, from: number, into: Uint8Array, bytes: number): void {
   for (let byte = 0, at = from; byte < bytes; byte++, at += 2) into[byte] = byteAt(text, at);
 }
