@@ -5,8 +5,10 @@
  *            Bazel 2.1.0, bazel-4 and ccache are on the PATH. `npm run test:clients` sets the first two.
  */
 import { spawn, spawnSync } from "node:child_process";
+import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -92,6 +94,41 @@ export function loadWorkspace(folder: string, count: number): string {
 export function makeCertificates(folder: string): void {
   const made = spawnSync(join(KIT, "tools/mk-tls.sh"), [folder]);
   if (made.status !== 0) throw new Error(made.stderr.toString());
+}
+
+/** Gives out tokens to Bazels that have the credentials of a service account: the token is the path. */
+export class TokenIssuer {
+  readonly #server: Server;
+  readonly #key = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey;
+
+  private constructor(server: Server) {
+    this.#server = server;
+  }
+
+  static async open(): Promise<TokenIssuer> {
+    const server = createServer((request, response) => {
+      response.setHeader("content-type", "application/json");
+      response.end(JSON.stringify({ access_token: request.url!.slice(1), token_type: "Bearer", expires_in: 3600 }));
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    return new TokenIssuer(server);
+  }
+
+  /** Writes credentials that get a token. */
+  credentials(file: string, token: string): void {
+    const { port } = this.#server.address() as { port: number };
+    const account = {
+      ...{ type: "service_account", client_id: "1", client_email: "bazel@localhost", private_key_id: "1" },
+      private_key: this.#key.export({ type: "pkcs8", format: "pem" }),
+      token_uri: `http://127.0.0.1:${port}/${token}`,
+    };
+    writeFileSync(file, JSON.stringify(account));
+  }
+
+  close(): void {
+    this.#server.closeAllConnections();
+    this.#server.close();
+  }
 }
 
 function onPath(program: string): boolean {
