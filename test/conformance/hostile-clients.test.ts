@@ -178,7 +178,7 @@ describe("bad clients", { timeout: 600_000 }, () => {
     const read = server.memory().peak;
     for (const each of clients) each.close();
     console.log(`counts: ${STREAMS} × ${STREAM_BYTES / MIB} MiB: peak ${mib(written)} written, ${mib(read)} read`);
-    expect(read).toBeLessThan(700 * MIB);
+    expect(read).toBeLessThan((250 + 9 * STREAMS) * MIB);
   });
 });
 
