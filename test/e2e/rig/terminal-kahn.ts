@@ -14,7 +14,6 @@ const PYTHON = spawnSync("python3", ["-c", "import os, pty; os.waitstatus_to_exi
 /** Why there can be no terminal here; `undefined` when there can. */
 export const NO_TERMINAL = PYTHON.status === 0 ? undefined : "needs python3 (3.9) to make a terminal";
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it is about.
 const CONTROL = /\u001b\[[0-9;]*[A-Za-z]/g;
 
 /** A Kahn in a terminal. */

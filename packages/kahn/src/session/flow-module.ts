@@ -9,7 +9,7 @@
  * another copy of the package runs as well.
  */
 import { createRequire } from "node:module";
-import { basename, dirname, extname } from "node:path";
+import { basename, extname } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { err, type FileSystem, ok, type Problem, ProblemError, problem, type Result } from "@kahn/core";
 import type { FlowGraph } from "@kahn/workflow";

@@ -1,5 +1,5 @@
 /** Where the runs of flows are kept, and how a run remembers the file of its graph. */
-import { dirname, isAbsolute, join, relative } from "node:path";
+import { isAbsolute, join, relative } from "node:path";
 import { err, ok, type Problem, type Result } from "@kahn/core";
 import type { Host } from "../cli/host.ts";
 import type { GraphPlace } from "./flow-module.ts";
