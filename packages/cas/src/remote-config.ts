@@ -31,8 +31,8 @@ export interface RemoteTlsConfig {
 
 const path = (text: string) => v.optional(v.pipe(v.string(), v.nonEmpty("Name a file."), v.description(text)));
 
-/** The schema. */
-export const remoteSchema = v.pipe(
+/** The schema. Its type is written out: the published declarations name no more of valibot than that. */
+export const remoteSchema: v.GenericSchema<unknown, RemoteConfig> = v.pipe(
   v.strictObject({
     url: v.pipe(
       v.string(),
