@@ -8,6 +8,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import vm from "node:vm";
+import * as cas from "@kahn/cas";
 import * as core from "@kahn/core";
 import type * as exec from "@kahn/exec";
 import * as scheduler from "@kahn/scheduler";
@@ -62,7 +63,11 @@ export async function loadExec(patches: readonly Patch[] = []): Promise<ExecUnde
   assert.equal(applied.size, patches.length, "every patch names a file of exec");
   const recording = recordingScheduler();
   const nodeRequire = createRequire(import.meta.url);
-  const provided: Readonly<Record<string, unknown>> = { "@kahn/core": core, "@kahn/scheduler": recording.scheduler };
+  const provided: Readonly<Record<string, unknown>> = {
+    "@kahn/cas": cas,
+    "@kahn/core": core,
+    "@kahn/scheduler": recording.scheduler,
+  };
   const module: { exports: unknown } = { exports: {} };
   const run = vm.runInThisContext(`(function (require, module) {${outputFiles[0]!.text}\n})`, { filename: "exec.cjs" });
   run((name: string) => provided[name] ?? nodeRequire(name), module);
