@@ -2,7 +2,7 @@
  * One run of a random graph through lives that end badly: people decide anything, journals refuse, processes die, runs
  * are cancelled and left and taken up again; and what must hold of what is left.
  */
-import { digestOf } from "@kahn/core";
+import { digestOf, ProblemError } from "@kahn/core";
 import type { JournalAppend, MemoryJournalStore, SeededRandom, VirtualClock } from "@kahn/testing";
 import { memoryJournalStore, virtualClock } from "@kahn/testing";
 import { quiet } from "./flow.fixture.ts";
@@ -71,6 +71,7 @@ export async function experience(experiment: Experiment): Promise<RunResult> {
     const remains = await live({ ...experiment, graph, clock, values, journals, snapshots, appends }, lives);
     await check(remains);
     const { result } = remains;
+    if (result?.problem !== undefined && result.problem.code !== REFUSAL.code) throw new ProblemError(result.problem);
     if (result !== undefined && result.problem === undefined && isOver(random, result, lives)) return result;
     if (result === undefined) tally("deaths");
     else tally(result.problem === undefined ? `${result.status}, resumed` : "refusals");

@@ -193,6 +193,11 @@ export class Desk {
     return this.#drains.length > 0 && this.#drains.some((each) => isBelow(visit, each.below));
   }
 
+  /** Whether what becomes of a visit still matters: it has not ended, and nothing above it is being closed. */
+  isOpen(visit: Visit): boolean {
+    return this.state.visits.get(visit.id) === visit && !this.isDrained(visit.id);
+  }
+
   /** An attempt has answered; completes the drains that waited for it last. */
   landed(visit: string): void {
     this.inFlight.delete(visit);

@@ -50,7 +50,6 @@ function delayMs(
 
 /** A visit has failed for good. */
 export function fail(desk: Desk, visit: Visit, error: NodeError): void {
-  if (desk.state.visits.get(visit.id) !== visit) return;
   const placed = { ...error, path: error.path ?? visit.id };
   if (visit.error === undefined) desk.emit({ k: "x", v: visit.id, t: desk.t, error: placed });
   desk.moves.push({ move: "escalate", visit, error: placed });

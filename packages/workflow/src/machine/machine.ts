@@ -183,14 +183,15 @@ function make(desk: Desk, move: Move): void {
     case "launch":
       launch(desk, move.visit);
       return;
+    // Another move of this step may have closed what the visit was in, or be waiting to.
     case "complete":
-      complete(desk, move);
+      if (desk.isOpen(move.visit)) complete(desk, move);
       return;
     case "fail":
-      fail(desk, move.visit, move.error);
+      if (desk.isOpen(move.visit)) fail(desk, move.visit, move.error);
       return;
     case "escalate":
-      escalate(desk, move.visit, move.error);
+      if (desk.isOpen(move.visit)) escalate(desk, move.visit, move.error);
       return;
     case "advance":
       advanceFan(desk, move.visit);

@@ -1,0 +1,45 @@
+/** Several visits that fail in one step, of which the first closes what the others are in. */
+import { expect, test } from "vitest";
+import { logOf, runOf, S, says } from "./flow.fixture.ts";
+import type { AnyNode, FlowGraph } from "./index.ts";
+import { barrier, buildGraph, condition, defineGraph, END, fail, map, subgraph } from "./index.ts";
+
+/** Nodes that begin together in a subgraph, whose failures an error edge handles outside. */
+function together(nodes: readonly AnyNode[]): FlowGraph {
+  const names = nodes.map((_, index) => `n${index}`);
+  const inner = buildGraph({
+    id: "inner",
+    state: S,
+    start: "spread",
+    nodes: { spread: { run: () => ({}) }, ...Object.fromEntries(nodes.map((node, index) => [`n${index}`, node])) },
+    edges: [["spread", names], ...names.map((name) => [name, END] as const)],
+  });
+  if (!inner.ok) throw new Error("not a graph");
+  return defineGraph(S, {
+    id: "outer",
+    start: "sub",
+    nodes: {
+      sub: subgraph({ graph: inner.value as FlowGraph<unknown>, input: () => ({}), output: () => ({}) }),
+      mend: says("mended"),
+    },
+    edges: [["sub", END], { from: "sub", to: "mend", onError: ["Terminal"] }, ["mend", END]],
+  }) as FlowGraph;
+}
+
+// Goal: the first of several failures closes the frame of the others, and those are over then. Method: nodes that fail
+// as they are launched do so in one step; beside them one that takes its time, so that the closing has to wait for it.
+test("of several failures in one step the first is handled, and the others with it", async () => {
+  const throws = () => fail("no");
+  const failing = [
+    condition([["n0", throws]]),
+    map({ over: throws, run: () => ({}) }),
+    barrier({ payload: throws }),
+  ] as unknown as readonly AnyNode[];
+  const slow: AnyNode = {
+    run: async ({ signal }) => void (await new Promise((r) => signal.addEventListener("abort", r))),
+  };
+  for (const nodes of [failing, [slow, ...failing], [...failing, slow]]) {
+    const { result } = await runOf(together(nodes));
+    expect([result.problem, result.status, logOf(result)]).toEqual([undefined, "completed", ["mended"]]);
+  }
+});
