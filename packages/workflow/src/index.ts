@@ -45,7 +45,7 @@ export type { Blob, StateKey, StateOf, StateSchema } from "./definition/state.ts
 export { state } from "./definition/state.ts";
 export type { GraphStructure } from "./definition/structure.ts";
 export { userStack } from "./definition/user-stack.ts";
-export { barrierAt, staticPath } from "./machine/barriers.ts";
+export { barriersAt, staticPath } from "./machine/barrier-places.ts";
 export type { FlowDataEvent, FlowEvent } from "./machine/events.ts";
 export { isTerminal } from "./machine/events.ts";
 export type { FlowValues } from "./machine/values.ts";

@@ -97,8 +97,11 @@ async function live(life: Life, lives: number): Promise<Remains> {
   const told: FlowEvent[] = [];
   let died: Remains | undefined;
   let nth = 0;
+  let result: RunResult | undefined;
   const die = () => {
-    died ??= { result: undefined, journals: journals.killProcess(), told: [...told], values, clock, graph };
+    // A run that has ended is not there to die.
+    if (result === undefined)
+      died ??= { result: undefined, journals: journals.killProcess(), told: [...told], values, clock, graph };
   };
   appends.seen = () => {
     if (++nth !== trouble.at) return undefined;
@@ -113,7 +116,6 @@ async function live(life: Life, lives: number): Promise<Remains> {
     if (isBegun || trouble.kind !== "refused" || nth !== 1) throw error;
   });
   if (run === undefined) return { result: undefined, journals, told, values, clock, graph };
-  let result: RunResult | undefined;
   void (run as FlowRun).result.then((ended) => {
     result = ended;
   });

@@ -16,7 +16,7 @@ import type {
   FlowRun,
   OpenBarrier,
 } from "@kahn/workflow";
-import { barrierAt, staticPath } from "@kahn/workflow";
+import { barriersAt, staticPath } from "@kahn/workflow";
 import type { Host } from "../cli/host.ts";
 import type { Prompt } from "../cli/prompt.ts";
 import { parseJson, parseJsonObject } from "./flow-options.ts";
@@ -175,7 +175,7 @@ export class BarrierDialog {
   #introduction({ barrier, payload, dueMs }: OpenBarrier): string {
     const { host, graph, clock } = this.#parts;
     const paint = painter(host.stdout.colour);
-    const node = barrierAt(graph.nodes, staticPath(barrier));
+    const node = barriersAt(graph, staticPath(barrier))[0]?.barrier;
     const lines = [`${paint("?", "cyan")} ${paint(node?.label ?? barrier, "bold")} waits for a decision`];
     if (typeof payload === "object" && payload !== null && !Array.isArray(payload)) {
       lines.push(...indented(stateText(payload as Readonly<Record<string, unknown>>)));

@@ -7,15 +7,15 @@
 import type { Json } from "@kahn/core";
 import { parseDurationMs } from "@kahn/core";
 import { errorOfProblem } from "../definition/failure.ts";
-import type { AnyBarrier, AnyNode, BarrierOutcome } from "../definition/nodes.ts";
+import type { BarrierOutcome } from "../definition/nodes.ts";
+import type { Barrier } from "./barrier-places.ts";
+import { matchesPath, staticPath } from "./barrier-places.ts";
 import { rejected } from "./complete.ts";
 import type { Desk } from "./desk.ts";
 import type { Output } from "./output.ts";
 import { NOTHING, readOutput } from "./output.ts";
 import type { RecordedDecision } from "./records.ts";
 import type { Visit } from "./run-state.ts";
-
-type Barrier = AnyBarrier<Readonly<Record<string, unknown>>>;
 
 /** A decision that answers a barrier. */
 export interface Answer {
@@ -87,20 +87,6 @@ function waitingAnswer(desk: Desk, visit: Visit): Answer | undefined {
     early.find((each) => each.v === visit.id) ??
     wildcards.find((each) => matchesPath(each.node, path) && (each.untilMs === undefined || each.untilMs > desk.nowMs))
   );
-}
-
-/** A visit's path without occurrences: `sub#1/review#2` → `sub/review`. */
-export function staticPath(id: string): string {
-  return id.replace(/#\d+/g, "");
-}
-
-/** Whether a pattern names a path; `*` stands for one part. */
-export function matchesPath(pattern: string, path: string): boolean {
-  if (pattern === path) return true;
-  if (!pattern.includes("*")) return false;
-  const wanted = pattern.split("/");
-  const parts = path.split("/");
-  return wanted.length === parts.length && wanted.every((part, index) => part === "*" || part === parts[index]);
 }
 
 /** A timer has fired: a barrier's time is up, or a delay before an attempt. */
@@ -181,25 +167,4 @@ function withModification(given: unknown, outcome: BarrierOutcome): unknown {
   if (outcome.kind !== "modify") return given;
   const output = (given ?? {}) as { readonly replace?: Readonly<Record<string, unknown>> };
   return { ...output, replace: { ...outcome.set, ...output.replace } };
-}
-
-/** The barrier that a path without occurrences names. */
-export function barrierAt(nodes: ReadonlyMap<string, AnyNode>, path: string): Barrier | undefined {
-  const [head, ...rest] = path.split("/");
-  return descend(nodes.get(head!), rest);
-}
-
-function descend(node: AnyNode | undefined, rest: readonly string[]): Barrier | undefined {
-  const [next, ...after] = rest;
-  if (next === undefined) return node?.kind === "barrier" ? node : undefined;
-  switch (node?.kind) {
-    case "subgraph":
-      return descend(node.graph.nodes.get(next), after);
-    case "parallel":
-      return descend(node.branches[next] as AnyNode | undefined, after);
-    case "map":
-      return descend(node.shape as AnyNode, after);
-    default:
-      return undefined;
-  }
 }

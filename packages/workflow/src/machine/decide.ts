@@ -4,9 +4,11 @@
  * Answers: `accepted` (it answers the open barrier, or waits for it), `duplicate` (the barrier has one waiting),
  * `late` (that occurrence is over), `unknown` (no such barrier), `invalid` (what it says is impossible there).
  */
-import type { AnyNode, FlowGraph } from "../definition/nodes.ts";
+import type { FlowGraph } from "../definition/nodes.ts";
 import { heldValue } from "../definition/reducers.ts";
-import { barrierAt, isOverdue, matchesPath, resolve, staticPath } from "./barriers.ts";
+import type { BarrierPlace } from "./barrier-places.ts";
+import { barriersMeant, matchesPath, staticPath } from "./barrier-places.ts";
+import { isOverdue, resolve } from "./barriers.ts";
 import type { Desk } from "./desk.ts";
 import type { DecisionRecord, RecordedDecision, Writes } from "./records.ts";
 import { isNamedTarget } from "./route.ts";
@@ -77,8 +79,8 @@ interface Judgement {
 function judge(desk: Desk, request: DecideRequest, expired: readonly string[]): Judgement {
   const { state } = desk;
   const path = request.barrier === undefined ? (request.node ?? "") : staticPath(request.barrier);
-  const barrier = barrierAt(desk.graph.nodes, path);
-  if (barrier === undefined) return { ack: "unknown", why: `there is no barrier "${path}"` };
+  const places = barriersMeant(desk, request);
+  if (places.length === 0) return { ack: "unknown", why: `there is no barrier "${path}"` };
   if (request.barrier !== undefined) {
     const standing = standingOf(state, request.barrier);
     if (standing === "unknown") return { ack: "unknown", why: `"${request.barrier}" is no visit of a barrier` };
@@ -93,28 +95,25 @@ function judge(desk: Desk, request: DecideRequest, expired: readonly string[]): 
   if (request.count === 1 && expired.some((id) => matchesPath(path, staticPath(id)))) return TIMED_OUT;
   if (state.status === "completed") return { ack: "late", why: "the run is over" };
   if (request.count !== undefined && !(request.count >= 1)) return { ack: "invalid", why: "its count is less than 1" };
-  const invalid = request.invalid ?? impossible(desk, request, path);
+  const invalid = request.invalid ?? places.map((place) => impossible(desk, request, place)).find(Boolean);
   return invalid === undefined ? { ack: "accepted" } : { ack: "invalid", why: invalid };
 }
 
 const TIMED_OUT: Judgement = { ack: "late", why: "its time was up before the decision came" };
 
 /** What a decision asks for that cannot be done at this barrier. */
-function impossible(desk: Desk, { decision }: DecideRequest, path: string): string | undefined {
-  const parts = path.split("/");
-  const { graph, isBranch } = graphAt(desk.graph, parts.slice(0, -1));
+function impossible(desk: Desk, { decision }: DecideRequest, place: BarrierPlace): string | undefined {
+  const { barrier, graph, name } = place;
   if (decision.kind === "modify") {
     const keys = Object.keys(decision.set);
     const unknown = keys.find((key) => !Object.hasOwn(graph.schema.keys, key));
     if (unknown !== undefined) return `the state has no key "${unknown}"`;
-    const writes = barrierAt(desk.graph.nodes, path)?.writes;
-    const undeclared = keys.find((key) => writes?.includes(key) === false);
+    const undeclared = keys.find((key) => barrier.writes?.includes(key) === false);
     if (undeclared !== undefined) return `the barrier does not write the key "${undeclared}"`;
     return wrongValue(desk, graph, decision.set);
   }
   if (decision.kind !== "reroute") return undefined;
-  if (isBranch) return "a branch cannot be rerouted";
-  const name = parts.at(-1)!;
+  if (place.isBranch) return "a branch cannot be rerouted";
   const isEdge = graph.outgoing.get(name)?.some((edge) => edge.to.includes(decision.to)) === true;
   return isEdge || isNamedTarget(graph, name, decision.to)
     ? undefined
@@ -128,27 +127,6 @@ function wrongValue(desk: Desk, { schema }: FlowGraph, set: Writes): string | un
     if (!held.ok) return `${held.problem.message} [${held.problem.code}]`;
   }
   return undefined;
-}
-
-/** The graph in whose frame a path ends, and whether it ends in a branch there. */
-function graphAt(
-  outer: FlowGraph,
-  parts: readonly string[],
-): { readonly graph: FlowGraph; readonly isBranch: boolean } {
-  let graph = outer;
-  let node: AnyNode | undefined;
-  for (const part of parts) {
-    node = node === undefined ? graph.nodes.get(part) : branchAt(node, part);
-    if (node?.kind !== "subgraph") continue;
-    graph = node.graph;
-    node = undefined;
-  }
-  return { graph, isBranch: node !== undefined };
-}
-
-function branchAt(node: AnyNode, name: string): AnyNode | undefined {
-  if (node.kind === "map") return node.shape as AnyNode;
-  return node.kind === "parallel" ? (node.branches[name] as AnyNode | undefined) : undefined;
 }
 
 /** Whether a visit is open, still to come, or over. */

@@ -31,7 +31,13 @@ export type FlowEffect =
   | { readonly kind: "timer"; readonly visit: string; readonly dueMs: number }
   /** Tell after the grace that those still in flight are to be given up. */
   | { readonly kind: "grace"; readonly id: number }
-  | { readonly kind: "answer"; readonly ack: DecisionRecord["ack"]; readonly token: string; readonly why?: string }
+  | {
+      readonly kind: "answer";
+      readonly ack: DecisionRecord["ack"];
+      readonly token: string;
+      readonly why?: string;
+      readonly again?: true;
+    }
   /** The last: the run has ended, or is left in place. */
   | { readonly kind: "stopped"; readonly how: "completed" | "failed" | "cancelled" | "left" };
 
@@ -125,12 +131,16 @@ export class Desk {
 
   #find(visit: Visit): AnyNode | undefined {
     if (visit.parent === undefined) return this.graphOf(this.frameOf(visit)).nodes.get(visit.node);
-    const parent = this.state.visits.get(visit.parent)!;
-    const node = this.nodeOf(parent);
-    if (node?.kind === "parallel") return node.branches[visit.node] as AnyNode | undefined;
-    if (node?.kind !== "map" || parent.phase.kind !== "fan") return undefined;
-    const index = Number(visit.node);
-    return node.body(parent.phase.fan.items?.[index], index) as AnyNode;
+    return this.branchOf(this.state.visits.get(visit.parent)!, visit.node);
+  }
+
+  /** The branch of an open fan, also one that has not begun. */
+  branchOf(fan: Visit, name: string): AnyNode | undefined {
+    const node = this.nodeOf(fan);
+    if (node?.kind === "parallel") return node.branches[name] as AnyNode | undefined;
+    if (node?.kind !== "map" || fan.phase.kind !== "fan") return undefined;
+    const index = Number(name);
+    return node.body(fan.phase.fan.items?.[index], index) as AnyNode;
   }
 
   /** The frame of a visit. */

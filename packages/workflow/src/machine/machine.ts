@@ -23,7 +23,7 @@ import { misfitOf } from "./fitting.ts";
 import { openSubgraph, settleFrame } from "./frames.ts";
 import { declaredWrites, NOTHING, readOutput } from "./output.ts";
 import type { FlowRecord } from "./records.ts";
-import type { Visit } from "./run-state.ts";
+import type { RunState, Visit } from "./run-state.ts";
 
 /** What happened. */
 export type MachineEvent =
@@ -63,6 +63,18 @@ export function transition(
   return desk;
 }
 
+/** What whoever comes too late is told. */
+export function stoppedAnswer(status: RunState["status"]) {
+  const answer = { ack: "late", token: "" } as const;
+  return status === "completed"
+    ? { ...answer, why: "the run is over" }
+    : { ...answer, why: "the run has just stopped", again: true as const };
+}
+
+function refuse(desk: Desk): void {
+  desk.effects.push({ kind: "answer", ...stoppedAnswer(desk.state.status) });
+}
+
 /** Makes every move that is due. */
 function work(desk: Desk): void {
   for (let at = 0; at < desk.moves.length; at++) make(desk, desk.moves[at]!);
@@ -71,6 +83,11 @@ function work(desk: Desk): void {
 }
 
 function take(desk: Desk, event: MachineEvent): void {
+  if (desk.isStopped) {
+    // It came together with what ended the run, and nothing is told after an end.
+    if (event.kind === "decide" || event.kind === "revoke") refuse(desk);
+    return;
+  }
   switch (event.kind) {
     case "begin":
       begin(desk);
@@ -89,7 +106,8 @@ function take(desk: Desk, event: MachineEvent): void {
       // A timeout that was due before the decision came wins, whoever was there to see it.
       const expired = expire(desk);
       work(desk);
-      onDecide(desk, event.request, expired);
+      if (desk.isStopped) refuse(desk);
+      else onDecide(desk, event.request, expired);
       return;
     }
     case "revoke":

@@ -2,8 +2,8 @@
 import type { Json } from "@kahn/core";
 import { parseDurationMs } from "@kahn/core";
 import type { BarrierOfPath, BarrierOfVisit, BarriersIn } from "../definition/barrier-paths.ts";
-import type { FlowGraph, PayloadShape, StandardSchema } from "../definition/nodes.ts";
-import { barrierAt, staticPath } from "../machine/barriers.ts";
+import type { PayloadShape, StandardSchema } from "../definition/nodes.ts";
+import type { BarrierPlace } from "../machine/barrier-places.ts";
 import type { DecideRequest } from "../machine/decide.ts";
 import type { RecordedDecision } from "../machine/records.ts";
 import type { ValueCodec } from "../machine/values.ts";
@@ -69,7 +69,8 @@ export interface DecisionInput {
   readonly target: DecisionTarget;
   readonly decision: Decision;
   readonly options: DecideOptions;
-  readonly graph: FlowGraph | undefined;
+  /** The barriers that it is for. */
+  readonly places: readonly BarrierPlace[];
   readonly codec: ValueCodec;
   readonly nowMs?: number;
   readonly cmd?: string;
@@ -77,10 +78,8 @@ export interface DecisionInput {
 
 /** Checks the payload and encodes the values; what is wrong is told by the request itself. */
 export async function decideRequest(input: DecisionInput): Promise<DecideRequest> {
-  const { target, decision, options, graph, codec, nowMs, cmd } = input;
-  const path = typeof target === "string" ? staticPath(target) : target.node;
-  const barrier = graph === undefined ? undefined : barrierAt(graph.nodes, path);
-  const checked = await recorded(decision, barrier?.accept, codec);
+  const { target, decision, options, places, codec, nowMs, cmd } = input;
+  const checked = await recorded(decision, [...new Set(places.map(({ barrier }) => barrier.accept))], codec);
   const untilMs =
     options.forMs === undefined || nowMs === undefined ? undefined : nowMs + (parseDurationMs(options.forMs) ?? 0);
   return {
@@ -99,11 +98,7 @@ interface Checked {
   readonly invalid?: string;
 }
 
-async function recorded(
-  decision: Decision,
-  accept: PayloadShape | StandardSchema | undefined,
-  codec: ValueCodec,
-): Promise<Checked> {
+async function recorded(decision: Decision, accepts: readonly Accept[], codec: ValueCodec): Promise<Checked> {
   if (typeof decision !== "object" || decision === null)
     return bad("a decision is an object: approve, reject, modify or reroute");
   if ("modify" in decision) return modification(decision.modify, codec);
@@ -111,7 +106,7 @@ async function recorded(
   const isApproval = "approve" in decision;
   if (!isApproval && !("reject" in decision)) return bad("a decision says approve, reject, modify or reroute");
   const given = decision.payload;
-  const payload = isApproval ? await accepted(given, accept) : { value: given };
+  const payload = isApproval ? await acceptedByAll(given, accepts) : { value: given };
   const encoded = payload.value === undefined ? undefined : codec.encode(payload.value);
   const kept = encoded?.ok === true ? { payload: encoded.value } : {};
   const wrong = payload.issue ?? (encoded?.ok === false ? encoded.problem.message : undefined);
@@ -138,7 +133,20 @@ interface Accepted {
   readonly issue?: string;
 }
 
-async function accepted(given: unknown, accept: PayloadShape | StandardSchema | undefined): Promise<Accepted> {
+type Accept = PayloadShape | StandardSchema | undefined;
+
+/** What is for several barriers has to suit all of them. */
+async function acceptedByAll(given: unknown, accepts: readonly Accept[]): Promise<Accepted> {
+  let value = given;
+  for (const accept of accepts) {
+    const checked = await accepted(value, accept);
+    if (checked.issue !== undefined) return checked;
+    value = checked.value;
+  }
+  return { value };
+}
+
+async function accepted(given: unknown, accept: Accept): Promise<Accepted> {
   if (accept === undefined) return { value: given };
   if ("~standard" in accept) {
     const result = await (accept as StandardSchema)["~standard"].validate(given);

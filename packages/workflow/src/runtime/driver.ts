@@ -33,6 +33,8 @@ export interface Ack {
   /** Names the decision, to take it back. */
   readonly token: string;
   readonly why?: string;
+  /** The run stopped before it heard this, and nothing of it is kept: say it again. */
+  readonly again?: true;
 }
 
 /** How a driver stopped. */

@@ -1,8 +1,9 @@
 /** A run that this process executes: its result, its events, and what people may tell it. */
 import type { Clock, JournalStore, Json, Problem } from "@kahn/core";
 import type { NodeError } from "../definition/failure.ts";
-import type { FlowGraph } from "../definition/nodes.ts";
+import { barriersMeant } from "../machine/barrier-places.ts";
 import type { FlowEvent } from "../machine/events.ts";
+import { stoppedAnswer } from "../machine/machine.ts";
 import type { RunState } from "../machine/run-state.ts";
 import { ROOT } from "../machine/run-state.ts";
 import type { DecideOptions, Decision, DecisionFor, DecisionTarget, RunCommand, TargetIn } from "./decision.ts";
@@ -67,7 +68,6 @@ export interface FlowRun<S = Readonly<Record<string, unknown>>, P = unknown> {
 /** What a handle needs of its flow. */
 export interface RunParts {
   readonly driver: RunDriver;
-  readonly graph: FlowGraph;
   readonly journals: JournalStore;
   readonly snapshot: (driver: RunDriver) => void;
   readonly clock: Clock;
@@ -130,9 +130,11 @@ export class RunHandle implements FlowRun {
 
   /** Carries a command out. `id` is that of the inbox: one that came before is answered as it was then. */
   async obey(command: RunCommand, id: string | undefined): Promise<Ack> {
-    const { driver, graph, clock } = this.#parts;
+    const { driver, clock } = this.#parts;
     const cmd = id === undefined ? {} : { cmd: id };
-    if (command.kind === "revoke") return (await driver.ask({ kind: "revoke", token: command.token, ...cmd })) ?? OVER;
+    const unheard = () => stoppedAnswer(driver.desk.state.status);
+    if (command.kind === "revoke")
+      return (await driver.ask({ kind: "revoke", token: command.token, ...cmd })) ?? unheard();
     if (command.kind === "cancel") {
       const { reason = "cancelled", by } = command;
       await driver.ask({ kind: "cancel", reason, ...(by === undefined ? {} : { by }), ...cmd });
@@ -143,12 +145,12 @@ export class RunHandle implements FlowRun {
       target,
       decision,
       options,
-      graph,
+      places: barriersMeant(driver.desk, typeof target === "string" ? { barrier: target } : target),
       codec: driver.desk.codec,
       nowMs: clock.nowMs(),
       ...cmd,
     });
-    return (await driver.ask({ kind: "decide", request })) ?? OVER;
+    return (await driver.ask({ kind: "decide", request })) ?? unheard();
   }
 
   async cancel({
@@ -182,8 +184,6 @@ export class RunHandle implements FlowRun {
     return resultOf(this.#parts.driver.desk.state, undefined);
   }
 }
-
-const OVER: Ack = { ack: "late", token: "", why: "the run is over" };
 
 /** How a state stands. */
 export function resultOf(state: RunState, stopped: Stopped | undefined): RunResult {

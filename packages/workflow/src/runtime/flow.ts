@@ -12,6 +12,7 @@ import type { FlowGraph } from "../definition/nodes.ts";
 import { Desk } from "../machine/desk.ts";
 import type { FlowEvent } from "../machine/events.ts";
 import { foldStart } from "../machine/fold.ts";
+import { stoppedAnswer } from "../machine/machine.ts";
 import type { RunState } from "../machine/run-state.ts";
 import { ValueCodec } from "../machine/values.ts";
 import type { DecideOptions, DecisionFor, RunCommand, TargetIn } from "./decision.ts";
@@ -218,10 +219,7 @@ export class Flow {
       lock?.release();
     });
     const snapshot = (each: RunDriver) => void journal.writeSnapshot(snapshotOf(each.desk.state, codec));
-    const handle = new RunHandle(
-      { driver, graph, journals: this.#journals, snapshot, clock: this.#options.clock },
-      released,
-    );
+    const handle = new RunHandle({ driver, journals: this.#journals, snapshot, clock: this.#options.clock }, released);
     this.#live.set(state.run, { handle, graph });
     if (state.status === "completed") {
       driver.finishAtOnce();
@@ -235,14 +233,19 @@ export class Flow {
   /** A command from another process, or from `decide` without a handle. */
   async #command(run: string, { id, command }: { readonly id: string; readonly command: unknown }): Promise<unknown> {
     const live = this.#live.get(run);
-    if (live === undefined) return { ack: "late", token: "", why: "the run has just stopped" };
-    return live.handle.obey(command as RunCommand, id);
+    return live === undefined ? stoppedAnswer("running") : live.handle.obey(command as RunCommand, id);
   }
 
   /** Tells a run, whoever executes it: this process, another one, or nobody. */
   async command(run: string, command: RunCommand, graph?: FlowGraph): Promise<Ack> {
     const live = this.#live.get(run);
-    if (live !== undefined) return live.handle.obey(command, undefined);
+    if (live !== undefined) {
+      const ack = await live.handle.obey(command, undefined);
+      if (ack.again !== true) return ack;
+      // It stopped under our hands: now nobody executes it.
+      await live.handle.result;
+      return this.command(run, command, graph ?? live.graph);
+    }
     this.#mustBeThere(run);
     const lock = await this.#options.locks?.acquire(run);
     if (lock?.ok === false) {
@@ -277,7 +280,7 @@ export class Flow {
     const driver = new RunDriver({ desk, journal, services: this.#services, lock });
     desk.stopping = { how: "passive" };
     const handle = new RunHandle(
-      { driver, graph, journals: this.#journals, snapshot: () => {}, clock: this.#options.clock },
+      { driver, journals: this.#journals, snapshot: () => {}, clock: this.#options.clock },
       Promise.resolve(),
     );
     try {
