@@ -111,6 +111,8 @@ export function topologicalOrder(graph: Graph): Int32Array | undefined {
  *   node on, sorted by that node; empty for an acyclic graph. A self edge is a cycle of one node.
  */
 export function findCycles(graph: Graph): number[][] {
+  // Most graphs have none, and to see that is much cheaper than to find them.
+  if (topologicalOrder(graph) !== undefined) return [];
   const component = strongComponents(graph);
   const lowest = new Map<number, number>();
   const size = new Map<number, number>();
@@ -218,18 +220,31 @@ export function criticalPaths(graph: Graph, weights: ArrayLike<number>): Float64
 
 /** All nodes that the roots depend on, directly or not, with the roots themselves; ascending. Cycles do no harm. */
 export function reachableFrom(graph: Graph, roots: Iterable<number>): Int32Array {
-  const seen = new Uint8Array(graph.size);
-  const found: number[] = [];
+  const flags = reachableFlags(graph, roots);
+  let count = 0;
+  for (let node = 0; node < graph.size; node++) count += flags[node]!;
+  const found = new Int32Array(count);
+  let at = 0;
+  for (let node = 0; node < graph.size; node++) if (flags[node] === 1) found[at++] = node;
+  return found;
+}
+
+/** The same, as one flag for each node of the graph: 1 if it is among them. */
+export function reachableFlags({ size, offsets, targets }: Graph, roots: Iterable<number>): Uint8Array {
+  const flags = new Uint8Array(size);
+  const found = new Int32Array(size);
+  let end = 0;
   for (const root of roots) {
-    if (seen[root] === 0) found.push(root);
-    seen[root] = 1;
+    if (flags[root] === 0) found[end++] = root;
+    flags[root] = 1;
   }
-  for (const node of found) {
-    for (let edge = graph.offsets[node]!; edge < graph.offsets[node + 1]!; edge++) {
-      const target = graph.targets[edge]!;
-      if (seen[target] === 0) found.push(target);
-      seen[target] = 1;
+  for (let at = 0; at < end; at++) {
+    const node = found[at]!;
+    for (let edge = offsets[node]!; edge < offsets[node + 1]!; edge++) {
+      const target = targets[edge]!;
+      if (flags[target] === 0) found[end++] = target;
+      flags[target] = 1;
     }
   }
-  return Int32Array.from(found).sort();
+  return flags;
 }

@@ -34,6 +34,7 @@ export {
   findCycles,
   graphFromLists,
   labelGraph,
+  reachableFlags,
   reachableFrom,
   reverseGraph,
   topologicalOrder,

@@ -5,7 +5,7 @@
  * Invariant: the topology of a draft is built once, and only of a draft all of whose names lead somewhere.
  */
 import type { Graph } from "@kahn/core";
-import { reachableFrom, reverseGraph } from "@kahn/core";
+import { reachableFlags, reverseGraph } from "@kahn/core";
 import type { AnyNode, Edge, FlowEdge } from "./nodes.ts";
 import { END } from "./nodes.ts";
 import type { StateSchema } from "./state.ts";
@@ -18,20 +18,38 @@ export interface Draft {
   readonly state: StateSchema;
   readonly nodes: ReadonlyMap<string, AnyNode>;
   readonly edges: readonly FlowEdge[];
+  /** The same, by the node that they leave. */
+  readonly outgoing: ReadonlyMap<string, readonly FlowEdge[]>;
 }
 
-/** Edges as the machine reads them. */
-export function normalEdges(edges: readonly Edge<Readonly<Record<string, unknown>>>[]): FlowEdge[] {
+/** Edges as the machine reads them, and by the node that they leave. */
+export function normalEdges(edges: readonly Edge<Readonly<Record<string, unknown>>>[]): {
+  readonly edges: FlowEdge[];
+  readonly outgoing: ReadonlyMap<string, readonly FlowEdge[]>;
+} {
+  const outgoing = new Map<string, FlowEdge[]>();
+  // Only nodes with several edges can have two that are called the same.
   const seen = new Map<string, number>();
-  return edges.map((edge) => {
+  const normal = edges.map((edge) => {
     const spec = "from" in edge ? edge : { from: edge[0], to: edge[1] };
     const to = typeof spec.to === "string" ? [spec.to] : [...spec.to];
     const base = `${spec.from}>${to.length === 1 ? to[0] : to.join("+")}`;
-    const nth = (seen.get(base) ?? 0) + 1;
-    seen.set(base, nth);
-    const id = nth === 1 ? base : `${base}~${nth}`;
-    return "from" in edge ? { ...edge, to, kind: classOf(edge), id } : { from: spec.from, to, kind: "normal", id };
+    const siblings = outgoing.get(spec.from);
+    const id = siblings === undefined ? base : idBeside(siblings, base, seen);
+    const found: FlowEdge =
+      "from" in edge ? { ...edge, to, kind: classOf(edge), id } : { from: spec.from, to, kind: "normal", id };
+    if (siblings === undefined) outgoing.set(spec.from, [found]);
+    else siblings.push(found);
+    return found;
   });
+  return { edges: normal, outgoing };
+}
+
+function idBeside(siblings: readonly FlowEdge[], base: string, seen: Map<string, number>): string {
+  if (siblings.length === 1) seen.set(siblings[0]!.id, 1);
+  const nth = (seen.get(base) ?? 0) + 1;
+  seen.set(base, nth);
+  return nth === 1 ? base : `${base}~${nth}`;
 }
 
 function classOf(spec: {
@@ -127,8 +145,8 @@ export function topologyOf(draft: Draft): Topology {
     start,
     ways,
     unbounded: bare.to.length === all.to.length ? ways : graphOf(names.length, bare),
-    reached: flagged(ways, [start]),
-    ending: flagged(reverseGraph(ways), [names.length - 1]),
+    reached: reachableFlags(ways, [start]),
+    ending: reachableFlags(reverseGraph(ways), [names.length - 1]),
   };
 }
 
@@ -152,11 +170,4 @@ function graphOf(size: number, { from, to }: Ways): Graph {
   const targets = new Int32Array(to.length);
   for (let way = 0; way < to.length; way++) targets[next[from[way]!]!++] = to[way]!;
   return { size, offsets, targets };
-}
-
-/** One flag for each node: whether it can be reached from one of the roots. */
-export function flagged(graph: Graph, roots: Iterable<number>): Uint8Array {
-  const flags = new Uint8Array(graph.size);
-  for (const node of reachableFrom(graph, roots)) flags[node] = 1;
-  return flags;
 }

@@ -8,7 +8,7 @@ import { err, ok, ProblemError } from "@kahn/core";
 import type { PayloadMark } from "./barrier-paths.ts";
 import { normalEdges } from "./draft.ts";
 import { graphHash, structureOf } from "./hash.ts";
-import type { AnyNode, Edge, FlowEdge, FlowGraph, FlowNode } from "./nodes.ts";
+import type { AnyNode, Edge, FlowGraph, FlowNode } from "./nodes.ts";
 import type { StateSchema } from "./state.ts";
 import type { GraphStructure } from "./structure.ts";
 import { duplicateNode, validate } from "./validate.ts";
@@ -54,17 +54,10 @@ export function defineGraph<S, N extends string, P>(
 
 /** Builds a graph whose names come from elsewhere; every problem at once. */
 export function buildGraph(spec: DynamicGraphSpec): Result<FlowGraph, readonly Problem[]> {
-  const nodes = new Map(spec.nodes instanceof Map ? spec.nodes : Object.entries(spec.nodes as Record<string, AnyNode>));
-  const edges = normalEdges(spec.edges);
-  const problems = validate({ ...spec, nodes, edges });
-  const errors = problems.filter((each) => each.severity === "error");
-  if (errors.length > 0) return err(problems);
-  const outgoing = new Map<string, FlowEdge[]>();
-  for (const edge of edges) {
-    const list = outgoing.get(edge.from);
-    if (list === undefined) outgoing.set(edge.from, [edge]);
-    else list.push(edge);
-  }
+  const nodes = nodesOf(spec);
+  const { edges, outgoing } = normalEdges(spec.edges);
+  const problems = validate({ ...spec, nodes, edges, outgoing });
+  if (problems.some(({ severity }) => severity === "error")) return err(problems);
   const base = {
     id: spec.id,
     version: spec.version ?? "1",
@@ -91,6 +84,14 @@ export function buildGraph(spec: DynamicGraphSpec): Result<FlowGraph, readonly P
     },
   };
   return ok(graph);
+}
+
+function nodesOf({ nodes }: DynamicGraphSpec): ReadonlyMap<string, AnyNode> {
+  if (nodes instanceof Map) return new Map(nodes);
+  const record = nodes as Readonly<Record<string, AnyNode>>;
+  const map = new Map<string, AnyNode>();
+  for (const name of Object.keys(record)) map.set(name, record[name]!);
+  return map;
 }
 
 /** A graph with names as plain text, built step by step. */

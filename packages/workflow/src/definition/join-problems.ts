@@ -5,10 +5,10 @@
  *            is told then, as a deadlock.
  */
 import type { Problem } from "@kahn/core";
-import { problem } from "@kahn/core";
+import { problem, reachableFlags } from "@kahn/core";
 import { dominatorsOf } from "./dominators.ts";
 import type { Draft, Topology } from "./draft.ts";
-import { flagged, parentsOf } from "./draft.ts";
+import { parentsOf } from "./draft.ts";
 import type { AnyNode } from "./nodes.ts";
 import { END } from "./nodes.ts";
 
@@ -50,7 +50,7 @@ function inspector(draft: Draft, { numbers, ways, start, reached }: Topology): I
     const targets = to.filter((target) => target !== END);
     return targets.length < 2 || reached[numbers.get(from)!] === 0 ? [] : targets.map((target) => numbers.get(target)!);
   });
-  const isParallel = flagged(ways, forked);
+  const isParallel = reachableFlags(ways, forked);
   return (name, parents, wanted) => {
     const join = numbers.get(name)!;
     if (reached[join] === 0) return undefined; // Which is told as such.

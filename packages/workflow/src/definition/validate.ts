@@ -171,21 +171,10 @@ function durationsOf(node: AnyNode): readonly (readonly [string, string | number
   ];
 }
 
-interface Exits {
-  normal: number;
-  /** Something leads on that is not for failures alone. */
-  isOpen: boolean;
-}
-
 function* exitProblems(draft: Draft): Iterable<Problem> {
-  const exits = new Map<string, Exits>();
-  for (const { from, kind } of draft.edges) {
-    let known = exits.get(from);
-    if (known === undefined) exits.set(from, (known = { normal: 0, isOpen: false }));
-    if (kind === "normal") known.normal++;
-    if (kind !== "error") known.isOpen = true;
-  }
-  for (const [name, { normal }] of exits) {
+  for (const [name, edges] of draft.outgoing) {
+    if (edges.length < 2) continue;
+    const normal = edges.filter(({ kind }) => kind === "normal").length;
     if (normal < 2) continue;
     yield problem(
       "flow-edges-ambiguous",
@@ -196,9 +185,9 @@ function* exitProblems(draft: Draft): Iterable<Problem> {
     );
   }
   for (const [name, node] of draft.nodes) {
-    const known = exits.get(name);
-    if (known?.isOpen === true || hasNamedTargets(node)) continue;
-    if (known !== undefined) {
+    const edges = draft.outgoing.get(name);
+    if (edges?.some(({ kind }) => kind !== "error") === true || hasNamedTargets(node)) continue;
+    if (edges !== undefined) {
       yield warning("flow-dead-end", `graph "${draft.id}": nothing leads on from "${name}" unless it fails`, {
         next: `Add an edge from it, for example ["${name}", END], unless it always ends the run itself.`,
       });

@@ -7,9 +7,8 @@
  *            for there the later one replaces the earlier. Linear in nodes, edges and declared keys.
  */
 import type { Problem } from "@kahn/core";
-import { closestName, graphFromLists, problem, warning } from "@kahn/core";
+import { closestName, graphFromLists, problem, reachableFlags, warning } from "@kahn/core";
 import type { Draft, Topology } from "./draft.ts";
-import { flagged } from "./draft.ts";
 import type { AnyNode } from "./nodes.ts";
 import { END } from "./nodes.ts";
 import type { StateSchema } from "./state.ts";
@@ -20,8 +19,7 @@ const NOTHING: ReadonlySet<string> = new Set();
 export function* branchWriteProblems({ id, nodes, state }: Draft): Iterable<Problem> {
   const place = { id, state };
   for (const [name, node] of nodes) {
-    const hasWrites = node.kind === "parallel" || node.kind === "map" || declared(node).length > 0;
-    if (hasWrites) yield* nodeProblems(name, node, place);
+    if (!isSilent(node)) yield* nodeProblems(name, node, place);
   }
 }
 
@@ -75,6 +73,11 @@ function declared(node: AnyNode): readonly string[] {
   return "writes" in node ? (node.writes ?? []) : [];
 }
 
+/** Whether a node says nothing of what it writes, as most nodes of a large graph do. */
+function isSilent(node: AnyNode): boolean {
+  return node.kind !== "parallel" && node.kind !== "map" && declared(node).length === 0;
+}
+
 /** The keys that a node is known to write. */
 function writesOf(node: AnyNode): ReadonlySet<string> {
   if (node.kind === "map") return writesOf(node.shape as AnyNode);
@@ -95,16 +98,21 @@ function isExclusive(state: StateSchema, key: string): boolean {
 export function* pathWriteWarnings(draft: Draft, { ways, numbers, names }: Topology): Iterable<Problem> {
   const writers = new Map<string, number[]>();
   for (const [name, node] of draft.nodes) {
+    if (isSilent(node)) continue;
     for (const key of writesOf(node)) {
-      if (isExclusive(draft.state, key)) writers.set(key, [...(writers.get(key) ?? []), numbers.get(name)!]);
+      if (!isExclusive(draft.state, key)) continue;
+      const at = writers.get(key);
+      if (at === undefined) writers.set(key, [numbers.get(name)!]);
+      else at.push(numbers.get(name)!);
     }
   }
   const isJoin = (number: number) => draft.nodes.get(names[number]!)?.join !== undefined;
-  const forks = draft.edges.filter(({ to }) => to.filter((target) => target !== END).length > 1);
-  if (writers.size === 0 || forks.length === 0) return;
+  if (writers.size === 0) return;
+  const forks = draft.edges.filter(({ to }) => to.length > 1 && to.filter((target) => target !== END).length > 1);
+  if (forks.length === 0) return;
   const back = backwards(ways, isJoin);
   for (const [key, at] of writers) {
-    const leads = flagged(
+    const leads = reachableFlags(
       back,
       at.filter((number) => !isJoin(number)),
     );
