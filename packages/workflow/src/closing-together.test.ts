@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { logOf, runOf, S, says } from "./flow.fixture.ts";
 import type { AnyNode, FlowGraph } from "./index.ts";
-import { barrier, buildGraph, condition, defineGraph, END, fail, map, subgraph } from "./index.ts";
+import { barrier, buildGraph, condition, defineGraph, END, fail, map, parallel, subgraph } from "./index.ts";
 
 /** Nodes that begin together in a subgraph, whose failures an error edge handles outside. */
 function together(nodes: readonly AnyNode[]): FlowGraph {
@@ -42,4 +42,46 @@ test("of several failures in one step the first is handled, and the others with 
     const { result } = await runOf(together(nodes));
     expect([result.problem, result.status, logOf(result)]).toEqual([undefined, "completed", ["mended"]]);
   }
+});
+
+// Goal: an edge is taken as often as it says. Method: two visits of one node fail in one step, and what else runs inside
+// of them has to end before either takes the edge for errors.
+test("of two visits that fail together one takes the edge that may be taken once, and the other fails the run", async () => {
+  const slow: AnyNode = {
+    run: async ({ signal }) => void (await new Promise((r) => signal.addEventListener("abort", r))),
+  };
+  let fails = () => {};
+  const both = new Promise<void>((resolve) => {
+    let left = 2;
+    fails = () => --left === 0 && resolve();
+  });
+  const bad: AnyNode = {
+    run: async () => {
+      fails();
+      await both;
+      fail("no");
+    },
+  };
+  const graph = defineGraph(S, {
+    id: "twice",
+    start: "start",
+    nodes: {
+      start: { run: () => ({}) },
+      hop: { run: () => ({ goto: "work" }), targets: ["work"] },
+      work: parallel({ bad, slow } as never),
+      mend: says("mended"),
+    },
+    edges: [
+      ["start", ["work", "hop"]],
+      ["hop", "work"],
+      ["work", END],
+      { from: "work", to: "mend", onError: ["Terminal"], maxVisits: 1 },
+      ["mend", END],
+    ],
+  } as never) as FlowGraph;
+  const { run, events } = await runOf(graph);
+  const result = await run.result;
+  expect([result.status, result.error?.message]).toEqual(["failed", "no"]);
+  const left = events.filter((event) => event.type === "node.committed" && event.node === "work");
+  expect(left.length).toBe(1);
 });

@@ -11,7 +11,7 @@ import type { RetryPolicy } from "../definition/nodes.ts";
 import { commit } from "./commit.ts";
 import type { AbortWhy, Desk, Stopping } from "./desk.ts";
 import { strategyOf } from "./fans.ts";
-import { routeError } from "./route.ts";
+import { type Route, routeError } from "./route.ts";
 import { FINAL_CLASSES, type Visit } from "./run-state.ts";
 
 const DELAY_MS = 100;
@@ -88,13 +88,21 @@ function leaveBranch(desk: Desk, branch: Visit, { parent, error }: { parent: Vis
 }
 
 function takeErrorEdge(desk: Desk, visit: Visit, error: NodeError): boolean {
+  if (errorRoute(desk, visit, error) === undefined) return false;
+  desk.drain(visit.id, "sibling-failed", () => {
+    // Another visit may have taken the edge for the last time while what was in this one ended.
+    const route = errorRoute(desk, visit, error);
+    if (route === undefined) desk.moves.push({ move: "escalate", visit, error });
+    else commit(desk, visit, { route, writes: {} });
+  });
+  return true;
+}
+
+function errorRoute(desk: Desk, visit: Visit, error: NodeError): Route | undefined {
   const frame = desk.frameOf(visit);
   const place = { graph: desk.graphOf(frame), frame, visit, after: () => frame.values, facts: {} };
   const routed = desk.guard(`onError of ${visit.id}`, () => routeError(place, error));
-  const route = routed.ok ? routed.value : undefined;
-  if (route === undefined) return false;
-  desk.drain(visit.id, "sibling-failed", () => commit(desk, visit, { route, writes: {} }));
-  return true;
+  return routed.ok ? routed.value : undefined;
 }
 
 const ABORTS: Readonly<Record<Stopping["how"], AbortWhy>> = {
