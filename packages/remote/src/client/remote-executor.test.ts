@@ -1,145 +1,17 @@
 // Goal: an action that goes to a server ends in exactly one outcome, whatever the server does on the way; what it made is
 // in the workspace and nothing else is; a server that is gone costs a warning.
 // Method: the real services for blobs, and an Execution service that does what a test scripts.
-import type { ActionExecutor, ExecuteOutcome, FileStates, Problem, ResolvedAction } from "@kahn/core";
-import { digestOf, treeOf } from "@kahn/core";
-import { nodeClock, nodeRandom } from "@kahn/system";
-import type { MemoryFileSystem } from "@kahn/testing";
-import { expect, onTestFinished, test } from "vitest";
-import type { Registration, SendingCall } from "../grpc/index.ts";
-import { methodOf, StatusCode, StatusError, serve } from "../grpc/index.ts";
+import type { ActionExecutor } from "@kahn/core";
+import { treeOf } from "@kahn/core";
+import { expect, test } from "vitest";
+import { StatusCode, StatusError } from "../grpc/index.ts";
 import { digestMessage } from "../names/request-digest.ts";
 import type { Init } from "../proto/codec.ts";
 import { actionResultMessage, packAny } from "../proto/core-messages.ts";
 import { PreconditionFailure } from "../proto/generated/error-details.ts";
-import type { Operation } from "../proto/generated/operations.ts";
-import {
-  ExecuteOperationMetadata,
-  ExecuteResponse,
-  ExecutionMethods,
-  ExecutionStageValue,
-} from "../proto/generated/remote-execution.ts";
-import { memoryServerStore } from "../reapi/memory-server-store.fixture.ts";
-import { reapiServices } from "../reapi/services.ts";
-import { blob, clientOf, doubleServer, memoryFiles } from "./client.fixture.ts";
-import { remoteBlobs } from "./remote-blobs.ts";
-import { remoteExecutor } from "./remote-executor.ts";
-
-type Answer = (call: SendingCall<Init<Operation>>, name: string) => Promise<void> | void;
-
-const stage = (name: string): Init<Operation> => ({
-  name,
-  metadata: packAny(ExecuteOperationMetadata, { stage: ExecutionStageValue.EXECUTING }),
-});
-const done = (response: Init<ExecuteResponse>, name = "operations/1"): Init<Operation> => ({
-  name,
-  done: true,
-  result: { kind: "response", value: packAny(ExecuteResponse, response) },
-});
-
-/** A server whose executions go by the scripts, one for each call. */
-async function scripted(scripts: { readonly execute: readonly Answer[]; readonly wait?: readonly Answer[] }) {
-  const store = memoryServerStore();
-  const services = reapiServices({ clock: nodeClock(), random: nodeRandom(), store, execution: OFFER });
-  onTestFinished(() => services.close());
-  const calls: string[] = [];
-  const script =
-    (kind: "execute" | "wait", answers: readonly Answer[]) =>
-    async (call: SendingCall<Init<Operation>>, name: string) => {
-      calls.push(kind);
-      const answer = answers[calls.filter((each) => each === kind).length - 1];
-      await answer?.(call, name);
-    };
-  const execute = script("execute", scripts.execute);
-  const wait = script("wait", scripts.wait ?? []);
-  const execution: Registration[] = [
-    serve(methodOf("server-streaming", ExecutionMethods.execute), (_, call) => execute(call, "")),
-    serve(methodOf("server-streaming", ExecutionMethods.waitExecution), ({ name }, call) => wait(call, name)),
-  ];
-  const { address, cut } = await doubleServer([...services.services, ...execution]);
-  return { address, cut, calls, store };
-}
-
-const OFFER = { supportedNodeProperties: [] };
-
-/** States that remember nothing. */
-function statesOf(fs: MemoryFileSystem): FileStates {
-  return { digests: (paths) => fs.hashMany(paths), remember: () => {}, forget: () => {}, save: () => {} };
-}
-
-const RESOLVED: Omit<ResolvedAction, "inputs"> = {
-  label: "a#build",
-  isolation: "declared",
-  command: {
-    arguments: ["sh", "-c", "sh build.sh"],
-    environment: [],
-    outputPaths: ["dist"],
-    platform: [],
-    workingDirectory: "a",
-  },
-  parts: { outputGlobs: ["a/dist/**"], external: [], tools: [], platform: "", env: [], passedArguments: [] },
-  contributions: [],
-  reach: "transitive",
-  cacheable: true,
-  outputs: {
-    workspaceRoot: "/work",
-    roots: ["a/dist"],
-    matches: (path) => path.startsWith("a/dist/") && !path.endsWith(".tmp"),
-    mode: "copy",
-  },
-  run: {
-    argv: ["sh"],
-    cwd: "/work/a",
-    env: {},
-    timeoutMs: undefined,
-    graceMs: 0,
-    attemptsMax: 1,
-    interactive: false,
-    ready: undefined,
-    unpassedNames: [],
-  },
-  changedInputs: () => [],
-};
-
-const NOT_HERE: ActionExecutor = {
-  execute: () => {
-    throw new Error("nothing was to run here");
-  },
-};
-
-interface Running {
-  readonly fs: MemoryFileSystem;
-  readonly warnings: Problem[];
-  readonly outcome: Promise<ExecuteOutcome>;
-  readonly cancel: () => void;
-}
-
-function run(address: string, over: Partial<ResolvedAction> = {}, local: ActionExecutor = NOT_HERE): Running {
-  const fs = memoryFiles();
-  fs.makeDirectory("/work/a/dist");
-  const script = blob("echo hello\n");
-  fs.writeFile("/work/a/build.sh", script.bytes);
-  fs.writeFile("/work/a/other.sh", "unlisted");
-  fs.writeFile("/work/a/dist/stale", "of an earlier run");
-  const server = clientOf(address);
-  const warnings: Problem[] = [];
-  const executor = remoteExecutor({
-    server,
-    fs,
-    states: statesOf(fs),
-    blobs: remoteBlobs(server, fs),
-    local,
-    live: false,
-    onWarning: (warned) => void warnings.push(warned),
-  });
-  const inputs = [{ kind: "file" as const, path: "a/build.sh", digest: script.digest, executable: false }];
-  const resolved: ResolvedAction = { ...RESOLVED, inputs, ...over };
-  const { outcome, cancel } = executor.execute(
-    { action: digestOf("key"), resolved, attempt: 1 },
-    { started: () => {}, output: () => {}, ready: () => {} },
-  );
-  return { fs, warnings, outcome, cancel: () => cancel("term") };
-}
+import type { ExecuteResponse } from "../proto/generated/remote-execution.ts";
+import { blob } from "./client.fixture.ts";
+import { type Answer, done, RESOLVED, run, scripted, stage } from "./executor.fixture.ts";
 
 /** A result with two files in `dist`, one of them not an output. */
 const made = blob("made");
@@ -270,7 +142,7 @@ test("cancelling leaves the execution, and a task's own timeout runs from when i
   while (server.calls.length === 0) await new Promise((resolve) => setImmediate(resolve));
   running.cancel();
   expect(await running.outcome).toStrictEqual({ kind: "cancelled" });
-  const late = run(server.address, { run: { ...RESOLVED.run, timeoutMs: 1 } });
+  const late = run(server.address, { over: { run: { ...RESOLVED.run, timeoutMs: 1 } } });
   expect(await late.outcome).toMatchObject({ kind: "timed-out", problem: { code: "task-timed-out" } });
 });
 
@@ -282,10 +154,13 @@ test("nobody at the address: the task runs here, and one warning says so; what c
       return { outcome: Promise.resolve({ kind: "cancelled" }), cancel: () => {} };
     },
   };
-  const gone = run("127.0.0.1:1", {}, local);
+  const gone = run("127.0.0.1:1", { executor: { local } });
   expect(await gone.outcome).toStrictEqual({ kind: "cancelled" });
   expect(gone.warnings.map(({ code }) => code)).toStrictEqual(["remote-exec-down"]);
-  const uncached = run("127.0.0.1:1", { cacheable: false, label: "a#dev" }, local);
+  const uncached = run("127.0.0.1:1", {
+    over: { cacheable: false, label: "a#dev" },
+    executor: { local },
+  });
   await uncached.outcome;
   expect(uncached.warnings).toStrictEqual([]);
   expect(here).toStrictEqual(["a#build", "a#dev"]);

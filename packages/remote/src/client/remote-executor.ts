@@ -35,6 +35,7 @@ import { missingBlobsOf, remoteProblem, statusText } from "./call-trouble.ts";
 import { type ExecutionEnd, followExecution } from "./execution-call.ts";
 import { hermeticForm, unlistedInputs } from "./hermetic-form.ts";
 import { InputUploads } from "./input-uploads.ts";
+import { LiveOutput } from "./live-output.ts";
 import type { RemoteServer } from "./remote-server.ts";
 
 /** What the executor works with. */
@@ -46,7 +47,7 @@ export interface RemoteExecutorOptions {
   readonly blobs: BlobStore;
   /** Runs what cannot go there, and everything once the server is gone. */
   readonly local: ActionExecutor;
-  /** True when somebody follows output as it comes; it comes when the command has ended. */
+  /** True when somebody follows output as it comes: from servers that have logs to follow, else at the end. */
   readonly live: boolean;
   /** Told once when the server is gone. */
   readonly onWarning: (problem: Problem<"remote-exec-down">) => void;
@@ -92,6 +93,7 @@ class RemoteExecution {
   readonly #request: ExecuteRequest;
   readonly #observer: ExecuteObserver;
   readonly #abort = new AbortController();
+  readonly #output: LiveOutput | undefined;
   #here: Execution | undefined;
   #isTimedOut = false;
   #startedMs = 0;
@@ -100,6 +102,8 @@ class RemoteExecution {
     this.#shared = shared;
     this.#request = request;
     this.#observer = observer;
+    const onOutput = observer.output.bind(observer);
+    this.#output = shared.live ? new LiveOutput(shared.server, onOutput) : undefined;
   }
 
   cancel(how: "term" | "kill"): void {
@@ -108,6 +112,14 @@ class RemoteExecution {
   }
 
   async run(): Promise<ExecuteOutcome> {
+    try {
+      return await this.#run();
+    } finally {
+      this.#output?.close();
+    }
+  }
+
+  async #run(): Promise<ExecuteOutcome> {
     const { resolved, reachableOutputs } = this.#request;
     const form = hermeticForm(resolved, reachableOutputs?.() ?? []);
     this.#startedMs = this.#shared.server.clock.monotonicMs();
@@ -160,8 +172,9 @@ class RemoteExecution {
     try {
       return await followExecution(server, request, {
         signal: this.#abort.signal,
-        onProgress: ({ stage }) => {
-          if (stage !== EXECUTING || timer !== undefined) return;
+        onProgress: (metadata) => {
+          this.#output?.follow(metadata);
+          if (metadata.stage !== EXECUTING || timer !== undefined) return;
           this.#observer.started(undefined);
           // Only now: what it waited for workers is no fault of its own.
           if (timeoutMs !== undefined) timer = server.clock.setTimer(timeoutMs, () => this.#timeOut());
@@ -245,23 +258,14 @@ class RemoteExecution {
     for (const stream of ["stdout", "stderr"] as const) {
       const raw = stream === "stdout" ? result.stdoutRaw : result.stderrRaw;
       const digest = stream === "stdout" ? result.stdout : result.stderr;
-      if (raw !== undefined && raw.byteLength > 0) {
-        this.#show(stream, raw);
-        streams[`${stream}Raw`] = raw;
-      } else if (digest !== undefined && digest !== NOTHING) {
-        const read = await this.#shared.blobs.read(digest);
-        const bytes = read.ok ? read.value : undefined;
-        if (bytes === undefined) continue;
-        this.#show(stream, bytes);
-        if (as === "stored") streams[stream] = digest;
-        else streams[`${stream}Raw`] = bytes;
-      }
+      const read = raw !== undefined || digest === undefined ? undefined : await this.#shared.blobs.read(digest);
+      const bytes = raw ?? (read?.ok === true ? read.value : undefined);
+      await this.#output?.rest(stream, bytes);
+      if (bytes === undefined || bytes.byteLength === 0) continue;
+      if (as === "stored" && raw === undefined) streams[stream] = digest!;
+      else streams[`${stream}Raw`] = bytes;
     }
     return streams;
-  }
-
-  #show(stream: "stdout" | "stderr", bytes: Uint8Array): void {
-    if (this.#shared.live) this.#observer.output(stream, bytes);
   }
 
   #durationOf({ metadata }: ActionResult): number {
@@ -295,6 +299,7 @@ class RemoteExecution {
       const next = "Check its address and your network. What ran here saw the whole workspace.";
       onWarning(warning("remote-exec-down", `${server.name} is gone; tasks run here`, { cause, next }));
     }
+    this.#output?.close();
     this.#here = local.execute(this.#request, this.#observer);
     return this.#here.outcome;
   }
@@ -302,7 +307,6 @@ class RemoteExecution {
 
 type Streams = Pick<ActionResult, "stdout" | "stdoutRaw" | "stderr" | "stderrRaw">;
 
-const NOTHING = digestOf("");
 const NO_OUTPUTS = { outputFiles: [], outputDirectories: [], outputSymlinks: [] } as const;
 
 /** What a server of ours says of files that no output was declared for. */

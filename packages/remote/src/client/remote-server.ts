@@ -50,9 +50,11 @@ export interface Deadlines {
   readonly batchMs: number;
   /** Without a byte of progress on a stream. */
   readonly stallMs: number;
+  /** Of a log whose command has ended: what it does not have by then, the result has. */
+  readonly tailMs: number;
 }
 
-const DEADLINES: Deadlines = { connectMs: 5000, unaryMs: 20_000, batchMs: 120_000, stallMs: 30_000 };
+const DEADLINES: Deadlines = { connectMs: 5000, unaryMs: 20_000, batchMs: 120_000, stallMs: 30_000, tailMs: 2000 };
 
 const GET_CAPABILITIES = methodOf("unary", CapabilitiesMethods.getCapabilities);
 const CALLER_HEADER = "build.bazel.remote.execution.v2.requestmetadata-bin";

@@ -8,15 +8,12 @@ import type { ActionResult, BlobStore, Digest, Problem, Result } from "@kahn/cor
 import { err, ok, problem } from "@kahn/core";
 import { missingBlobsOf, remoteProblem, statusText } from "../client/call-trouble.ts";
 import { type ExecutionEnd, followExecution } from "../client/execution-call.ts";
+import { LiveOutput, type OnOutput } from "../client/live-output.ts";
 import type { RemoteServer } from "../client/remote-server.ts";
-import { methodOf, StatusCode, StatusError } from "../grpc/index.ts";
+import { StatusCode } from "../grpc/index.ts";
 import { digestFunctionNumber } from "../names/digest-function.ts";
 import { digestMessage } from "../names/request-digest.ts";
 import { messageActionResult } from "../proto/core-messages.ts";
-import { ByteStreamMethods } from "../proto/generated/bytestream.ts";
-import type { ExecuteOperationMetadata } from "../proto/generated/remote-execution.ts";
-
-const READ = methodOf("server-streaming", ByteStreamMethods.read);
 
 /** How an action is to be run. */
 export interface ActionExecution {
@@ -24,7 +21,7 @@ export interface ActionExecution {
   /** Whether a result of the cache will do. */
   readonly mayBeCached: boolean;
   /** Called with the bytes as they come. */
-  readonly onOutput: (stream: "stdout" | "stderr", bytes: Uint8Array) => void;
+  readonly onOutput: OnOutput;
   readonly signal: AbortSignal;
 }
 
@@ -82,14 +79,26 @@ async function concluded(
     end.response.result === undefined ? undefined : messageActionResult(end.response.result, server.digestFunction);
   const isTimedOut = status?.code === StatusCode.deadlineExceeded;
   if (status !== undefined && status.code !== StatusCode.ok && !isTimedOut) return err(refused(server, digest, status));
-  if (result?.ok === true) {
-    for (const stream of ["stdout", "stderr"] as const) await output.complete(stream, blobs, result.value);
+  for (const stream of ["stdout", "stderr"] as const) {
+    await output.rest(stream, result?.ok === true ? await printed(stream, blobs, result.value) : undefined);
   }
   if (isTimedOut) return ok({ kind: "timed-out" });
   if (result?.ok !== true) {
     return err(failed(server, digest, "its answer has no result"));
   }
   return ok({ kind: "completed", result: result.value, cached: cachedResult, message });
+}
+
+async function printed(
+  stream: "stdout" | "stderr",
+  blobs: Pick<BlobStore, "read">,
+  result: ActionResult,
+): Promise<Uint8Array | undefined> {
+  const digest = result[stream];
+  const raw = result[`${stream}Raw`];
+  if (raw !== undefined || digest === undefined) return raw;
+  const read = await blobs.read(digest);
+  return read.ok ? read.value : undefined;
 }
 
 function refused(server: RemoteServer, digest: Digest, status: Parameters<typeof missingBlobsOf>[0]): Problem {
@@ -103,61 +112,4 @@ function refused(server: RemoteServer, digest: Digest, status: Parameters<typeof
 function failed(server: RemoteServer, digest: Digest, what: string): Problem<"remote-exec-failed"> {
   const next = "See what the server says; with --local the action runs here.";
   return problem("remote-exec-failed", `${server.name} could not run ${digest}: ${what}`, { next });
-}
-
-/** The output of one execution: from logs while it runs, and the rest of it from the result. */
-class LiveOutput {
-  readonly #server: RemoteServer;
-  readonly #onOutput: ActionExecution["onOutput"];
-  readonly #reads = new Map<string, { readonly done: Promise<void>; cancel(): void }>();
-  readonly #shownBytes = { stdout: 0, stderr: 0 };
-
-  constructor(server: RemoteServer, onOutput: ActionExecution["onOutput"]) {
-    this.#server = server;
-    this.#onOutput = onOutput;
-  }
-
-  /** Begins to read a log once it is named. A second one, of an execution that began anew, is not read. */
-  follow({ stdoutStreamName, stderrStreamName }: ExecuteOperationMetadata): void {
-    if (stdoutStreamName !== "" && !this.#reads.has("stdout")) this.#read("stdout", stdoutStreamName);
-    if (stderrStreamName !== "" && !this.#reads.has("stderr")) this.#read("stderr", stderrStreamName);
-  }
-
-  /** Shows what is left of a stream. */
-  async complete(
-    stream: "stdout" | "stderr",
-    blobs: Pick<BlobStore, "read">,
-    result: Pick<ActionResult, "stdout" | "stderr" | "stdoutRaw" | "stderrRaw">,
-  ): Promise<void> {
-    await this.#reads.get(stream)?.done;
-    const digest = result[stream];
-    const raw = result[`${stream}Raw`];
-    const read = raw !== undefined || digest === undefined ? undefined : await blobs.read(digest);
-    const whole = raw ?? (read?.ok === true ? read.value : undefined);
-    if (whole === undefined || whole.byteLength <= this.#shownBytes[stream]) return;
-    this.#show(stream, whole.subarray(this.#shownBytes[stream]));
-  }
-
-  /** Stops reading. */
-  close(): void {
-    for (const read of this.#reads.values()) read.cancel();
-  }
-
-  #read(stream: "stdout" | "stderr", resourceName: string): void {
-    const call = this.#server.channel.read(READ, { resourceName });
-    const pump = async () => {
-      try {
-        for await (const { data } of call.messages) this.#show(stream, data);
-      } catch (error) {
-        // What a log does not give, the result does.
-        if (!(error instanceof StatusError)) throw error;
-      }
-    };
-    this.#reads.set(stream, { done: pump(), cancel: () => call.cancel() });
-  }
-
-  #show(stream: "stdout" | "stderr", bytes: Uint8Array): void {
-    this.#shownBytes[stream] += bytes.byteLength;
-    if (bytes.byteLength > 0) this.#onOutput(stream, bytes);
-  }
 }
