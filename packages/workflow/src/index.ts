@@ -73,6 +73,7 @@ export type { FlowOptions, RunInboxes } from "./runtime/services.ts";
 export type { SnapshotPolicy } from "./runtime/snapshots.ts";
 export type { FlowSpan } from "./runtime/spans.ts";
 export { spansOf } from "./runtime/spans.ts";
+export { keyedId } from "./runtime/starting.ts";
 export type { Retention, RunSummary } from "./runtime/upkeep.ts";
 export { listRuns, liveDigests, pruneRuns, runSummary } from "./runtime/upkeep.ts";
 export type { ResumeMode } from "./runtime/versions.ts";

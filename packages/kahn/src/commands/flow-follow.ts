@@ -74,17 +74,10 @@ export function refuseRun(host: Host, given: ParsedArguments, problems: readonly
   return refuse(host, problems);
 }
 
-/** What a run did before this process took it up: all until it was resumed last. */
+/** What a run did until now, if it is there: asked before this process takes it up, it is what others did. */
 export function pastOf(run: string, session: FlowSession): readonly FlowEvent[] {
   const events = eventsOf(run, session.look());
-  if (!events.ok) return [];
-  return events.value.slice(
-    0,
-    Math.max(
-      0,
-      events.value.findLastIndex(({ type }) => type === "run.resumed"),
-    ),
-  );
+  return events.ok ? events.value : [];
 }
 
 /** What kept a run from being executed, in the words of the command line. */

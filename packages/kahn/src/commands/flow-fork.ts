@@ -1,6 +1,6 @@
 /** `kahn flow fork`: a new run that shares the past of another. */
 import { err, ok, type Problem, ProblemError, problem, type Result } from "@kahn/core";
-import { painter } from "@kahn/report";
+import { countText, painter } from "@kahn/report";
 import { type FlowRun, type ForkOptions, history } from "@kahn/workflow";
 import type { ParsedArguments } from "../cli/arguments.ts";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
@@ -56,22 +56,19 @@ kahn flow resume, or at once with --run.`,
     if (!graph.ok) return refuseRun(host, given, graph.problem);
     try {
       const id = await session.flow.prepareFork(run.value, graph.value, options.value);
-      if (given.has("run")) {
-        const handle = (await session.flow.resume(id, graph.value, { mode: "compatible" })) as unknown as FlowRun;
-        return await followRun(handle, {
-          session,
-          graph: graph.value,
-          options: follow.value,
-          past: pastOf(id, session),
-        });
-      }
-      if (given.has("json")) host.stdout.write(`${JSON.stringify({ run: id, parent: run.value })}\n`);
-      else {
+      const past = pastOf(id, session);
+      const steps = past.filter(({ type }) => type === "node.committed").length;
+      if (given.has("json")) {
+        host.stdout.write(`${JSON.stringify({ kind: "flow.forked", run: id, parent: run.value, steps })}\n`);
+      } else {
         const paint = painter(host.stdout.colour);
-        host.stdout.write(`${paint("✔ forked", "green")} ${run.value} as ${id}\n`);
-        host.stdout.write(`to execute it: kahn flow resume ${id}${session.dirOption()}\n`);
+        const taken = `${countText(steps, "step")} taken over`;
+        host.stdout.write(`${paint("✔ forked", "green")} ${run.value} as ${id}: ${taken}\n`);
+        if (!given.has("run")) host.stdout.write(`to execute it: kahn flow resume ${id}${session.dirOption()}\n`);
       }
-      return EXIT.done;
+      if (!given.has("run")) return EXIT.done;
+      const handle = (await session.flow.resume(id, graph.value, { mode: "compatible" })) as unknown as FlowRun;
+      return await followRun(handle, { session, graph: graph.value, options: follow.value, past });
     } catch (error) {
       if (!(error instanceof ProblemError)) throw error;
       return refuse(host, runProblems(error, session));

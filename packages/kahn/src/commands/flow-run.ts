@@ -2,7 +2,7 @@
 import { dirname } from "node:path";
 import { err, newRunId, ok, type Problem, ProblemError, problem, type Result } from "@kahn/core";
 import { painter, problemText } from "@kahn/report";
-import type { FlowGraph, FlowRun } from "@kahn/workflow";
+import { type FlowGraph, type FlowRun, keyedId } from "@kahn/workflow";
 import type { ParsedArguments } from "../cli/arguments.ts";
 import type { Command } from "../cli/command.ts";
 import type { Host } from "../cli/host.ts";
@@ -42,6 +42,9 @@ Exit code 0: completed; 1: failed; 2: nothing was run; 4: waits for a decision; 
     const prepared = await prepare(host, given);
     if (!prepared.ok) return refuseRun(host, given, prepared.problem);
     const { session, graph, options, start } = prepared.value;
+    const key = given.value("key");
+    // Of a second start with one key: what the first did.
+    const past = key === undefined ? [] : pastOf(keyedId(graph, key), session);
     let run: FlowRun;
     try {
       makeFlowDirectory(session.ports, session.place);
@@ -50,7 +53,7 @@ Exit code 0: completed; 1: failed; 2: nothing was run; 4: waits for a decision; 
       if (!(error instanceof ProblemError)) throw error;
       return refuseRun(host, given, runProblems(error, session));
     }
-    return followRun(run, { session, graph, options, past: given.has("key") ? pastOf(run.id, session) : [] });
+    return followRun(run, { session, graph, options, past });
   },
 };
 
