@@ -1,6 +1,6 @@
 /** Several visits that fail in one step, of which the first closes what the others are in. */
 import { expect, test } from "vitest";
-import { logOf, runOf, S, says } from "./flow.fixture.ts";
+import { logOf, quiet, runOf, S, says, world } from "./flow.fixture.ts";
 import type { AnyNode, FlowGraph } from "./index.ts";
 import { barrier, buildGraph, condition, defineGraph, END, fail, map, parallel, subgraph } from "./index.ts";
 
@@ -84,4 +84,43 @@ test("of two visits that fail together one takes the edge that may be taken once
   expect([result.status, result.error?.message]).toEqual(["failed", "no"]);
   const left = events.filter((event) => event.type === "node.committed" && event.node === "work");
   expect(left.length).toBe(1);
+});
+
+// Goal: nothing is started in a branch that has failed. Method: the process dies after a failure in a branch was recorded
+// and before what runs beside it had ended; the next one begins with both.
+test("after a death the rest of a branch that has failed is not started again", async () => {
+  const started: string[] = [];
+  const hangs: AnyNode = {
+    run: ({ path }) => {
+      started.push(path);
+      return new Promise(() => {});
+    },
+  };
+  const inner = defineGraph(S, {
+    id: "inner",
+    start: "spread",
+    nodes: { spread: { run: () => ({}) }, bad: { run: () => fail("no") }, hangs },
+    edges: [
+      ["spread", ["bad", "hangs"]],
+      ["bad", END],
+      ["hangs", END],
+    ],
+  } as never) as FlowGraph<unknown>;
+  const broken = subgraph({ graph: inner, input: () => ({}), output: () => ({}) });
+  const graph = defineGraph(S, {
+    id: "outer",
+    start: "fan",
+    nodes: { fan: parallel({ broken, fine: says("fine") } as never, { strategy: "collect" }) },
+    edges: [["fan", END]],
+  }) as FlowGraph;
+  const at = world();
+  await at.flow.start(graph, {}, { id: "r" });
+  await quiet();
+  const failed = at.events("r").filter((event) => event.type === "node.failed");
+  expect(failed.map((event) => "path" in event && event.path)).toEqual(["fan#1/broken/bad#1"]);
+  started.length = 0;
+  const { flow } = at.again();
+  const run = await flow.resume("r", graph);
+  expect(await run.settled()).toMatchObject({ status: "completed" });
+  expect(started).toEqual([]);
 });

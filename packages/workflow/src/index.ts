@@ -52,6 +52,8 @@ export type { FlowValues } from "./machine/values.ts";
 export type { DecideOptions, Decision, DecisionTarget, RunCommand } from "./runtime/decision.ts";
 export type { Ack } from "./runtime/driver.ts";
 export type { EventOptions, StreamEvent } from "./runtime/event-stream.ts";
+export type { RunningVisit } from "./runtime/execution-times.ts";
+export { ExecutionTimes } from "./runtime/execution-times.ts";
 export type { FileFlowOptions } from "./runtime/file-flow.ts";
 export { inFolder } from "./runtime/file-flow.ts";
 export type { Flow, ResumeOptions, StartOptions } from "./runtime/flow.ts";

@@ -226,7 +226,8 @@ function make(desk: Desk, move: Move): void {
 /** Sets a visit going, unless nothing is started any more. */
 function launch(desk: Desk, visit: Visit): void {
   if (desk.stopping !== undefined || desk.inFlight.has(visit.id) || desk.state.visits.get(visit.id) !== visit) return;
-  if (desk.isDrained(visit.id)) return;
+  // What it is in may have failed in this step, and not be closed yet.
+  if (desk.isDrained(visit.id) || desk.isDead(visit)) return;
   const { phase } = visit;
   if (phase.kind === "backoff" && phase.dueMs > desk.nowMs) {
     desk.effects.push({ kind: "timer", visit: visit.id, dueMs: phase.dueMs });

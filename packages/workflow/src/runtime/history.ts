@@ -12,6 +12,7 @@ import type { FlowRecord } from "../machine/records.ts";
 import type { RunState, Values } from "../machine/run-state.ts";
 import { ROOT } from "../machine/run-state.ts";
 import type { ValueCodec } from "../machine/values.ts";
+import { ExecutionTimes } from "./execution-times.ts";
 import { peekRun } from "./loading.ts";
 import { StateDigests, textOf } from "./state-digests.ts";
 
@@ -43,6 +44,10 @@ export interface HistoryEntry {
   readonly next?: readonly string[];
   readonly error?: NodeError;
   readonly name?: string;
+  /** Of a visit that ended: how long it was executed, in milliseconds; barriers only wait. */
+  readonly tookMs?: number;
+  /** Of a barrier that was decided, or whose time was up: how long it had waited, in milliseconds. */
+  readonly waitedMs?: number;
   /** Of a barrier that was decided: what, by whom, and why. */
   readonly decision?: DecidedEntry;
   /** Of a cancel, or of a run that was left: why, and who asked for it. */
@@ -99,6 +104,12 @@ export function history(run: string, { journals, codec }: LookOptions): Result<r
   let before: Values = {};
   const digests = new StateDigests();
   let digest = digests.of(before);
+  const times = new ExecutionTimes();
+  let ended: readonly [path: string, tookMs: number] | undefined;
+  const sink = (event: FlowEvent) => {
+    const tookMs = times.take(event);
+    if (tookMs !== undefined && "path" in event) ended = [event.path, tookMs];
+  };
   const each = (state: RunState, record: FlowRecord, seq: number) => {
     const now = state.frames.get(ROOT)!.values;
     const changed = now === before ? [] : changedKeys(before, now);
@@ -108,6 +119,9 @@ export function history(run: string, { journals, codec }: LookOptions): Result<r
     const error = "error" in record && record.error !== undefined ? { error: record.error } : {};
     const next = record.k === "c" ? { next: [...(record.n ?? []), ...(record.j ?? [])] } : {};
     const name = record.k === "cp" ? { name: record.name } : {};
+    const took = "v" in record && ended?.[0] === record.v ? { tookMs: ended[1] } : {};
+    ended = undefined;
+    if (record.k === "edit") times.restart();
     entries.push({
       seq,
       atMs: state.lastMs,
@@ -119,13 +133,20 @@ export function history(run: string, { journals, codec }: LookOptions): Result<r
       ...next,
       ...error,
       ...name,
-      ...(record.k === "out" ? { decision: decidedOf(record, codec) } : {}),
+      ...took,
+      ...(record.k === "out" ? { decision: decidedOf(record, codec), ...waitedAt(state, record.v) } : {}),
       ...(record.k === "cancel" || record.k === "left" ? { reason: record.reason } : {}),
       ...(record.k === "cancel" && record.by !== undefined ? { by: record.by } : {}),
     });
   };
-  const state = peekRun(journals, run, { codec, each });
+  const state = peekRun(journals, run, { codec, sink, each });
   return state.ok ? ok(entries) : state;
+}
+
+/** A barrier is open until the record after its outcome. */
+function waitedAt({ visits, lastMs }: RunState, visit: string): Pick<HistoryEntry, "waitedMs"> {
+  const phase = visits.get(visit)?.phase;
+  return phase?.kind === "barrier" ? { waitedMs: lastMs - phase.openedMs } : {};
 }
 
 function decidedOf({ decision, by, timedOut }: Extract<FlowRecord, { k: "out" }>, codec: ValueCodec): DecidedEntry {

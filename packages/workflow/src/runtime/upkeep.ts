@@ -6,7 +6,10 @@
 import type { Clock, Digest, JournalStore, Json, Problem, Result } from "@kahn/core";
 import { ok, ProblemError, parseDigest, parseDurationMs } from "@kahn/core";
 import type { Duration } from "../definition/nodes.ts";
+import type { FlowRecord } from "../machine/records.ts";
+import type { RunState } from "../machine/run-state.ts";
 import type { FlowValues } from "../machine/values.ts";
+import { ExecutionTimes, type RunningVisit } from "./execution-times.ts";
 import type { RunResult } from "./flow-run.ts";
 import { openBarriers } from "./flow-run.ts";
 import type { LookOptions } from "./history.ts";
@@ -22,6 +25,10 @@ export interface RunSummary {
   /** Of a fork: when it was made. */
   readonly startedMs: number;
   readonly lastMs: number;
+  /** Milliseconds, through the last record, in which a process had it and something ran; waiting for people is none. */
+  readonly executedMs: number;
+  /** What ran then. Of a run that nobody executes: what a resumption takes up. */
+  readonly running: readonly RunningVisit[];
   readonly steps: number;
   readonly barriers: RunResult["barriers"];
   readonly parent?: { readonly run: string; readonly seq: number };
@@ -41,7 +48,11 @@ export function listRuns(options: LookOptions): readonly RunSummary[] {
 
 /** One run in short; a problem for one that is not there or cannot be read. */
 export function runSummary(run: string, { journals, codec }: LookOptions): Result<RunSummary, Problem> {
-  const folded = peekRun(journals, run, { codec });
+  const times = new ExecutionTimes();
+  const each = (_: RunState, record: FlowRecord) => {
+    if (record.k === "edit") times.restart();
+  };
+  const folded = peekRun(journals, run, { codec, sink: (event) => times.take(event), each });
   if (!folded.ok) return folded;
   const { graph, version, status, madeMs, lastMs, step, parent, labels } = folded.value;
   const barriers = openBarriers(folded.value);
@@ -52,6 +63,8 @@ export function runSummary(run: string, { journals, codec }: LookOptions): Resul
     status,
     startedMs: madeMs,
     lastMs: Math.max(madeMs, lastMs),
+    executedMs: times.executedMs(),
+    running: status === "running" ? times.running() : [],
     steps: step,
     barriers,
     labels,
