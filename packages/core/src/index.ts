@@ -90,7 +90,15 @@ export type {
   JournalStore,
   TornTail,
 } from "./ports/journal-store.ts";
-export type { OutputSink, ProcessExit, ProcessRunner, ProcessSpec, RunningProcess } from "./ports/process-runner.ts";
+export type {
+  OutputSink,
+  ProcessExit,
+  ProcessMark,
+  ProcessRunner,
+  ProcessSpec,
+  RunningProcess,
+  Strays,
+} from "./ports/process-runner.ts";
 export type { Random } from "./ports/random.ts";
 export { randomBelow, randomHex } from "./ports/random.ts";
 export type { TaskRunner, TaskRunOutcome } from "./ports/task-runner.ts";

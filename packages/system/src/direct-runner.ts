@@ -17,10 +17,11 @@
  * outer one ends that group, with KILL if need be, and must reach them too.
  */
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
-import type { Clock, ProcessExit, ProcessRunner, ProcessSpec, RunningProcess } from "@kahn/core";
-import { InvariantError } from "@kahn/core";
+import type { Clock, ProcessExit, ProcessMark, ProcessRunner, ProcessSpec, RunningProcess, Strays } from "@kahn/core";
+import { InvariantError, sleep } from "@kahn/core";
 import type { Announcement, Guardian } from "./guardian.ts";
 import { TOKEN_VARIABLE } from "./internal/guardian-script.ts";
+import { areLive, endAllMarked, MarkedProcesses, markingRunner } from "./internal/marked-processes.ts";
 import { type OpenSinks, openSinks } from "./internal/output-sinks.ts";
 import { type OutputTail, OutputTails } from "./internal/output-tail.ts";
 import { ProcessEnding } from "./internal/process-ending.ts";
@@ -50,6 +51,7 @@ class DirectRunner implements ProcessRunner {
   readonly #ownGroups: boolean;
   readonly #tails: OutputTails;
   readonly #running = new Set<RunningProcess>();
+  readonly #marked: MarkedProcesses;
   #closed = false;
 
   constructor(options: DirectRunnerOptions) {
@@ -57,6 +59,15 @@ class DirectRunner implements ProcessRunner {
     this.#guardian = options.guardian;
     this.#ownGroups = options.groups !== "shared";
     this.#tails = new OutputTails(options.clock);
+    this.#marked = new MarkedProcesses(() => this.#clock.monotonicMs());
+  }
+
+  newMark(): ProcessMark | undefined {
+    return this.#marked.newMark();
+  }
+
+  endMarked(strays: Strays): void {
+    endAllMarked(strays);
   }
 
   start(spec: ProcessSpec): RunningProcess {
@@ -76,6 +87,7 @@ class DirectRunner implements ProcessRunner {
         message: `${spec.label}: the guardian cannot be started`,
       });
     }
+    if (spec.strays !== undefined) this.#guardian.marked(markingRunner(spec.strays.mark));
     const leads = this.#ownGroups && spec.interactive !== true;
     let child: ChildProcess;
     try {
@@ -115,19 +127,35 @@ class DirectRunner implements ProcessRunner {
     const isGone = () => child.exitCode !== null || child.signalCode !== null;
     const set = leads ? processGroup(pid) : processKin(pid, announced.token, isGone);
     const ending = new ProcessEnding(set, this.#clock, spec.graceMs);
+    let isEnded = false;
     const finish = async (): Promise<ProcessExit> => {
       const exit = await leaderExit(child);
       await ending.settle();
+      if (spec.strays !== undefined) await this.#endStrays(spec.strays, isEnded);
       this.#guardian.ended(announced.number);
       this.#running.delete(running);
       for (const tail of tails) tail.finish();
       return exit;
     };
-    const running: RunningProcess = { pid, ended: finish(), end: (how) => ending.end(how) };
+    const end = (how: "term" | "kill") => {
+      isEnded = true;
+      ending.end(how);
+    };
+    const running: RunningProcess = { pid, ended: finish(), end };
     this.#running.add(running);
     return running;
   }
+
+  /** Those of a process that was ended had most reason to stay: they are looked for among all. */
+  async #endStrays(strays: Strays, isThorough: boolean): Promise<void> {
+    const killed = this.#marked.end(strays, { isThorough });
+    const startMs = this.#clock.monotonicMs();
+    while (areLive(killed) && this.#clock.monotonicMs() - startMs < UNKILLABLE_MS) await sleep(this.#clock, 1);
+  }
 }
+
+/** The kernel may take its time with a process in an uninterruptible call, and another user's cannot be killed. */
+const UNKILLABLE_MS = 10_000;
 
 function spawnChild(
   spec: ProcessSpec,

@@ -45,6 +45,8 @@ export interface Guardian {
   notStarted(number: number): void;
   /** It and its group are gone; from now on the same number is somebody else's. */
   ended(number: number): void;
+  /** Processes may bear marks of that runner from now on, so that it can find those that leave their group. */
+  marked(runner: number): void;
   /** Lets the guardian go, which ends nothing. Resolves when it is gone, so the lock is free. */
   close(): Promise<void>;
 }
@@ -66,6 +68,7 @@ export function startGuardian(options: GuardianOptions): Guardian {
 class ShellGuardian implements Guardian {
   readonly #options: GuardianOptions;
   readonly #registered = new Map<number, Registered>();
+  readonly #marks = new Set<number>();
   #last = 0;
   #restartsLeft = RESTARTS_MAX;
   #process: ChildProcess | undefined;
@@ -100,6 +103,12 @@ class ShellGuardian implements Guardian {
     this.#registered.delete(number);
     if (registered?.kind === "group") this.#write(`- ${registered.pid}\n`);
     if (registered?.kind === "single") this.#write(`~ ${number} ${registered.pid}\n`);
+  }
+
+  marked(runner: number): void {
+    if (this.#marks.has(runner)) return;
+    this.#marks.add(runner);
+    this.#write(`m ${runner}\n`);
   }
 
   async close(): Promise<void> {
@@ -138,6 +147,7 @@ class ShellGuardian implements Guardian {
     this.#process = undefined;
     if (this.#registered.size === 0 || this.#restartsLeft-- <= 0) return;
     this.#process = this.#start();
+    for (const runner of this.#marks) this.#write(`m ${runner}\n`);
     for (const [number, registered] of this.#registered) {
       this.#write(registered.kind === "announced" ? `? ${number}\n` : startedMessage(number, registered));
     }

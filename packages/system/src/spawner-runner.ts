@@ -9,10 +9,20 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import type { Clock, OutputSink, ProcessExit, ProcessRunner, ProcessSpec, RunningProcess } from "@kahn/core";
+import type {
+  Clock,
+  OutputSink,
+  ProcessExit,
+  ProcessMark,
+  ProcessRunner,
+  ProcessSpec,
+  RunningProcess,
+  Strays,
+} from "@kahn/core";
 import { InvariantError } from "@kahn/core";
 import { directRunner } from "./direct-runner.ts";
 import { type GuardianOptions, startGuardian } from "./guardian.ts";
+import { endAllMarked, MarkedProcesses } from "./internal/marked-processes.ts";
 import { openSinks } from "./internal/output-sinks.ts";
 import { type OutputTail, OutputTails } from "./internal/output-tail.ts";
 import { ProcessEnding } from "./internal/process-ending.ts";
@@ -53,6 +63,7 @@ class SpawnerRunner implements ProcessRunner {
   readonly #options: SpawnerRunnerOptions;
   readonly #tails: OutputTails;
   readonly #pending = new Map<number, Pending>();
+  readonly #marked: MarkedProcesses;
   #last = 0;
   #spawner: ChildProcess | undefined;
   #direct: ProcessRunner | undefined;
@@ -61,6 +72,15 @@ class SpawnerRunner implements ProcessRunner {
   constructor(options: SpawnerRunnerOptions) {
     this.#options = options;
     this.#tails = new OutputTails(options.clock);
+    this.#marked = new MarkedProcesses(() => options.clock.monotonicMs());
+  }
+
+  newMark(): ProcessMark | undefined {
+    return this.#marked.newMark();
+  }
+
+  endMarked(strays: Strays): void {
+    endAllMarked(strays);
   }
 
   start(spec: ProcessSpec): RunningProcess {
@@ -164,6 +184,7 @@ class SpawnerRunner implements ProcessRunner {
     const ending = new ProcessEnding(processGroup(pid), this.#options.clock, spec.graceMs);
     ending.end("kill");
     await ending.settle();
+    if (spec.strays !== undefined) this.#marked.end(spec.strays, { isThorough: true });
     this.#settle(id, pending, { kind: "signalled", signal: "SIGKILL" });
   }
 

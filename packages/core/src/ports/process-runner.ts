@@ -28,6 +28,23 @@ export interface ProcessSpec {
   readonly graceMs: number;
   /** A name for messages, such as the task's id. */
   readonly label: string;
+  /** What has left the group belongs to it all the same, and is ended with it. Default: only the group is. */
+  readonly strays?: Strays;
+}
+
+/** How to know what has left a group: by a mark that its leader took on, or by the folder that it stands in. */
+export interface Strays {
+  /** `ProcessMark.number`; no other process has the same. */
+  readonly mark: number;
+  /** Absolute folder of this process alone. */
+  readonly folder: string;
+}
+
+/** A mark that a process passes on to whatever it starts, also to what leaves its group and closes its descriptors. */
+export interface ProcessMark {
+  readonly number: number;
+  /** Words for a POSIX shell, which then bears the mark. Where it cannot, they are without effect. */
+  readonly shell: string;
 }
 
 /** How a process ended. */
@@ -41,7 +58,7 @@ export type ProcessExit =
 export interface RunningProcess {
   /** Process and group id; 0 when it never ran, or when another process starts it and has not answered yet. */
   readonly pid: number;
-  /** Settles once, after the process has ended *and* its group is quiet. Never rejects. */
+  /** Settles once, after the process has ended *and* its group is quiet, with its strays. Never rejects. */
   readonly ended: Promise<ProcessExit>;
   /** `term` sends TERM and, after the grace, KILL, to the whole group; `kill` sends KILL at once. May be repeated. */
   end(how: "term" | "kill"): void;
@@ -50,6 +67,10 @@ export interface RunningProcess {
 /** Starts processes. */
 export interface ProcessRunner {
   start(spec: ProcessSpec): RunningProcess;
+  /** A new mark; left out, or `undefined`, where processes cannot be found by one. */
+  newMark?(): ProcessMark | undefined;
+  /** Ends at once all that bears a mark of the runner which made this one, a dead one's too, or stands below the folder. */
+  endMarked?(strays: Strays): void;
   /** Ends everything still running and lets go of the guardian. The runner cannot be used afterwards. */
   close(): Promise<void>;
 }

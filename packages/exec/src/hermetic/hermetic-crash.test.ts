@@ -1,5 +1,6 @@
 // Goal: after `kill -9` of whoever runs actions nothing of them runs on, and the next runner finds a clean folder.
-// Method: a host process of its own, killed while its action waits; the guardian ends the rest.
+// Method: a host process of its own, killed while its action waits, of which two processes have left their group; the
+// guardian ends them all.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -21,7 +22,8 @@ beforeAll(async () => {
     const [mode, seconds] = process.argv.slice(2);
     const { blobs, directory, runner } = realRig({ mode });
     const inputRoot = await storeTree(blobs, { "lib/1": "1", "lib/2": "2", "lib/3": "3", "lib/4": "4" });
-    const command = script(\`echo up; sleep \${seconds} & sleep \${seconds}\`);
+    const command = script(\`setsid sleep \${seconds} & (cd /; setsid sleep \${seconds} >/dev/null 2>&1 &); sleep \${seconds} &
+      until [ "$(pgrep -xcf "sleep \${seconds}")" = 3 ]; do :; done; echo up; sleep \${seconds}\`);
     await runner.run({ command, inputRoot, label: "crash" }, { output: () => console.log(directory) });
   `;
   const resolveDir = fileURLToPath(new URL(".", import.meta.url));

@@ -124,17 +124,21 @@ export class HermeticRun {
     this.#timings.executionStartedAtMs = this.#enter("executing");
     const startedMs = clock.monotonicMs();
     const { workingDirectory } = plan;
+    // A sandbox holds whatever is in it.
+    const mark = sandbox === undefined ? processes.newMark?.() : undefined;
     const running = processes.start({
       ...launch({
         command,
         files: this.#files,
         sandbox: sandbox?.program,
+        mark,
         cwd: workingDirectory === "" ? this.#execRoot : `${this.#execRoot}/${workingDirectory}`,
       }),
       stdout: this.#sink("stdout"),
       stderr: this.#sink("stderr"),
       graceMs,
       label: request.label,
+      ...(mark === undefined ? {} : { strays: { mark: mark.number, folder } }),
     });
     this.#process = running;
     observer.started?.(running.pid === 0 ? undefined : running.pid);

@@ -29,6 +29,7 @@ import type {
 } from "./hermetic-action.ts";
 import { HermeticRun } from "./hermetic-run.ts";
 import { InputTrees } from "./input-tree.ts";
+import { claimRoot } from "./internal/claim-root.ts";
 import { removeFolder } from "./internal/remove-folder.ts";
 import { Sandbox } from "./sandbox.ts";
 import { StagedTrees } from "./staged-trees.ts";
@@ -36,10 +37,7 @@ import { StagedTrees } from "./staged-trees.ts";
 /** Makes a runner; removes what an earlier one left in `root`. @throws FileSystemError when `root` cannot be used. */
 export function hermeticRunner(options: HermeticRunnerOptions): HermeticRunner {
   const { fs, root } = options;
-  fs.makeDirectory(root);
-  // Inputs may be private, and so are the command's variables.
-  fs.chmod(root, 0o700);
-  for (const { name } of fs.readDirectory(root) ?? []) fs.removeTree(`${root}/${name}`);
+  claimRoot(options);
   for (const folder of ["runs", "trees"]) fs.makeDirectory(`${root}/${folder}`);
   return new Runner(options);
 }

@@ -7,7 +7,7 @@
  * the variables that those on the way have set (the runner's mark, `PWD`) and seeks the program along the command's own
  * PATH; a program that cannot be run gives 126 or 127 and a line on stderr, as everywhere.
  */
-import type { FileSystem, ProcessExit, ProcessSpec, Property } from "@kahn/core";
+import type { FileSystem, ProcessExit, ProcessMark, ProcessSpec, Property } from "@kahn/core";
 import type { CheckedCommand } from "./command-check.ts";
 import type { ResourceUse } from "./hermetic-action.ts";
 
@@ -36,6 +36,8 @@ export interface LaunchFiles {
 
 /** What to start. */
 export interface LaunchSpec {
+  /** So that what leaves its group is found. */
+  readonly mark?: ProcessMark | undefined;
   readonly command: Pick<CheckedCommand, "arguments" | "environment">;
   readonly files: LaunchFiles;
   /** Absolute path of bubblewrap, whose arguments are in `files.arguments`; `undefined` for none. */
@@ -45,12 +47,12 @@ export interface LaunchSpec {
 }
 
 /** The process that runs a command. */
-export function launch({ command, files, sandbox, cwd }: LaunchSpec): Pick<ProcessSpec, "argv" | "env" | "cwd"> {
+export function launch({ command, files, sandbox, cwd, mark }: LaunchSpec): Pick<ProcessSpec, "argv" | "env" | "cwd"> {
   const inner = [...bareEnvironment(command.environment), ...program(command.arguments)];
   const around = sandbox === undefined ? [] : [sandbox, "--args", "3", "--json-status-fd", "4", "--"];
   const told = sandbox === undefined ? ["", ""] : [files.arguments, files.status];
   return {
-    argv: ["/bin/sh", "-c", LAUNCHER, "kahn", files.times, ...told, ...around, ...inner],
+    argv: ["/bin/sh", "-c", marked(LAUNCHER, mark), "kahn", files.times, ...told, ...around, ...inner],
     // In a sandbox the variables are set inside.
     env: sandbox === undefined ? variables(command.environment) : {},
     cwd,
@@ -71,15 +73,19 @@ export interface WorkerLaunchSpec extends Omit<LaunchSpec, "files"> {
 
 /** The process of a persistent worker. */
 export function launchWorker(spec: WorkerLaunchSpec): Pick<ProcessSpec, "argv" | "env" | "cwd"> {
-  const { command, files, sandbox, cwd } = spec;
+  const { command, files, sandbox, cwd, mark } = spec;
   const inner = [...bareEnvironment(command.environment), ...program(command.arguments)];
   const around = sandbox === undefined ? [] : [sandbox, "--args", "3", "--"];
   const told = [files.toProcess, files.fromProcess, sandbox === undefined ? "" : files.arguments];
   return {
-    argv: ["/bin/sh", "-c", WORKER_LAUNCHER, "kahn", ...told, ...around, ...inner],
+    argv: ["/bin/sh", "-c", marked(WORKER_LAUNCHER, mark), "kahn", ...told, ...around, ...inner],
     env: sandbox === undefined ? variables(command.environment) : {},
     cwd,
   };
+}
+
+function marked(script: string, mark: ProcessMark | undefined): string {
+  return mark === undefined ? script : `${mark.shell}\n${script}`;
 }
 
 function variables(environment: readonly Property[]): Record<string, string> {

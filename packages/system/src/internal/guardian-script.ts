@@ -8,6 +8,7 @@
  *   `= n p`    it was, as process p in the group of Kahn itself (an interactive one)
  *   `! n`      it was not
  *   `- g`      the group g is quiet;   `~ n p`  the interactive process is gone
+ *   `m r`      processes may bear marks of the runner r: see `marked-processes.ts`
  *   `q`        all is done: leave at once
  * End of file without `q` means that Kahn died. The forked child of a dying Kahn holds the other end of the pipe until
  * its `exec`, so end of file also says that whatever was announced now shows its token in /proc.
@@ -23,7 +24,7 @@ export const GUARDIAN_SCRIPT = `
 # A signal to the terminal's foreground group, or to everything of a session, must not end the guardian first.
 trap '' HUP INT QUIT TERM PIPE TSTP TTIN TTOU
 grace=$1 token=$2
-pending=' ' groups=' ' solo=' ' pids=' '
+pending=' ' groups=' ' solo=' ' pids=' ' marks=' '
 
 # kept = the list $1 without the word $2
 without() {
@@ -99,6 +100,16 @@ await_quiet() {
   done
 }
 
+# Sends $1 to what has left its group and bears a mark.
+signal_marked() {
+  for m in $marks; do
+    for file in $(grep -l -s -e "^Max file locks  *[^ ]*  *$m[0-9][0-9][0-9][0-9][0-9][0-9] " /proc/[0-9]*/limits); do
+      p=\${file#/proc/}
+      kill -s "$1" "\${p%/limits}"
+    done
+  done
+}
+
 while read -r op a b; do
   case $a$b in *[!0-9]*) continue ;; esac
   case $op in
@@ -108,6 +119,7 @@ while read -r op a b; do
     '!') without "$pending" "$a"; pending=$kept ;;
     '-') without "$groups" "$a"; groups=$kept ;;
     '~') without "$solo" "$a:$b"; solo=$kept ;;
+    m) marks="$marks$a " ;;
     q) exit 0 ;;
   esac
 done
@@ -122,8 +134,8 @@ signal CONT
 collect
 # A program that was just being loaded shows its environment an instant later.
 [ "$pending" = ' ' ] || sleep 0.1
-await_quiet "$grace" && exit 0
-signal KILL
-await_quiet 50
+await_quiet "$grace" || { signal KILL; await_quiet 50; }
+# Stopped first, and twice, so that none of them starts another one meanwhile.
+[ "$marks" = ' ' ] || for s in STOP STOP KILL; do signal_marked "$s"; done
 exit 0
 `;

@@ -58,8 +58,8 @@ export function processKin(pid: number, token: string, isLeaderGone: () => boole
   };
 }
 
-/** False when there is nobody (left) to receive it. */
-function deliver(target: number, signal: NodeJS.Signals | 0): boolean {
+/** Sends a signal to a process, or to the group of a negative number. False when there is nobody (left) to receive it. */
+export function deliver(target: number, signal: NodeJS.Signals | 0): boolean {
   try {
     process.kill(target, signal);
     return true;

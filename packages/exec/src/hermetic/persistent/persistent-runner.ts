@@ -21,6 +21,7 @@ import { checkCommand } from "../command-check.ts";
 import { planExecRoot } from "../exec-root.ts";
 import type { HermeticObserver, HermeticOutcome } from "../hermetic-action.ts";
 import { type InputTree, InputTrees } from "../input-tree.ts";
+import { claimRoot } from "../internal/claim-root.ts";
 import { Sandbox } from "../sandbox.ts";
 import { markedTools } from "./marked-tools.ts";
 import type { PersistentRequest, PersistentRunner, PersistentRunnerOptions } from "./persistent-action.ts";
@@ -34,10 +35,7 @@ const ATTEMPTS_MAX = 2;
 
 /** Makes a runner; removes what an earlier one left in `root`. @throws FileSystemError when `root` cannot be used. */
 export function persistentRunner(options: PersistentRunnerOptions): PersistentRunner {
-  const { fs, root } = options;
-  fs.removeTree(root);
-  fs.makeDirectory(root);
-  fs.chmod(root, 0o700);
+  claimRoot(options);
   return new Runner(options);
 }
 

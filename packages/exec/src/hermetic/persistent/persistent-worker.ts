@@ -117,9 +117,11 @@ export class PersistentWorker {
     this.#pipes = this.#ports.openPipes({ toProcess, fromProcess, onBytes: (bytes) => this.#heard(bytes) });
     const cwd = workingDirectory === "" ? this.root : `${this.root}/${workingDirectory}`;
     const command = { arguments: argv, environment };
+    const mark = sandbox === undefined ? processes.newMark?.() : undefined;
     const running = processes.start({
-      ...launchWorker({ command, files, sandbox: sandbox?.program, cwd }),
+      ...launchWorker({ command, files, sandbox: sandbox?.program, cwd, mark }),
       ...{ ...this.#sinks(), graceMs, label },
+      ...(mark === undefined ? {} : { strays: { mark: mark.number, folder } }),
     });
     this.#process = running;
     void running.ended.then((exit) => this.#ended(exit));
