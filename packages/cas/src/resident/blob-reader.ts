@@ -21,9 +21,11 @@ export interface BlobReader {
   /**
    * At most `lengthBytes` from `offset`; shorter only at the end. The bytes are valid until the next call.
    *
+   * @param into of at least `lengthBytes`; the bytes that are read into it are valid as long as nobody writes there.
+   *             Those of a small blob may lie elsewhere, and are the caller's.
    * @returns `blob-mismatch` when the blob turned out damaged: it is in quarantine, and missing, from now on.
    */
-  read(offset: number, lengthBytes: number): Promise<Result<Uint8Array, ResidentProblem>>;
+  read(offset: number, lengthBytes: number, into?: Uint8Array): Promise<Result<Uint8Array, ResidentProblem>>;
   close(): void;
 }
 
@@ -118,10 +120,9 @@ export class FileReader implements BlobReader {
     this.#hasher = ports.isSampled() ? ports.engine.start() : undefined;
   }
 
-  async read(offset: number, lengthBytes: number): Promise<Result<Uint8Array, ResidentProblem>> {
+  async read(offset: number, lengthBytes: number, into?: Uint8Array): Promise<Result<Uint8Array, ResidentProblem>> {
     const wantedBytes = Math.max(0, Math.min(lengthBytes, this.sizeBytes - offset));
-    if (this.#buffer.length < wantedBytes) this.#buffer = Buffer.allocUnsafe(wantedBytes);
-    const bytes = this.#buffer.subarray(0, wantedBytes);
+    const bytes = (into ?? this.#room(wantedBytes)).subarray(0, wantedBytes);
     try {
       const got = await this.#blob.handle.read(offset, bytes);
       // Somebody cut the file since it was opened.
@@ -144,6 +145,11 @@ export class FileReader implements BlobReader {
 
   close(): void {
     this.#blob.handle.close();
+  }
+
+  #room(sizeBytes: number): Buffer {
+    if (this.#buffer.length < sizeBytes) this.#buffer = Buffer.allocUnsafe(sizeBytes);
+    return this.#buffer;
   }
 
   /** Answers with what the blob is instead, once that is known. */

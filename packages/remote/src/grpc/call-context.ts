@@ -48,9 +48,10 @@ export interface SendingCall<Response> extends CallContext {
   /**
    * Sends one message. Await the result: it waits while too many bytes are on their way, and else is `undefined`.
    *
+   * @param sent told when the message's bytes are on their way and may change; never if the call ends before that.
    * @throws StatusError CANCELLED once nobody waits for the answer, so that a producer stops.
    */
-  send(message: Response): Promise<void> | undefined;
+  send(message: Response, sent?: () => void): Promise<void> | undefined;
 }
 
 /** How a call ended, for interceptors. */

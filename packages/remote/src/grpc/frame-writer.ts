@@ -34,18 +34,26 @@ export class FrameWriter {
     return this.#stream.writableLength;
   }
 
-  /** Sends one message. @returns false if the writer should await `ready` before the next. */
-  write(message: EncodedMessage): boolean {
+  /**
+   * Sends one message.
+   *
+   * @param sent told when the connection has taken the message's bytes, so that they may change; never if the stream
+   *             dies before that.
+   * @returns false if the writer should await `ready` before the next.
+   */
+  write(message: EncodedMessage, sent?: () => void): boolean {
     const stream = this.#stream;
     if (stream.destroyed || stream.closed || stream.writableEnded) return true;
     const sizeBytes = encodedBytes(message);
     this.bytesSent += sizeBytes;
     if (this.gzipFromBytes !== undefined && sizeBytes >= this.gzipFromBytes) {
       stream.write(gzipFrame(message), this.#onWritten);
+      sent?.();
     } else if (sizeBytes <= JOIN_MAX_BYTES) {
       stream.write(joinedFrame(message, sizeBytes), this.#onWritten);
+      sent?.();
     } else {
-      this.#writeParts(message, sizeBytes);
+      this.#writeParts(message, sizeBytes, sent);
     }
     return stream.writableLength <= IN_FLIGHT_MAX_BYTES;
   }
@@ -84,20 +92,30 @@ export class FrameWriter {
     this.#wait = undefined;
   }
 
-  #writeParts(message: EncodedMessage, sizeBytes: number): void {
+  #writeParts(message: EncodedMessage, sizeBytes: number, sent: (() => void) | undefined): void {
     const stream = this.#stream;
+    const written = sent === undefined ? this.#onWritten : this.#telling(sent);
     stream.cork();
     if (isParts(message)) {
       // The first part is a few bytes of tags as a rule: one write with the prefix.
       const [head, ...rest] = message;
       const isShort = head !== undefined && head.length <= JOIN_MAX_BYTES;
       stream.write(prefixOf(sizeBytes, isShort ? head : undefined));
-      for (const part of isShort ? rest : message) stream.write(part, this.#onWritten);
+      const parts = isShort ? rest : message;
+      // They leave in order: the last one tells for all.
+      for (const [at, part] of parts.entries()) stream.write(part, at === parts.length - 1 ? written : this.#onWritten);
     } else {
       stream.write(prefixOf(sizeBytes, undefined));
-      stream.write(message, this.#onWritten);
+      stream.write(message, written);
     }
     stream.uncork();
+  }
+
+  #telling(sent: () => void): (error?: Error | null) => void {
+    return (error) => {
+      this.#onWritten();
+      if (error === undefined || error === null) sent();
+    };
   }
 
   readonly #onWritten = (): void => {

@@ -134,11 +134,11 @@ export class ServerCall implements SendingCall<unknown> {
     this.#values.set(key, value);
   }
 
-  send(message: unknown): Promise<void> | undefined {
+  send(message: unknown, sent?: () => void): Promise<void> | undefined {
     if (this.isCancelled) throw new StatusError(StatusCode.cancelled, "nobody waits for the answer any more");
     const encoded = this.#registration.method.response.encode(message);
     if (this.#phase === "open") this.#respond();
-    return this.#writer.write(encoded) ? undefined : this.#writer.ready();
+    return this.#writer.write(encoded, sent) ? undefined : this.#writer.ready();
   }
 
   /** Begins: takes the stream's events, and asks the interceptors. */

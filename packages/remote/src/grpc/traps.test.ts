@@ -101,6 +101,49 @@ test("trap 7 and 22: a client that does not read makes the handler wait at 1 MiB
   await own.close();
 });
 
+// Goal: a buffer that is used again never changes bytes that have not left. Method: each message is wiped as soon as
+// the server calls it sent; the client begins to read late, so that many are on their way; then one goes away.
+test("the bytes of a message may change once it is sent, and never of one that is not", async () => {
+  const pieces = [1, 2, 3, 4].map((byte) => Buffer.alloc(600_000, byte));
+  const sent: number[] = [];
+  const own = await startServer({
+    services: [
+      serve(COUNT, async (_request, call) => {
+        for (const [at, piece] of pieces.entries()) {
+          await call.send([Buffer.from([9, at]), piece], () => {
+            sent.push(at);
+            piece.fill(0xee);
+          });
+        }
+      }),
+    ],
+  });
+  const bare = await rawSession(own);
+  const stream = rawStream(bare, COUNT.path);
+  stream.pause();
+  stream.end(frame(""));
+  await until(() => own.grpc.counts().calls === 1);
+  for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+  const answer = rawAnswer(stream);
+  stream.resume();
+  const { body, status } = await answer;
+  assert.equal(status, "0");
+  const bytes = [1, 2, 3, 4].map((byte, at) =>
+    frame(Buffer.concat([Buffer.from([9, at]), Buffer.alloc(600_000, byte)])),
+  );
+  assert.ok(body.equals(Buffer.concat(bytes)));
+  assert.deepEqual(sent, [0, 1, 2, 3]);
+  const left = rawStream(bare, COUNT.path);
+  left.pause();
+  left.end(frame(""));
+  await until(() => own.grpc.counts().calls === 1);
+  left.close(8);
+  await until(() => own.grpc.counts().calls === 0);
+  assert.ok(sent.length < 8, "what nobody took was called sent");
+  bare.destroy();
+  await own.close();
+});
+
 test("trap 8: waiting a thousand times adds no listener to the stream", async () => {
   const warnings: Error[] = [];
   const onWarning = (warning: Error) => void warnings.push(warning);

@@ -9,12 +9,10 @@ import { StatusCode, StatusError } from "../grpc/index.ts";
 import type { BlobName } from "../names/resource-name.ts";
 import type { Init } from "../proto/codec.ts";
 import type { ReadRequest, ReadResponse } from "../proto/generated/bytestream.ts";
+import { BlobPieces, type PieceBuffers } from "./blob-pieces.ts";
 import { blobNotFound, invalidArgument, soundBytes, stored } from "./refusal.ts";
 import type { ServiceContext } from "./service-context.ts";
 import { zstdOf } from "./service-context.ts";
-
-/** Bytes of one message: fewer cost time for each, more cost memory for nothing. */
-const PIECE_BYTES = 256 << 10;
 
 /** The bytes of a blob that a request wants. */
 export interface ReadRange {
@@ -39,29 +37,39 @@ export function readRange(request: ReadRequest, sizeBytes: number | undefined): 
   return { from: readOffset, to: readLimit === 0 ? end : Math.min(end, readOffset + readLimit) };
 }
 
+/** One call. */
+export interface BlobRead {
+  readonly name: BlobName;
+  readonly request: ReadRequest;
+  readonly buffers: PieceBuffers;
+}
+
 /** Serves a call for a blob. @throws StatusError */
 export async function readBlob(
   context: ServiceContext,
   call: SendingCall<Init<ReadResponse>>,
-  { name, request }: { readonly name: BlobName; readonly request: ReadRequest },
+  { name, request, buffers }: BlobRead,
 ): Promise<void> {
   const isPacked = name.compressor !== "identity";
   if (isPacked && request.readLimit !== 0) throw invalidArgument("read_limit is not possible for a compressed blob");
   const { from, to } = readRange(request, digestSizeBytes(name.digest));
   const reader = stored(await context.store.blobs.open(name.digest));
   if (reader === undefined) throw blobNotFound(name.digest);
+  const pieces = new BlobPieces(reader, { from, to, buffers });
   try {
-    for (let offset = from; offset < to; ) {
-      const bytes = soundBytes(await reader.read(offset, Math.min(PIECE_BYTES, to - offset)), name.digest);
+    for (let piece = await pieces.next(); piece !== undefined; piece = await pieces.next()) {
+      const bytes = soundBytes(piece.bytes, name.digest);
       if (bytes.length === 0) throw blobNotFound(name.digest);
-      offset += bytes.length;
-      // The reader's bytes are its own again at its next read, and the stream sends without copying.
-      await call.send({
-        data: isPacked ? await zstdOf(context).compress(bytes) : Uint8Array.prototype.slice.call(bytes),
-      });
+      if (isPacked) {
+        const data = await zstdOf(context).compress(bytes);
+        piece.done();
+        await call.send({ data });
+      } else {
+        await call.send({ data: bytes }, piece.done);
+      }
     }
   } finally {
-    reader.close();
+    await pieces.close();
   }
 }
 

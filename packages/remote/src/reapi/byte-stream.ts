@@ -14,6 +14,7 @@ import {
   ReadResponse,
   type WriteRequest,
 } from "../proto/generated/bytestream.ts";
+import { PieceBuffers } from "./blob-pieces.ts";
 import { readBlob } from "./byte-stream-read.ts";
 import { writeBlob } from "./byte-stream-write.ts";
 import { logWriteStatus, readLog, writeLog } from "./log-stream-calls.ts";
@@ -28,6 +29,7 @@ const NAME_HEADER = "build.bazel.remote.execution.v2.resource-name";
 
 /** The ByteStream service. */
 export function byteStreamService(context: ServiceContext, uploads: Uploads, logs: LogStreams): Registration[] {
+  const buffers = new PieceBuffers();
   const read = { ...methodOf("server-streaming", ByteStreamMethods.read), response: inParts(ReadResponse) };
   return [
     serve(read, async (request, call) => {
@@ -36,7 +38,7 @@ export function byteStreamService(context: ServiceContext, uploads: Uploads, log
       permitted(context, call, { what: "cas.read", instance: name.kind === "blob" ? name.instance : name.parent });
       if (name.kind === "log-stream") return await readLog(logs, call, { name, request });
       served(context, name);
-      await readBlob(context, call, { name, request });
+      await readBlob(context, call, { name, request, buffers });
     }),
     serve(methodOf("client-streaming", ByteStreamMethods.write), async (requests, call) => {
       const first = await firstOf(requests);

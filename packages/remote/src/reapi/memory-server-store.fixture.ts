@@ -144,16 +144,16 @@ export function memoryServerStore({
     return ok({
       sizeBytes: bytes.length,
       // One buffer for all reads, as the contract allows.
-      read: async (offset, lengthBytes) => {
+      read: async (offset, lengthBytes, into = shared) => {
         invariant(isOpen, "read after its end");
         if (damaged.has(digest)) {
           blobsByDigest.delete(digest);
           return err(problem("blob-mismatch", `${digest} is damaged`));
         }
-        const piece = bytes.subarray(offset, Math.min(bytes.length, offset + Math.min(lengthBytes, shared.length)));
-        shared.fill(0xee);
-        shared.set(piece);
-        return ok(shared.subarray(0, piece.length));
+        const piece = bytes.subarray(offset, Math.min(bytes.length, offset + Math.min(lengthBytes, into.length)));
+        into.fill(0xee);
+        into.set(piece);
+        return ok(into.subarray(0, piece.length));
       },
       close: () => {
         if (isOpen) readers--;

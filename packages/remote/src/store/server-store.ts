@@ -82,9 +82,11 @@ export interface BlobReader {
   /**
    * At most `lengthBytes` from `offset`; shorter only at the end. The bytes are valid until the next call.
    *
+   * @param into of at least `lengthBytes`; the bytes that are read into it are valid as long as nobody writes there.
+   *             Those of a small blob may lie elsewhere, and are the caller's.
    * @returns `blob-mismatch` when the blob turned out damaged: it is in quarantine, and missing, from now on.
    */
-  read(offset: number, lengthBytes: number): Promise<Result<Uint8Array, ServerStoreProblem>>;
+  read(offset: number, lengthBytes: number, into?: Uint8Array): Promise<Result<Uint8Array, ServerStoreProblem>>;
   close(): void;
 }
 

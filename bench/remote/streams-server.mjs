@@ -1,0 +1,105 @@
+/**
+ * One server of the benchmarks of large blobs: `node streams-server.mjs kahn FOLDER batched|strict|none` is the whole
+ * server of the tree, `node streams-server.mjs raw FOLDER` is bare `node:http2`, which answers a POST to `/memory` and
+ * `/file` with 64 MiB and counts what is sent to `/sink`. Started by `streams.mjs` and `memory.mjs`. Says its port, then
+ * answers each message with what it has used: processor time in microseconds, and memory in bytes.
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http2";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { build } from "esbuild";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const BLOB_BYTES = 64 << 20;
+const PIECE_BYTES = 256 << 10;
+const [, , stack, folder = "", durability = "batched"] = process.argv;
+
+const port = stack === "kahn" ? await serveKahn() : await serveRaw();
+let peakBytes = 0;
+const watch = setInterval(() => {
+  peakBytes = Math.max(peakBytes, process.memoryUsage.rss());
+}, 20);
+watch.unref();
+process.on("message", () => {
+  const { user, system } = process.cpuUsage();
+  process.send?.({ cpuUs: user + system, peakBytes: Math.max(peakBytes, process.memoryUsage.rss()) });
+  peakBytes = 0;
+});
+process.on("disconnect", () => process.exit());
+process.send?.(port);
+
+async function serveKahn() {
+  const { startServer, resolveServerConfig, ...system } = await load();
+  const config = await resolveServerConfig({
+    file: { name: "bench.yaml", text: `store:\n  durability: ${durability}\n  maxSize: 100GB\n` },
+    options: { listen: ["127.0.0.1:0"], dir: folder },
+  });
+  if (!config.ok) throw new Error(JSON.stringify(config.problem));
+  const started = await startServer(config.value, {
+    clock: system.nodeClock(),
+    random: system.nodeRandom(),
+    fs: system.nodeFileSystem(),
+    resolvePath: (/** @type {string} */ path) => path,
+    version: "0.0.0",
+    owner: system.ownIdentity(),
+    livenessOf: system.livenessOf,
+    report: (/** @type {object} */ problem) => console.error(problem),
+  });
+  if (!started.ok) throw new Error(JSON.stringify(started.problem));
+  return started.value.addresses[0].port;
+}
+
+/** The server as it is in the tree, in one file. @returns {Promise<any>} */
+async function load() {
+  const cache = join(ROOT, "node_modules/.cache");
+  mkdirSync(cache, { recursive: true });
+  const made = mkdtempSync(join(cache, "kahn-streams-"));
+  const outfile = join(made, "kahn.mjs");
+  const contents = `
+    export { startServer } from "./packages/remote/src/server.ts";
+    export { resolveServerConfig } from "./packages/remote/src/operation/server-config.ts";
+    export { livenessOf, nodeClock, nodeFileSystem, nodeRandom, ownIdentity } from "@kahn/system";`;
+  const stdin = { contents, resolveDir: ROOT, loader: /** @type {const} */ ("ts") };
+  const external = ["@napi-rs/*", "hash-wasm"];
+  // What bundled CommonJS asks for by `require`.
+  const banner = { js: `import { createRequire } from "node:module"; const require = createRequire(import.meta.url);` };
+  const how = /** @type {const} */ ({ bundle: true, format: "esm", platform: "node", logLevel: "warning" });
+  await build({ stdin, outfile, external, banner, ...how });
+  const loaded = await import(pathToFileURL(outfile).href);
+  rmSync(made, { recursive: true });
+  return loaded;
+}
+
+/** @returns {Promise<number>} */
+function serveRaw() {
+  const blob = Buffer.alloc(BLOB_BYTES, "b");
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, "blob");
+  writeFileSync(file, blob);
+  // The same windows as ours: with Node's own it takes uploads much more slowly.
+  const server = createServer({ settings: { initialWindowSize: 4 << 20 }, maxSessionMemory: Number.MAX_SAFE_INTEGER });
+  server.on("session", (session) => session.setLocalWindowSize(32 << 20));
+  server.on("stream", (stream, headers) => {
+    stream.on("error", () => {});
+    if (headers[":path"] === "/memory") {
+      stream.respond({ ":status": 200 });
+      for (let at = 0; at < blob.length; at += PIECE_BYTES) stream.write(blob.subarray(at, at + PIECE_BYTES));
+      stream.end();
+    } else if (headers[":path"] === "/file") {
+      stream.respondWithFile(file);
+    } else {
+      let bytes = 0;
+      stream.on("data", (chunk) => {
+        bytes += chunk.length;
+      });
+      stream.on("end", () => {
+        stream.respond({ ":status": 200 });
+        stream.end(String(bytes));
+      });
+    }
+  });
+  return new Promise((resolve) => {
+    server.listen(0, "127.0.0.1", () => resolve(/** @type {import("node:net").AddressInfo} */ (server.address()).port));
+  });
+}
