@@ -9,7 +9,7 @@ import { countText, durationText } from "./units.ts";
 /** What the last words need to know besides the result. */
 export interface FlowEnd {
   readonly result: RunResult;
-  /** Since this process took it up. */
+  /** In which the run was executed, by whatever process; waiting for people is none. */
   readonly durationMs: number;
   readonly nowMs: number;
   /** Set when a signal ended it. */

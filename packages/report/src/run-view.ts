@@ -26,6 +26,8 @@ export interface RunView {
   savedMs: number;
   /** How many of the cached results came from a remote cache. */
   remoteHits: number;
+  /** How many of the executed ones a server ran. */
+  remoteExecuted: number;
   startedAtMs: number | undefined;
   concurrency: number;
   cancelling: boolean;
@@ -43,6 +45,7 @@ export function emptyRunView(): RunView {
     counts: { executed: 0, cached: 0, failed: 0, errored: 0, skipped: 0, cancelled: 0 },
     savedMs: 0,
     remoteHits: 0,
+    remoteExecuted: 0,
     startedAtMs: undefined,
     concurrency: 1,
     cancelling: false,
@@ -79,10 +82,11 @@ export function foldRunEvent(view: RunView, event: RunEvent): void {
       view.cancelling = true;
       break;
     case "run.finished": {
-      const { status, durationMs, savedMs, remoteHits = 0 } = event;
+      const { status, durationMs, savedMs, remoteHits = 0, remoteExecuted = 0 } = event;
       Object.assign(view.counts, event.counts);
       view.savedMs = savedMs;
       view.remoteHits = remoteHits;
+      view.remoteExecuted = remoteExecuted;
       view.finished = { status, durationMs, ...(event.problem === undefined ? {} : { problem: event.problem }) };
       break;
     }

@@ -25,11 +25,11 @@ const RENDERERS: Record<NodeEnd, Renderer> = {
     }
     const tries = event.attempts === undefined ? "" : `, attempt ${event.attempts}`;
     const took = `${durationText(event.durationMs ?? 0)}${tries}`;
-    return `${paint("✔", "green")} ${label} ${took}${why === "" ? "" : paint(` · ${why}`, "dim")}`;
+    return `${paint("✔", "green")} ${label} ${took}${whereText(event)}${why === "" ? "" : paint(` · ${why}`, "dim")}`;
   },
   failed: (view, event, paint) => {
     const took = event.durationMs === undefined ? "" : `, ${durationText(event.durationMs)}`;
-    return `${paint("✖", "red")} ${labelOf(view, event.node)} ${howFailed(event)}${took}`;
+    return `${paint("✖", "red")} ${labelOf(view, event.node)} ${howFailed(event)}${took}${whereText(event)}`;
   },
   errored: (view, event, paint) => `${paint("✖", "red")} ${labelOf(view, event.node)} could not be run`,
   skipped: (view, event, paint) => {
@@ -38,6 +38,15 @@ const RENDERERS: Record<NodeEnd, Renderer> = {
   },
   cancelled: (view, event, paint) => `${paint("○", "yellow")} ${labelOf(view, event.node)} cancelled`,
 };
+
+/** Where it ran, of what could have run elsewhere. */
+function whereText({ ran, end }: SettledNode): string {
+  if (ran === undefined) return "";
+  const { where, cached, before } = ran;
+  const place = where === "here" ? " here" : ` on ${where}`;
+  const had = cached === true ? ", which had it" : "";
+  return `${place}${had}${before === undefined || end !== "succeeded" ? "" : `, before ${before}`}`;
+}
 
 function howFailed({ problem, exitCode }: SettledNode): string {
   if (problem?.code === "service-not-ready") return "was not ready in time";

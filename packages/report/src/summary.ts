@@ -13,7 +13,7 @@ export function summaryText(view: RunView, paint: Paint): string {
   const part = (count: number, text: string, always = false) => {
     if (count > 0 || always) parts.push(`${count} ${text}`);
   };
-  part(counts.executed, "executed", true);
+  part(counts.executed, view.remoteExecuted === 0 ? "executed" : `executed (${view.remoteExecuted} remotely)`, true);
   part(counts.cached, view.remoteHits === 0 ? "cached" : `cached (${view.remoteHits} remotely)`, true);
   part(counts.failed, "failed");
   part(counts.errored, "could not run");

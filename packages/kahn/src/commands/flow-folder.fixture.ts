@@ -29,6 +29,7 @@ export interface Person {
 /** A folder of files, removed when its test has ended. */
 export class FlowFolder {
   readonly directory: string;
+  readonly #signalled = new Set<(name: string) => void>();
 
   constructor(files: Readonly<Record<string, string>>) {
     this.directory = realpathSync(mkdtempSync(join(tmpdir(), "kahn-flow-cli-")));
@@ -46,10 +47,20 @@ export class FlowFolder {
   /** Runs one command line of `kahn flow`; words with blanks in them are given as a list. */
   async flow(line: string | readonly string[], person?: Person): Promise<Told> {
     const [stdout, stderr] = [bufferSink(), bufferSink()];
-    const host = hostOf(this.directory, { stdout, stderr, person });
+    const host = { ...hostOf(this.directory, { stdout, stderr, person }), onSignal: this.#onSignal };
     const exitCode = await main(["flow", ...(typeof line === "string" ? line.split(" ") : line)], host);
     return { exitCode, stdout: stdout.text(), stderr: stderr.text() };
   }
+
+  /** A Ctrl-C for every command that runs. */
+  interrupt(): void {
+    for (const signalled of this.#signalled) signalled("SIGINT");
+  }
+
+  readonly #onSignal = (signalled: (name: string) => void) => {
+    this.#signalled.add(signalled);
+    return () => void this.#signalled.delete(signalled);
+  };
 }
 
 interface HostParts {

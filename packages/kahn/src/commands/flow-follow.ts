@@ -15,6 +15,7 @@ import {
   writeFlowFinished,
 } from "@kahn/report";
 import {
+  ExecutionTimes,
   eventsOf,
   type FlowEvent,
   type FlowGraph,
@@ -51,6 +52,8 @@ export interface Followed {
   readonly options: FollowOptions;
   /** What happened before this process took the run up. */
   readonly past?: readonly FlowEvent[];
+  /** How long it was executed in that time, in milliseconds; a fork was not. */
+  readonly executedMs?: number;
 }
 
 /** Reads the options. */
@@ -117,6 +120,8 @@ class Follower {
   readonly #host: Host;
   readonly #reporter: FlowReporter | undefined;
   readonly #dialog: BarrierDialog | undefined;
+  readonly #times = new ExecutionTimes();
+  readonly #pastMs: number;
   #signals = 0;
 
   constructor(run: FlowRun, followed: Followed) {
@@ -128,8 +133,10 @@ class Follower {
     options.watch.follow(run, session.dirOption());
     for (const event of followed.past ?? []) {
       this.#reporter?.past(event);
+      this.#times.take(event);
       options.watch.take(event);
     }
+    this.#pastMs = this.#times.executedMs();
     if (this.#reporter === undefined || !session.host.canAsk) return;
     this.#dialog = new BarrierDialog({
       host: session.host,
@@ -143,7 +150,6 @@ class Follower {
   async follow(): Promise<number> {
     const { session, options } = this.#followed;
     const { clock } = session.ports;
-    const startedMs = clock.monotonicMs();
     const stop = this.#host.onSignal((name) => this.#signalled(name));
     // Open since before: their events are past.
     for (const open of this.#followed.past?.length ? this.#run.peek().barriers : []) this.#dialog?.opened(open);
@@ -159,7 +165,7 @@ class Follower {
     const isInterrupted = this.#signals > 0;
     if (options.json) writeFlowFinished(this.#host.stdout, result);
     else {
-      const durationMs = clock.monotonicMs() - startedMs;
+      const durationMs = (this.#followed.executedMs ?? 0) + this.#times.executedMs() - this.#pastMs;
       const end = { result, durationMs, nowMs: clock.nowMs(), isInterrupted, dirOption: session.dirOption() };
       this.#host.stdout.write(flowEndText(end, this.#host.stdout));
     }
@@ -169,7 +175,9 @@ class Follower {
   #show(event: StreamEvent): void {
     if (this.#reporter === undefined) writeFlowEvent(this.#host.stdout, event);
     else this.#reporter.event(event);
-    if (event.type !== "node.data") this.#dialog?.event(event);
+    if (event.type === "node.data") return;
+    this.#times.take(event);
+    this.#dialog?.event(event);
   }
 
   async #end(): Promise<RunResult> {

@@ -3,7 +3,7 @@ import { problem } from "@kahn/core";
 import { durationText, textTable } from "@kahn/report";
 import { listRuns, type RunSummary } from "@kahn/workflow";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
-import { type FlowStatus, STATUSES, statusOf, waitingBarriers } from "../session/flow-status.ts";
+import { executedMs, type FlowStatus, STATUSES, statusOf, waitingBarriers } from "../session/flow-status.ts";
 import { DIR_OPTION, JSON_OPTION, sessionFor } from "./flow-options.ts";
 
 /** The command. */
@@ -15,7 +15,8 @@ export const flowList: Command = {
   options: [{ name: "status", value: "STATUS", help: `only these: ${STATUSES.join(", ")}` }, DIR_OPTION, JSON_OPTION],
   description: `
 Lists runs, newest first. waiting: for a decision; running: a process executes it; interrupted: left, or its process
-was killed, and there is no barrier to decide: resume it.`,
+was killed, and there is no barrier to decide: resume it. TOOK is the time in which something of the run was executed;
+waiting for people is none.`,
   examples: [["kahn flow list --status waiting", "what waits for a decision"]],
   async run(host, given) {
     const wanted = given.value("status");
@@ -32,8 +33,10 @@ was killed, and there is no barrier to decide: resume it.`,
     for (const summary of [...summaries].reverse()) {
       const { status, pid } = await statusOf(summary, session);
       if (wanted !== undefined && status !== wanted) continue;
-      if (given.has("json")) host.stdout.write(`${JSON.stringify(lineOf(summary, status, pid))}\n`);
-      else rows.push(rowOf(summary, status));
+      const tookMs = executedMs(summary, { pid, nowMs: session.ports.clock.nowMs() });
+      const now = { ...summary, executedMs: tookMs };
+      if (given.has("json")) host.stdout.write(`${JSON.stringify(lineOf(now, status, pid))}\n`);
+      else rows.push(rowOf(now, status));
     }
     const known = new Set(summaries.map(({ run }) => run));
     for (const run of session.ids().filter((id) => !known.has(id) && (wanted ?? "unreadable") === "unreadable")) {
@@ -42,7 +45,7 @@ was killed, and there is no barrier to decide: resume it.`,
     }
     if (given.has("json")) return EXIT.done;
     if (rows.length > 0)
-      host.stdout.write(textTable(["RUN", "GRAPH", "STARTED (UTC)", "STATUS", ">STEPS", ">TIME", "WAITS FOR"], rows));
+      host.stdout.write(textTable(["RUN", "GRAPH", "STARTED (UTC)", "STATUS", ">STEPS", ">TOOK", "WAITS FOR"], rows));
     else host.stdout.write(wanted === undefined ? `no runs in ${session.place.directory}\n` : `no run is ${wanted}\n`);
     return EXIT.done;
   },
@@ -55,10 +58,10 @@ function lineOf(summary: RunSummary, status: FlowStatus, pid: number | undefined
 }
 
 function rowOf(summary: RunSummary, status: FlowStatus): string[] {
-  const { run, graph, startedMs, lastMs, steps } = summary;
+  const { run, graph, startedMs, executedMs: tookMs, steps } = summary;
   const started = new Date(startedMs).toISOString().slice(0, 16).replace("T", " ");
   const waits = waitingBarriers(summary)
     .map(({ barrier }) => barrier)
     .join(", ");
-  return [run, graph, started, status, String(steps), durationText(lastMs - startedMs), waits];
+  return [run, graph, started, status, String(steps), durationText(tookMs), waits];
 }

@@ -42,10 +42,10 @@ force       whatever it takes`,
   async run(host, given) {
     const prepared = await prepare(host, given);
     if (!prepared.ok) return refuseRun(host, given, prepared.problem);
-    const { session, run, graph, options, resume, past } = prepared.value;
+    const { session, run, graph, options, resume, past, executedMs } = prepared.value;
     try {
       const handle = (await session.flow.resume(run, graph, resume)) as unknown as FlowRun;
-      return await followRun(handle, { session, graph, options, past });
+      return await followRun(handle, { session, graph, options, past, executedMs });
     } catch (error) {
       if (!(error instanceof ProblemError)) throw error;
       return refuseRun(host, given, runProblems(error, session, run));
@@ -76,7 +76,9 @@ async function prepare(host: Host, given: ParsedArguments) {
     file === undefined ? {} : { labels: graphLabels(parseGraphPlace(file, host.directory), session.place) };
   const { maxSteps } = options.value;
   const resume = { mode: mode.value, ...labels, ...(maxSteps === undefined ? {} : { maxSteps }) };
-  return ok({ session, run: run.value, graph: graph.value, options: options.value, resume, past: past.value });
+  const { executedMs } = summary.value;
+  const taken = { session, run: run.value, graph: graph.value, past: past.value, executedMs };
+  return ok({ ...taken, options: options.value, resume });
 }
 
 function readMode(given: ParsedArguments): Result<ResumeMode, Problem> {

@@ -42,9 +42,12 @@ Exit code 0: completed; 1: failed; 2: nothing was run; 4: waits for a decision; 
     const prepared = await prepare(host, given);
     if (!prepared.ok) return refuseRun(host, given, prepared.problem);
     const { session, graph, options, start } = prepared.value;
-    const key = given.value("key");
     // Of a second start with one key: what the first did.
-    const past = key === undefined ? [] : pastOf(keyedId(graph, key), session);
+    const key = given.value("key");
+    const id = key === undefined ? undefined : keyedId(graph, key);
+    const before = id === undefined ? undefined : session.summary(id);
+    const executedMs = before?.ok === true ? before.value.executedMs : 0;
+    const past = id === undefined ? [] : pastOf(id, session);
     let run: FlowRun;
     try {
       makeFlowDirectory(session.ports, session.place);
@@ -53,7 +56,7 @@ Exit code 0: completed; 1: failed; 2: nothing was run; 4: waits for a decision; 
       if (!(error instanceof ProblemError)) throw error;
       return refuseRun(host, given, runProblems(error, session));
     }
-    return followRun(run, { session, graph, options, past });
+    return followRun(run, { session, graph, options, past, executedMs });
   },
 };
 

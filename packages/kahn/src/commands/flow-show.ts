@@ -16,9 +16,9 @@ import {
   type DecidedEntry,
   diffStates,
   eventsOf,
-  type FlowEvent,
   type HistoryEntry,
   history,
+  type RunningVisit,
   type RunSummary,
   stateAt,
 } from "@kahn/workflow";
@@ -26,11 +26,13 @@ import type { ParsedArguments } from "../cli/arguments.ts";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
 import { graphOfLabels } from "../session/flow-place.ts";
 import type { FlowSession } from "../session/flow-session.ts";
-import { statusOf, waitingBarriers } from "../session/flow-status.ts";
+import { executedMs, statusOf, waitingBarriers } from "../session/flow-status.ts";
 import { DIR_OPTION, JSON_OPTION, sessionFor } from "./flow-options.ts";
 
 /** Entries of a history that people are shown at once. */
 const ENTRIES_MAX = 100;
+/** Of what runs, so many visits are named. */
+const RUNNING_MAX = 10;
 
 /** The command. */
 export const flowShow: Command = {
@@ -132,16 +134,17 @@ async function runText(
   if (!summary.ok) return summary;
   const result = session.flow.peek(run);
   if (!result.ok) return result;
-  const events = eventsOf(run, session.look());
-  if (!events.ok) return events;
   const { status, pid } = await statusOf(summary.value, session);
   const { state, error, steps, cost } = result.value;
+  const nowMs = session.ports.clock.nowMs();
+  const tookMs = executedMs(summary.value, { pid, nowMs });
   if (json) {
     const { startedMs, lastMs, ...rest } = summary.value;
     const whole = {
       ...rest,
       status,
       pid,
+      executedMs: tookMs,
       startedMs,
       lastMs,
       error,
@@ -154,19 +157,45 @@ async function runText(
   }
   const paint = painter(session.host.stdout.colour);
   const executed = pid === undefined ? "" : `, executed by process ${pid}`;
-  const facts = `${summary.value.graph} version ${summary.value.version}: ${status}${executed}, ${countText(steps, "step")}`;
-  const options = { nowMs: session.ports.clock.nowMs(), dirOption: session.dirOption(), paint };
+  const { graph, version, running } = summary.value;
+  const facts = `${graph} version ${version}: ${status}${executed}, ${countText(steps, "step")} in ${durationText(tookMs)}`;
+  const options = { nowMs, dirOption: session.dirOption(), paint };
   const parts = [
     `${paint(run, "bold")}  ${facts}\n${originText(summary.value, session, paint)}`,
-    historyText(entries, events.value),
+    historyText(entries),
     failureText(error, paint, "all"),
+    pid === undefined ? "" : runningText(running, { pid, nowMs }),
     barriersText(run, waitingBarriers(summary.value), options),
     status === "interrupted" || (status === "waiting" && pid === undefined)
-      ? `to go on: kahn flow resume ${run}${session.dirOption()}\n`
+      ? `to go on${interruptedText(running)}: kahn flow resume ${run}${session.dirOption()}\n`
       : "",
     `state\n${stateText(state)}`,
   ];
   return ok(parts.filter((part) => part !== "").join("\n"));
+}
+
+/** What runs at this moment, a line each. */
+function runningText(
+  running: readonly RunningVisit[],
+  { pid, nowMs }: { readonly pid: number; readonly nowMs: number },
+): string {
+  const lines = running.slice(0, RUNNING_MAX).map(({ path, sinceMs, attempt, retryMs }) => {
+    const tries = attempt > 1 ? `, attempt ${attempt}` : "";
+    if (retryMs !== undefined)
+      return `  ${path} is tried again in ${durationText(Math.max(0, retryMs - nowMs))}${tries}\n`;
+    const since = new Date(sinceMs).toISOString().slice(11, 19);
+    return `  ${path} runs for ${durationText(Math.max(0, nowMs - sinceMs))}, since ${since} UTC, in process ${pid}${tries}\n`;
+  });
+  const more = running.length - lines.length;
+  return `${lines.join("")}${more === 0 ? "" : `  and ${more} more\n`}`;
+}
+
+/** With what a run goes on that nobody executes. */
+function interruptedText(running: readonly RunningVisit[]): string {
+  const names = running.slice(0, RUNNING_MAX).map(({ path }) => path);
+  const more = running.length - names.length;
+  if (names.length === 0) return "";
+  return ` with ${names.join(", ")}${more === 0 ? "" : ` and ${more} more`}`;
 }
 
 function originText({ labels, startedMs, parent }: RunSummary, session: FlowSession, paint: Paint): string {
@@ -178,20 +207,19 @@ function originText({ labels, startedMs, parent }: RunSummary, session: FlowSess
 }
 
 /** One row for each thing that a run did. */
-function historyText(entries: readonly HistoryEntry[], events: readonly FlowEvent[]): string {
-  const durations = durationsOf(events);
+function historyText(entries: readonly HistoryEntry[]): string {
   const [first] = entries;
   const told = entries.filter(({ kind }) => kind !== "other");
   const shown = told.slice(-ENTRIES_MAX);
   const rows = shown.map((entry) => {
-    const { seq, atMs, kind, path, changed, next = [], error, name, decision, reason, by } = entry;
-    const took = kind === "committed" || kind === "branch" || kind === "failed" ? durations.get(path ?? "") : undefined;
+    const { seq, atMs, kind, path, changed, next = [], error, name, decision, waitedMs, reason, by, tookMs } = entry;
     const detail = [
       next.length === 0 ? "" : `→ ${next.join(", ")}`,
       changed.length === 0 ? "" : `sets ${changed.join(", ")}`,
       error === undefined ? "" : `${error.message.split("\n")[0]} [${error.code}]`,
       name ?? "",
       decision === undefined ? "" : decisionText(decision),
+      waitedMs === undefined ? "" : `waited ${durationText(waitedMs)}`,
       reason === undefined ? "" : `${by === undefined ? "" : `by ${by}: `}${reason}`,
     ];
     return [
@@ -199,7 +227,7 @@ function historyText(entries: readonly HistoryEntry[], events: readonly FlowEven
       durationText(atMs - first!.atMs),
       kind,
       path ?? "",
-      took === undefined ? "" : durationText(took),
+      tookMs === undefined ? "" : durationText(tookMs),
       detail.filter((each) => each !== "").join("; "),
     ];
   });
@@ -224,19 +252,4 @@ function decisionText({ kind, by, reason, payload, set, to, default: fallback }:
     case "timeout":
       return `nobody decided in time: ${fallback}`;
   }
-}
-
-/** How long each visit took, from its first start to its end. */
-function durationsOf(events: readonly FlowEvent[]): ReadonlyMap<string, number> {
-  const begun = new Map<string, number>();
-  const took = new Map<string, number>();
-  for (const event of events) {
-    if (event.type === "node.started" || event.type === "branch.started") {
-      if (!begun.has(event.path)) begun.set(event.path, event.atMs);
-    } else if (event.type === "node.committed" || event.type === "branch.committed" || event.type === "node.failed") {
-      const since = begun.get(event.path);
-      if (since !== undefined) took.set(event.path, event.atMs - since);
-    }
-  }
-  return took;
 }

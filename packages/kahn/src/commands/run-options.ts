@@ -3,6 +3,7 @@ import { err, ok, type Problem, problem, type Result } from "@kahn/core";
 import type { GraphFormat, OutputMode } from "@kahn/report";
 import type { OptionSpec, ParsedArguments } from "../cli/arguments.ts";
 import { type CacheOption, parseCacheOption } from "../session/cache-choice.ts";
+import type { RemoteExec } from "../session/store-set.ts";
 
 /** What was asked for. */
 export interface RunOptions {
@@ -17,7 +18,7 @@ export interface RunOptions {
   readonly force: boolean;
   /** `undefined`: as configured. */
   readonly cache: CacheOption | undefined;
-  readonly remoteExec: boolean;
+  readonly remoteExec: RemoteExec;
   readonly dry: boolean;
   readonly graph: GraphFormat | undefined;
   readonly output: OutputMode | undefined;
@@ -49,7 +50,13 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
     value: "WHERE:MODE",
     help: "caches of this run, such as local:rw,remote:r; MODE is rw, r or off (default: as configured)",
   },
-  { name: "remote-exec", help: "run tasks on the server of the remote cache, each with nothing but its inputs" },
+  {
+    name: "remote-exec",
+    value: "HOW",
+    optional: true,
+    choices: ["only", "race"],
+    help: "run tasks on the server of the remote cache, each with nothing but its inputs; race: also here, and the first success counts",
+  },
   { name: "dry", help: "say what would run and why, and run nothing" },
   {
     name: "graph",
@@ -92,7 +99,7 @@ export function readRunOptions(given: ParsedArguments): Result<RunOptions, Probl
     failFast: given.has("fail-fast"),
     force: given.has("force"),
     cache: cache.value,
-    remoteExec: given.has("remote-exec"),
+    remoteExec: given.has("remote-exec") ? ((given.value("remote-exec") || "only") as RemoteExec) : "off",
     dry: given.has("dry"),
     graph: given.has("graph") ? ((given.value("graph") || "json") as GraphFormat) : undefined,
     output: given.value("output") as OutputMode | undefined,

@@ -31,3 +31,11 @@ export async function statusOf(
 export function waitingBarriers({ status, barriers }: Pick<RunSummary, "status" | "barriers">): RunSummary["barriers"] {
   return status === "running" ? barriers : [];
 }
+
+/** How long a run was executed, in milliseconds, until now if a process is at it. */
+export function executedMs(
+  { executedMs: told, running, lastMs }: Pick<RunSummary, "executedMs" | "running" | "lastMs">,
+  { pid, nowMs }: { readonly pid: number | undefined; readonly nowMs: number },
+): number {
+  return told + (pid === undefined || running.length === 0 ? 0 : Math.max(0, nowMs - lastMs));
+}
