@@ -6,7 +6,7 @@
  *            within minutes: after a power loss only what was written in the last one is hashed before it is used.
  */
 import type { BlobStore, DigestFunction, Random, Result } from "@kahn/core";
-import { FileSystemError, HEX_LENGTH, isDigestFunction } from "@kahn/core";
+import { digestFunction, FileSystemError, HEX_LENGTH, isDigestFunction } from "@kahn/core";
 import type { DiskStore, DiskStoreOptions } from "../disk-store.ts";
 import { contextOf, openDiskStore } from "../disk-store.ts";
 import { listSegments, readSegment } from "../internal/segment.ts";
@@ -14,6 +14,7 @@ import type { StoreContext } from "../internal/store-context.ts";
 import { storeResult } from "../internal/store-problem.ts";
 import { Collector } from "./collector.ts";
 import type { WriteDurability } from "./group-commit.ts";
+import { removeOverSegments } from "./over-segments.ts";
 import { Pins } from "./pins.ts";
 import { ResidentBlobs } from "./resident-blobs.ts";
 import type { ResidentProblem } from "./resident-problem.ts";
@@ -96,7 +97,7 @@ class OpenStore implements ResidentStore {
     this.#room = new Room({
       maxSizeBytes: options.maxSizeBytes,
       usedBytes: () => this.#storedBytes(),
-      collect: (wantedBytes) => this.#collector.collect(wantedBytes),
+      collect: (wantedBytes) => this.#collect(wantedBytes),
       onReserve: () => this.#turnEpoch(),
       onRefused: (problem) => {
         this.trouble = problem;
@@ -151,7 +152,7 @@ class OpenStore implements ResidentStore {
   }
 
   collect(wantedBytes: number): Promise<Result<void, ResidentProblem>> {
-    return residentResult(() => this.#collector.collect(wantedBytes));
+    return residentResult(() => this.#collect(wantedBytes));
   }
 
   async close(): Promise<Result<void, ResidentProblem>> {
@@ -169,6 +170,23 @@ class OpenStore implements ResidentStore {
     return saved.ok ? closed : saved;
   }
 
+  async #collect(wantedBytes: number): Promise<void> {
+    await this.#collector.collect(wantedBytes);
+    await this.#removeOverSegments();
+  }
+
+  async #removeOverSegments(): Promise<void> {
+    await this.#recordsLoaded;
+    await removeOverSegments(this.#context, async ({ uses, blobUses }) => {
+      for (const [action, timeMs] of uses) await this.records.usedElsewhere(action, timeMs);
+      for (const [blob, timeMs] of blobUses) {
+        const { index } = await this.blobs.shelf(digestFunction(blob));
+        const entry = index.find(blob);
+        if (entry >= 0) index.touch(entry, timeMs);
+      }
+    });
+  }
+
   #storedBytes(): number {
     let bytes = this.records.usedBytes;
     for (const shelf of this.blobs.shelves) bytes += shelf.usedBytes;
@@ -182,6 +200,7 @@ class OpenStore implements ResidentStore {
     this.#epochStartMs = clock.monotonicMs();
     this.#turning = uses
       .endEpoch(true)
+      .then(() => this.#removeOverSegments())
       .catch((error: unknown) => {
         this.trouble = residentProblem(error);
       })
