@@ -116,12 +116,12 @@ export class RecordPacks {
   }
 
   /** Appends in one call; whoever calls makes them known when they are as durable as they have to be. @throws FileSystemError */
-  append(records: readonly NewRecord[]): Pack {
+  append(items: readonly PackItem[]): Pack {
     const { uses } = this.#ports;
     uses.writing();
-    const pack = this.set.append(records.map(({ item }) => item));
+    const pack = this.set.append(items);
     this.#seen.set(pack, pack.sizeBytes);
-    for (const { item } of records) uses.wrote(packedBytes(item.bytes.byteLength, this.set.ports.hashBytes));
+    for (const { bytes } of items) uses.wrote(packedBytes(bytes.byteLength, this.set.ports.hashBytes));
     return pack;
   }
 

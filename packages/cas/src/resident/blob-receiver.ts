@@ -12,8 +12,8 @@ import { StagedFile } from "./staged-file.ts";
 export interface ReceiverPorts extends StagingPorts {
   readonly maxBlobBytes: number;
   readonly packedMaxBytes: number;
-  /** Stores a small blob. */
-  readonly write: (digest: Digest, bytes: Uint8Array) => Promise<Result<void, ResidentProblem>>;
+  /** Stores a small blob, whose digest has been found out. */
+  readonly store: (digest: Digest, bytes: Uint8Array) => Promise<void>;
 }
 
 /** Takes bytes in, and tells their digest at the end. */
@@ -28,11 +28,8 @@ export class BlobReceiver {
 
   /** Takes bytes, which the caller may reuse once this resolves. `blob-too-large` when there are more than is taken. */
   async write(bytes: Uint8Array): Promise<Result<void, ResidentProblem>> {
-    const { maxBlobBytes } = this.#ports;
     try {
-      const endBytes = this.#file.sizeBytes + bytes.byteLength;
-      if (endBytes > maxBlobBytes) throw new StoreFailure(tooLarge(`${endBytes} bytes and more`, maxBlobBytes));
-      await this.#file.write(bytes);
+      await this.#write(bytes);
       return ok(undefined);
     } catch (error) {
       this.abort();
@@ -47,9 +44,19 @@ export class BlobReceiver {
    */
   async commit(expectedHash?: string): Promise<Result<Digest, ResidentProblem>> {
     try {
-      return await this.#commit(expectedHash);
+      return ok(await this.#commit(expectedHash));
     } catch (error) {
       return err(residentProblem(error));
+    } finally {
+      this.abort();
+    }
+  }
+
+  /** Takes all bytes there are, and answers with their digest. @throws FileSystemError, StoreFailure, LimitFailure */
+  async take(bytes: Uint8Array): Promise<Digest> {
+    try {
+      await this.#write(bytes);
+      return await this.#commit(undefined);
     } finally {
       this.abort();
     }
@@ -60,20 +67,26 @@ export class BlobReceiver {
     this.#file.end();
   }
 
-  async #commit(expectedHash: string | undefined): Promise<Result<Digest, ResidentProblem>> {
+  async #write(bytes: Uint8Array): Promise<void> {
+    const { maxBlobBytes } = this.#ports;
+    const endBytes = this.#file.sizeBytes + bytes.byteLength;
+    if (endBytes > maxBlobBytes) throw new StoreFailure(tooLarge(`${endBytes} bytes and more`, maxBlobBytes));
+    await this.#file.write(bytes);
+  }
+
+  async #commit(expectedHash: string | undefined): Promise<Digest> {
     const { engine, packedMaxBytes, isPresent } = this.#ports;
     const { gathered } = this.#file;
     const isSmall = gathered !== undefined && gathered.byteLength <= packedMaxBytes;
     const digest = isSmall
       ? engine.digest(gathered)
       : makeDigest(engine.fn, await this.#file.finish(), this.#file.sizeBytes);
-    if (expectedHash !== undefined && digestHash(digest) !== expectedHash) return err(mismatch(expectedHash, digest));
-    if (isSmall) {
-      const written = await this.#ports.write(digest, gathered);
-      return written.ok ? ok(digest) : written;
+    if (expectedHash !== undefined && digestHash(digest) !== expectedHash) {
+      throw new StoreFailure(mismatch(expectedHash, digest));
     }
-    if (!isPresent(digest)) await this.#file.publish(digest);
-    return ok(digest);
+    if (isSmall) await this.#ports.store(digest, gathered);
+    else if (!isPresent(digest)) await this.#file.publish(digest);
+    return digest;
   }
 }
 

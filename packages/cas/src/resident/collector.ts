@@ -18,8 +18,9 @@ import { Sweep } from "../internal/sweep.ts";
 import type { BlobIndex } from "./blob-index.ts";
 import { OWN_FILE } from "./blob-index.ts";
 import type { Pins } from "./pins.ts";
+import { recordSizeBytes } from "./record-ledger.ts";
 import type { ResidentBlobs } from "./resident-blobs.ts";
-import { ResidentRecords } from "./resident-records.ts";
+import type { ResidentRecords } from "./resident-records.ts";
 import type { Shelf } from "./shelf.ts";
 import { Turns } from "./turns.ts";
 
@@ -244,7 +245,7 @@ export class Collector {
     for (const index of records.indexes) {
       for (let entry = 0; entry < index.end; entry++) {
         if (!isOlder(index, entry, protectedMs - 1)) continue;
-        yield { usedMs: index.usedMs(entry), sizeBytes: ResidentRecords.sizeBytes(index, entry) };
+        yield { usedMs: index.usedMs(entry), sizeBytes: recordSizeBytes(index, entry) };
       }
     }
     for (const { index, engine } of blobs.shelves) {

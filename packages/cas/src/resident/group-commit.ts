@@ -7,7 +7,7 @@
  *            rejects, and then the name was not given.
  */
 import type { FileSystem } from "@kahn/core";
-import { parentOf } from "../internal/store-layout.ts";
+import { NameFlushes } from "./name-flushes.ts";
 
 /**
  * How much a write promises when it has resolved: `strict`, on the device, flushed on its own; `batched`, on the device,
@@ -36,14 +36,13 @@ const GROUP_MAX = 64;
 
 /** Flushes of one kind of file. */
 export class GroupCommit {
-  readonly #fs: FileSystem;
+  readonly #names: NameFlushes;
   readonly #durability: WriteDurability;
-  readonly #flushedParents = new Set<string>();
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
 
   constructor(fs: FileSystem, durability: WriteDurability) {
-    this.#fs = fs;
+    this.#names = new NameFlushes(fs);
     this.#durability = durability;
   }
 
@@ -56,7 +55,7 @@ export class GroupCommit {
     if (this.#durability === "strict") {
       await request.sync();
       request.publish?.();
-      if (request.directory !== undefined) await this.#syncNames(request.directory);
+      if (request.directory !== undefined) await this.#names.flush(request.directory);
       return;
     }
     await new Promise<void>((resolve, reject) => {
@@ -68,16 +67,6 @@ export class GroupCommit {
   /** Resolves when nothing is being flushed. */
   async idle(): Promise<void> {
     while (this.#running !== undefined) await this.#running;
-  }
-
-  /** A directory that may be new has a name that has to be flushed too. */
-  async #syncNames(directory: string): Promise<void> {
-    await this.#fs.syncDirectory(directory);
-    if (this.#flushedParents.has(directory)) return;
-    const parent = parentOf(directory);
-    await this.#fs.syncDirectory(parent);
-    await this.#fs.syncDirectory(parentOf(parent));
-    this.#flushedParents.add(directory);
   }
 
   async #run(): Promise<void> {
@@ -108,7 +97,7 @@ export class GroupCommit {
       if (directory === undefined || directories.has(directory)) continue;
       directories.set(
         directory,
-        outcome(() => this.#syncNames(directory)),
+        outcome(() => this.#names.flush(directory)),
       );
     }
     for (const { request, resolve, reject } of published) {

@@ -1,15 +1,14 @@
 /**
  * The blobs of a process that serves others: found in memory, written and read in pieces, durable when it says so.
  *
- * Owns:      which upload of a digest wins, the gathering of small blobs into one append, and where reads go.
+ * Owns:      which upload of a digest wins, and where reads go.
  * Invariant: the empty blob of every function is there. A blob is known here only after it is as durable as promised.
  */
 import type { Digest, DigestFunction, Random, Result } from "@kahn/core";
-import { digestFunction, digestOfParts, digestSizeBytes, HEX_LENGTH, invariant, ok, randomBelow } from "@kahn/core";
+import { digestFunction, digestOfParts, digestSizeBytes, invariant, ok, randomBelow } from "@kahn/core";
 import { loadEngine } from "../hasher.ts";
 import type { Pack } from "../internal/pack.ts";
 import type { PackItem } from "../internal/pack-format.ts";
-import { packedBytes } from "../internal/pack-format.ts";
 import type { StoreContext } from "../internal/store-context.ts";
 import { parentOf } from "../internal/store-layout.ts";
 import { StoreFailure } from "../internal/store-problem.ts";
@@ -21,6 +20,7 @@ import { FileUpload, mismatch } from "./blob-writer.ts";
 import { isEmptyBlob } from "./empty-blob.ts";
 import type { WriteDurability } from "./group-commit.ts";
 import { GroupCommit } from "./group-commit.ts";
+import type { Appender, PackAppend, PackCommit } from "./pack-commit.ts";
 import { PackedUpload } from "./packed-upload.ts";
 import type { ResidentProblem } from "./resident-problem.ts";
 import { residentResult } from "./resident-problem.ts";
@@ -39,13 +39,7 @@ export interface ResidentBlobPorts {
   readonly durability: WriteDurability;
   readonly maxBlobBytes: number;
   readonly room: Room;
-}
-
-/** What is gathered for one append. */
-interface Gathering {
-  readonly items: PackItem[];
-  readonly reserved: { sizeBytes: number };
-  readonly stored: Promise<void>;
+  readonly commits: PackCommit;
 }
 
 /** Blobs of an open store. */
@@ -55,14 +49,12 @@ export class ResidentBlobs {
   readonly #shelves = new Map<DigestFunction, Promise<Shelf>>();
   readonly #open = new Map<DigestFunction, Shelf>();
   readonly #uploads = new Map<Digest, Set<FileUpload>>();
-  readonly #gathering = new Map<Shelf, Gathering>();
-  readonly #packing = new Map<Digest, Promise<void>>();
+  readonly #appenders = new Map<Shelf, Appender>();
+  readonly #packing = new Map<Digest, Promise<unknown>>();
   readonly #smallFlushes: GroupCommit;
   readonly #largeFlushes: GroupCommit;
-  /** What of a pack is being flushed. */
+  /** What of a pack that was taken in beside this is being flushed. */
   readonly #flushing = new WeakMap<Pack, Set<Promise<void>>>();
-  /** Packs whose names have been flushed. */
-  readonly #named = new WeakSet<Pack>();
 
   constructor(ports: ResidentBlobPorts) {
     this.#ports = ports;
@@ -158,10 +150,37 @@ export class ResidentBlobs {
       const shelf = await this.shelf(digestFunction(digest));
       const found = shelf.engine.digest(bytes);
       if (found !== digest) throw new StoreFailure(mismatch(digest, found));
-      // Of one that is not known nobody is asked: a second copy that another process may have costs less than looking.
-      if (isEmptyBlob(digest) || (shelf.index.find(digest) >= 0 && this.#isPresent(shelf, digest))) return;
-      await this.#pack(shelf, { digest, bytes });
+      await this.#joined(shelf, { digest, bytes }, this.#storeAlone);
     });
+  }
+
+  /** Stores bytes that are in memory under the digest that they have. Resolves when they are durable. */
+  add(fn: DigestFunction, bytes: Uint8Array): Promise<Result<Digest, ResidentProblem>> {
+    return residentResult(async () => {
+      return await this.withBlob(fn, bytes, async (digest, append) => {
+        await this.#storeAlone(append);
+        return digest;
+      });
+    });
+  }
+
+  /**
+   * Lets `store` store a blob with something else.
+   *
+   * @param store gets what is to be appended; nothing for a blob that is there by now, as all large ones are.
+   * @throws FileSystemError, StoreFailure, LimitFailure
+   */
+  async withBlob<T>(
+    fn: DigestFunction,
+    bytes: Uint8Array,
+    store: (digest: Digest, append: PackAppend | undefined) => Promise<T>,
+  ): Promise<T> {
+    const shelf = await this.shelf(fn);
+    if (bytes.byteLength > this.#ports.context.packs.packedMaxBytes) {
+      return await store(await this.#receiver(shelf).take(bytes), undefined);
+    }
+    const digest = shelf.engine.digest(bytes);
+    return await this.#joined(shelf, { digest, bytes }, (append) => store(digest, append));
   }
 
   /** Begins an upload; `present` when the blob is there already and nothing need be sent. */
@@ -197,13 +216,16 @@ export class ResidentBlobs {
   /** Begins an upload whose end tells its digest. */
   receive(fn: DigestFunction): Promise<Result<BlobReceiver, ResidentProblem>> {
     return residentResult(async () => {
-      const shelf = await this.shelf(fn);
-      return new BlobReceiver({
-        ...this.#stagingPorts(shelf),
-        maxBlobBytes: this.maxBlobBytes,
-        packedMaxBytes: this.#ports.context.packs.packedMaxBytes,
-        write: (digest, bytes) => this.write(digest, bytes),
-      });
+      return this.#receiver(await this.shelf(fn));
+    });
+  }
+
+  #receiver(shelf: Shelf): BlobReceiver {
+    return new BlobReceiver({
+      ...this.#stagingPorts(shelf),
+      maxBlobBytes: this.maxBlobBytes,
+      packedMaxBytes: this.#ports.context.packs.packedMaxBytes,
+      store: (digest, bytes) => this.#joined(shelf, { digest, bytes }, this.#storeAlone),
     });
   }
 
@@ -237,6 +259,7 @@ export class ResidentBlobs {
   /** Resolves when nothing is being flushed. */
   async idle(): Promise<void> {
     await Promise.allSettled([...this.#packing.values()]);
+    await this.#ports.commits.idle();
     await this.#smallFlushes.idle();
     await this.#largeFlushes.idle();
   }
@@ -259,49 +282,49 @@ export class ResidentBlobs {
     return written.ok ? await upload.value.commit() : written;
   }
 
-  /** Appends what was written in one turn of the event loop at once. */
-  async #pack(shelf: Shelf, item: PackItem): Promise<void> {
-    const under = this.#packing.get(item.digest);
-    if (under !== undefined) return await under;
-    const storing = this.#reserveAndGather(shelf, item);
-    this.#packing.set(item.digest, storing);
+  /** Stores a small blob, or lets `store` do so: nothing is left to append when it is there, or is being stored. */
+  async #joined<T>(shelf: Shelf, item: PackItem, store: (append: PackAppend | undefined) => Promise<T>): Promise<T> {
+    const { digest } = item;
+    // Of one that is not known nobody is asked: a second copy that another process may have costs less than looking.
+    const isThere = isEmptyBlob(digest) || (shelf.index.find(digest) >= 0 && this.#isPresent(shelf, digest));
+    if (isThere) return await store(undefined);
+    const under = this.#packing.get(digest);
+    if (under !== undefined) {
+      await under;
+      return await store(undefined);
+    }
+    const publish = (pack: Pack) => shelf.addPacked(digest, pack, this.#ports.context.clock.nowMs());
+    const storing = store({ to: this.#appenderOf(shelf), item, publish });
+    this.#packing.set(digest, storing);
     try {
-      await storing;
+      return await storing;
     } finally {
-      this.#packing.delete(item.digest);
+      this.#packing.delete(digest);
     }
   }
 
-  async #reserveAndGather(shelf: Shelf, item: PackItem): Promise<void> {
-    const sizeBytes = packedBytes(item.bytes.byteLength, HEX_LENGTH[shelf.engine.fn] / 2);
-    await this.#ports.room.reserve(sizeBytes);
-    let gathering = this.#gathering.get(shelf);
-    if (gathering === undefined) {
-      const items: PackItem[] = [];
-      const reserved = { sizeBytes: 0 };
-      gathering = { items, reserved, stored: this.#store(shelf, items, reserved) };
-      this.#gathering.set(shelf, gathering);
-    }
-    gathering.items.push(item);
-    gathering.reserved.sizeBytes += sizeBytes;
-    await gathering.stored;
-  }
+  readonly #storeAlone = async (append: PackAppend | undefined): Promise<void> => {
+    if (append !== undefined) await this.#ports.commits.stored([append]);
+  };
 
-  async #store(shelf: Shelf, items: readonly PackItem[], reserved: { readonly sizeBytes: number }): Promise<void> {
-    await Promise.resolve();
-    this.#gathering.delete(shelf);
-    const pack = this.#append(shelf, items, reserved.sizeBytes);
-    await this.#flushPacked(
-      shelf,
-      pack,
-      items.map(({ digest }) => digest),
-    );
+  #appenderOf(shelf: Shelf): Appender {
+    let appender = this.#appenders.get(shelf);
+    if (appender === undefined) {
+      const append = (items: readonly PackItem[]) => {
+        const pack = this.#ports.context.packs.append(shelf.engine, items);
+        invariant(pack !== undefined, "nothing was gathered");
+        // From now on its bytes are counted.
+        shelf.serialOf(pack);
+        return pack;
+      };
+      appender = { set: shelf.packs, append };
+      this.#appenders.set(shelf, appender);
+    }
+    return appender;
   }
 
   /** Makes what a pack has got durable, and then known. */
   async #flushPacked(shelf: Shelf, pack: Pack, digests: readonly Digest[]): Promise<void> {
-    const isNew = !this.#named.has(pack);
-    this.#named.add(pack);
     const flushed = this.#smallFlushes.done({
       key: pack,
       sync: () => shelf.packs.sync(pack),
@@ -309,7 +332,7 @@ export class ResidentBlobs {
         const usedMs = this.#ports.context.clock.nowMs();
         for (const digest of digests) shelf.addPacked(digest, pack, usedMs);
       },
-      ...(isNew ? { directory: shelf.packs.ports.directory } : {}),
+      directory: shelf.packs.ports.directory,
     });
     const pending = this.#flushing.get(pack) ?? new Set<Promise<void>>();
     this.#flushing.set(pack, pending.add(flushed));
@@ -322,19 +345,7 @@ export class ResidentBlobs {
 
   /** Resolves when all that a sealed pack has got is known; what is not would be taken for garbage. */
   async known(pack: Pack): Promise<void> {
-    await Promise.allSettled([...(this.#flushing.get(pack) ?? [])]);
-  }
-
-  /** From now on the bytes count as those of a pack. */
-  #append(shelf: Shelf, items: readonly PackItem[], reservedBytes: number): Pack {
-    try {
-      const pack = this.#ports.context.packs.append(shelf.engine, items);
-      invariant(pack !== undefined, "nothing was gathered");
-      shelf.serialOf(pack);
-      return pack;
-    } finally {
-      this.#ports.room.release(reservedBytes);
-    }
+    await Promise.allSettled([this.#ports.commits.known(), ...(this.#flushing.get(pack) ?? [])]);
   }
 
   #readPacked(shelf: Shelf, digest: Digest): Uint8Array | undefined {

@@ -3,14 +3,11 @@
  *
  * Method:    a small record is appended to a pack (`internal/record-packs.ts`), with others of the same moment; a large
  *            one, and what `DiskActionCache` wrote, is a file of its own. A packed record counts rather than a file.
- * Size:      one map of records with two homes; what is packed and what is a file have to be judged in one place.
  * Invariant: bytes come back as they went in, fields that this version does not know included, or not at all. What was
  *            decoded is kept in memory only as long as the record is the same.
  */
-import type { ActionResult, Digest, DigestFunction, Result } from "@kahn/core";
-import { decodeActionResult, digestFunction, digestHash } from "@kahn/core";
-import type { Pack } from "../internal/pack.ts";
-import { packedBytes } from "../internal/pack-format.ts";
+import type { ActionResult, Digest, Result } from "@kahn/core";
+import { decodeActionResult, digestFunction, encodeActionResult } from "@kahn/core";
 import { packedResult } from "../internal/packed-record.ts";
 import { decodeRecord, encodeRecordOf, recordedAction } from "../internal/record-bytes.ts";
 import type { NewRecord, RecordPlace } from "../internal/record-packs.ts";
@@ -19,108 +16,68 @@ import { storedBytes } from "../internal/store-context.ts";
 import { parentOf } from "../internal/store-layout.ts";
 import { storedFiles } from "../internal/store-walk.ts";
 import { namedDigests, treeFileDigests } from "../result-digests.ts";
-import { BlobIndex } from "./blob-index.ts";
+import type { BlobIndex } from "./blob-index.ts";
+import type { KnownRecord, StoredRecord } from "./known-records.ts";
+import { KnownRecords } from "./known-records.ts";
+import type { PackAppend, PackCommit } from "./pack-commit.ts";
+import { isPacked, PACKED, RecordLedger, recordSizeBytes, SETTLED, UNSETTLED } from "./record-ledger.ts";
 import type { ResidentBlobs } from "./resident-blobs.ts";
 import type { ResidentProblem } from "./resident-problem.ts";
 import { residentResult } from "./resident-problem.ts";
 import type { Room } from "./room.ts";
 import type { Turns } from "./turns.ts";
 
-/** A record. */
-export interface StoredRecord {
-  /** The encoded ActionResult. */
-  readonly bytes: Uint8Array;
-  readonly result: ActionResult;
-}
-
 /** What records stand on. */
 export interface ResidentRecordPorts {
   readonly context: StoreContext;
   readonly blobs: ResidentBlobs;
   readonly room: Room;
+  readonly commits: PackCommit;
 }
 
-interface KnownRecord extends StoredRecord {
-  readonly token: string;
-  /** All its blobs, those in its trees too. */
-  readonly digests: readonly Digest[];
+/** A blob, and the record that is to name it. */
+export interface NamedBlob {
+  /** Of the record's function, as are all digests that a record names. */
+  readonly bytes: Uint8Array;
+  /** Makes the record, once the digest of the blob is known. */
+  readonly resultOf: (blob: Digest) => ActionResult;
 }
-
-/** What is decoded is kept up to so many bytes of records and of digests. */
-const KNOWN_MAX_BYTES = 32 * 1024 * 1024;
-const DIGEST_BYTES = 100;
 
 const RECORD_MODE = 0o644;
-
-/** The home of a record in its index: whether its blobs are known to be used as late as it was, and where it is. */
-const UNSETTLED = 0;
-const SETTLED = 1;
-const PACKED = 2;
-
-const PACK_HASH_BYTES = 32;
 
 /** More garbage than this in packs of records is dropped before anything that lives goes. */
 const GARBAGE_SHARE = 0.5;
 
-/** What is gathered for one append. */
-interface Gathering {
-  readonly records: PackedPut[];
-  readonly stored: Promise<void>;
-}
-
-interface PackedPut {
-  readonly fresh: NewRecord;
-  readonly known: KnownRecord | undefined;
-  readonly sizeBytes: number;
-}
-
 /** Records of an open store. */
 export class ResidentRecords {
   readonly #ports: ResidentRecordPorts;
-  readonly #indexes = new Map<DigestFunction, BlobIndex>();
-  readonly #known = new Map<Digest, KnownRecord>();
-  #knownBytes = 0;
-  /** Of files. */
-  #usedBytes = 0;
-  /** Of records in packs that count. */
-  #packedBytes = 0;
-  #counter = 0;
+  readonly #ledger: RecordLedger;
+  readonly #known = new KnownRecords();
   #areFilesKnown = false;
-  #gathering: Gathering | undefined;
-  /** Packs whose names have been flushed. */
-  readonly #named = new WeakSet<Pack>();
-  readonly #flushing = new Set<Promise<void>>();
 
   constructor(ports: ResidentRecordPorts) {
     this.#ports = ports;
+    this.#ledger = new RecordLedger(ports.context.clock);
   }
 
   get usedBytes(): number {
-    return this.#usedBytes + this.#ports.context.recordPacks.usedBytes;
+    return this.#ledger.fileBytes + this.#ports.context.recordPacks.usedBytes;
   }
 
   get count(): number {
-    let count = 0;
-    for (const index of this.#indexes.values()) count += index.count;
-    return count;
+    return this.#ledger.count;
   }
 
   /** Records by time of use: `home` is nothing for others, sizes are those of the files or of what is in packs. */
   get indexes(): readonly BlobIndex[] {
-    return [...this.#indexes.values()];
-  }
-
-  /** What a record takes of the limit. */
-  static sizeBytes(index: BlobIndex, entry: number): number {
-    const sizeBytes = index.sizeBytes(entry);
-    return (index.home(entry) & PACKED) === 0 ? storedBytes(sizeBytes) : packedBytes(sizeBytes, PACK_HASH_BYTES);
+    return this.#ledger.indexes;
   }
 
   /** Learns which records are in packs; they are not found before. */
   async loadPacks(turns: Turns): Promise<void> {
     const { recordPacks } = this.#ports.context;
     recordPacks.onTaken = (action, place, { sizeBytes, timeS }) => {
-      if (!place.isGone) this.#note(action, { sizeBytes, usedMs: timeS * 1000, home: PACKED });
+      if (!place.isGone) this.#ledger.note(action, { sizeBytes, usedMs: timeS * 1000, home: PACKED });
       else this.#leavePack(action);
     };
     await recordPacks.load(async () => {
@@ -134,7 +91,7 @@ export class ResidentRecords {
       for (const { fn, hash, stat } of files) {
         const action = `${fn}:${hash}/0` as Digest;
         if (this.#isPacked(action)) continue;
-        this.#note(action, { sizeBytes: stat.sizeBytes, usedMs: stat.mtimeMs, home: UNSETTLED });
+        this.#ledger.note(action, { sizeBytes: stat.sizeBytes, usedMs: stat.mtimeMs, home: UNSETTLED });
       }
       if (turns.isOver) await turns.pass();
     }
@@ -148,92 +105,63 @@ export class ResidentRecords {
       if (known === undefined) return undefined;
       const missing = await this.#ports.blobs.findMissing(known.digests);
       if (!missing.ok || missing.value.length > 0) return undefined;
-      this.#used(action, SETTLED);
+      this.#ledger.used(action, SETTLED);
       return known;
     });
   }
 
   /**
    * Stores an encoded result; of two for one action the one counts that was asked for later. Resolves when it is durable.
-   *
-   * @param known what the bytes say, for a caller who has just encoded it.
    */
-  async put(action: Digest, bytes: Uint8Array, known?: ActionResult): Promise<Result<void, ResidentProblem>> {
+  put(action: Digest, bytes: Uint8Array): Promise<Result<void, ResidentProblem>> {
+    return residentResult(() => this.#put(action, { bytes, result: resultOf(action, bytes) }));
+  }
+
+  /**
+   * Stores a blob and a record that names it; durable at once, together if the blob is small. Until both are there the
+   * record is a miss.
+   */
+  async putNamed(action: Digest, { bytes, resultOf }: NamedBlob): Promise<Result<void, ResidentProblem>> {
     return await residentResult(async () => {
-      const { recordPacks, packs } = this.#ports.context;
-      const fresh = recordPacks.encode(action, bytes);
-      const result = known ?? resultOf(action, bytes);
-      const digests = result && (await this.#digestsOf(result));
-      const { item, place } = fresh;
-      if (item.bytes.byteLength > packs.packedMaxBytes) return await this.#putFile(action, bytes, digests);
-      const body = item.bytes.subarray(item.bytes.byteLength - bytes.byteLength);
-      const record = result && digests && { bytes: body, result, digests, token: place.digest };
-      await this.#putPacked(fresh, record);
+      await this.#ports.blobs.withBlob(digestFunction(action), bytes, async (blob, append) => {
+        const result = resultOf(blob);
+        await this.#put(action, { bytes: encodeActionResult(result), result }, append);
+      });
     });
   }
 
-  async #putPacked(fresh: NewRecord, known: KnownRecord | undefined): Promise<void> {
-    const { room } = this.#ports;
-    const sizeBytes = packedBytes(fresh.item.bytes.byteLength, PACK_HASH_BYTES);
-    await room.reserve(sizeBytes);
-    if (this.#gathering === undefined) {
-      const records: PackedPut[] = [];
-      this.#gathering = { records, stored: this.#storeGathered(records) };
+  /** @param before is to be known before the record is. */
+  async #put(action: Digest, { bytes, result }: NewResult, before?: PackAppend): Promise<void> {
+    const { context, commits } = this.#ports;
+    // Gets its time now: what is asked for later counts.
+    const fresh = context.recordPacks.encode(action, bytes);
+    const digests = result && (await this.#digestsOf(result));
+    const { item, place } = fresh;
+    if (item.bytes.byteLength > context.packs.packedMaxBytes) {
+      if (before !== undefined) await commits.stored([before]);
+      return await this.#putFile(action, bytes, digests);
     }
-    this.#gathering.records.push({ fresh, known, sizeBytes });
-    await this.#gathering.stored;
+    const body = item.bytes.subarray(item.bytes.byteLength - bytes.byteLength);
+    const known = result && digests && { bytes: body, result, digests, token: place.digest };
+    const append = { to: context.recordPacks, item, publish: () => this.#publishPacked(fresh, known) };
+    await commits.stored(before === undefined ? [append] : [before, append]);
   }
 
-  /** Appends what was put in one turn of the event loop at once. */
-  async #storeGathered(puts: readonly PackedPut[]): Promise<void> {
-    await Promise.resolve();
-    this.#gathering = undefined;
-    let pack: Pack;
-    try {
-      pack = this.#ports.context.recordPacks.append(puts.map(({ fresh }) => fresh));
-    } finally {
-      // From now on the bytes count as those of a pack.
-      for (const { sizeBytes } of puts) this.#ports.room.release(sizeBytes);
-    }
-    await this.#flushPacked(pack, () => {
-      for (const each of puts) this.#publishPacked(each);
-    });
-  }
-
-  async #flushPacked(pack: Pack, publish: () => void): Promise<void> {
-    const { set } = this.#ports.context.recordPacks;
-    const isNew = !this.#named.has(pack);
-    this.#named.add(pack);
-    const flushed = this.#ports.blobs.flushes.done({
-      key: pack,
-      sync: () => set.sync(pack),
-      publish,
-      ...(isNew ? { directory: set.ports.directory } : {}),
-    });
-    this.#flushing.add(flushed);
-    try {
-      await flushed;
-    } finally {
-      this.#flushing.delete(flushed);
-    }
-  }
-
-  #publishPacked({ fresh: { action, item, place }, known }: PackedPut): void {
+  #publishPacked({ action, item, place }: NewRecord, known: KnownRecord | undefined): void {
     const { context, blobs } = this.#ports;
     const wasPacked = this.#isPacked(action);
     if (!context.recordPacks.publish(action, place)) return;
     // A file of that action is older.
-    if (!wasPacked && (!this.#areFilesKnown || this.#entryOf(action) !== undefined)) {
+    if (!wasPacked && (!this.#areFilesKnown || this.#ledger.find(action) !== undefined)) {
       context.fs.remove(context.layout.record(action));
     }
-    this.#forgetKnown(action);
-    const usedMs = context.clock.nowMs();
-    this.#note(action, { sizeBytes: item.bytes.byteLength, usedMs, home: PACKED });
+    this.#known.forget(action);
     // In the same moment: no collection can come between a record and the uses of what it names.
+    const home = known === undefined ? PACKED : PACKED | SETTLED;
+    this.#ledger.note(action, { sizeBytes: item.bytes.byteLength, usedMs: context.clock.nowMs(), home });
     if (known === undefined) return;
-    this.#remember(action, known);
+    this.#known.remember(action, known);
     blobs.touch(known.digests);
-    this.#used(action, SETTLED);
   }
 
   async #putFile(action: Digest, bytes: Uint8Array, digests: readonly Digest[] | undefined): Promise<void> {
@@ -251,14 +179,14 @@ export class ResidentRecords {
           sync: () => handle.sync(),
           publish: () => {
             context.publisher.rename(temporary, { path });
-            this.#forgetKnown(action);
+            this.#known.forget(action);
             const isPacked = this.#isPacked(action);
-            this.#note(action, { sizeBytes: file.length, usedMs: context.clock.nowMs(), home: UNSETTLED });
+            this.#ledger.note(action, { sizeBytes: file.length, usedMs: context.clock.nowMs(), home: UNSETTLED });
             if (isPacked) this.#appendGone(action);
             // In the same moment: no collection can come between a record and the uses of what it names.
             if (digests === undefined) return;
             blobs.touch(digests);
-            this.#used(action, SETTLED);
+            this.#ledger.used(action, SETTLED);
           },
           directory: parentOf(path),
         });
@@ -278,7 +206,7 @@ export class ResidentRecords {
   #appendGone(action: Digest): void {
     const { recordPacks } = this.#ports.context;
     const gone = recordPacks.encode(action, undefined);
-    recordPacks.append([gone]);
+    recordPacks.append([gone.item]);
     recordPacks.publish(action, gone.place);
   }
 
@@ -309,29 +237,27 @@ export class ResidentRecords {
 
   /** Another process has used a record and all that it names. */
   async usedElsewhere(action: Digest, timeMs: number): Promise<void> {
-    const index = this.#indexes.get(digestFunction(action));
-    const entry = index?.findHash(digestHash(action)) ?? -1;
-    if (index === undefined || entry < 0 || index.usedMs(entry) >= timeMs) return;
-    index.touch(entry, timeMs);
-    const known = { hash: digestHash(action), sizeBytes: index.sizeBytes(entry), usedMs: timeMs };
-    index.put({ ...known, home: index.home(entry) & ~SETTLED });
+    const found = this.#ledger.find(action);
+    if (found === undefined || found.index.usedMs(found.entry) >= timeMs) return;
+    const { index, entry } = found;
+    const hash = index.hash(entry);
+    index.put({ hash, sizeBytes: index.sizeBytes(entry), usedMs: timeMs, home: index.home(entry) & ~SETTLED });
   }
 
   /** Removes a record; answers with the bytes that this gives back, those in packs with the next `drop`. */
   remove(index: BlobIndex, entry: number): number {
     const { fs, layout, recordPacks } = this.#ports.context;
     const action = `${index.fn}:${index.hash(entry)}/0` as Digest;
-    const sizeBytes = ResidentRecords.sizeBytes(index, entry);
-    if ((index.home(entry) & PACKED) === 0) fs.remove(layout.record(action));
+    const sizeBytes = recordSizeBytes(index, entry);
+    if (!isPacked(index, entry)) fs.remove(layout.record(action));
     else recordPacks.remove(action);
-    this.#uncount(index, entry);
-    index.remove(entry);
+    this.#ledger.remove(index, entry);
     return sizeBytes;
   }
 
   /** True when packs of records are mostly garbage: records that were replaced or removed. */
   get isMostlyGarbage(): boolean {
-    return this.#packedBytes < this.#ports.context.recordPacks.usedBytes * GARBAGE_SHARE;
+    return this.#ledger.packedBytes < this.#ports.context.recordPacks.usedBytes * GARBAGE_SHARE;
   }
 
   /** Rewrites packs without what was removed or replaced. */
@@ -339,7 +265,7 @@ export class ResidentRecords {
     const { recordPacks } = this.#ports.context;
     recordPacks.set.seal();
     // What is not known yet would be taken for garbage.
-    await Promise.allSettled([...this.#flushing]);
+    await this.#ports.commits.known();
     this.#raiseTimes(Number.NEGATIVE_INFINITY);
     await recordPacks.drop(
       () => true,
@@ -347,12 +273,6 @@ export class ResidentRecords {
         if (turns.isOver) await turns.pass();
       },
     );
-  }
-
-  /** Resolves when nothing is being flushed. */
-  async idle(): Promise<void> {
-    await this.#gathering?.stored.catch(() => undefined);
-    await Promise.allSettled([...this.#flushing]);
   }
 
   /** Writes uses later than `sinceMs` into the indexes of packs, where the next process looks for them. */
@@ -365,7 +285,7 @@ export class ResidentRecords {
     for (const index of this.indexes) {
       for (let entry = 0; entry < index.end; entry++) {
         const home = index.home(entry);
-        if (home === -1 || (home & PACKED) === 0 || index.usedMs(entry) <= sinceMs) continue;
+        if (home === -1 || !isPacked(index, entry) || index.usedMs(entry) <= sinceMs) continue;
         this.#ports.context.recordPacks.raiseTime(`${index.fn}:${index.hash(entry)}/0` as Digest, index.usedMs(entry));
       }
     }
@@ -387,8 +307,8 @@ export class ResidentRecords {
   }
 
   async #lookUpPacked(action: Digest, place: RecordPlace): Promise<KnownRecord | undefined> {
-    const known = this.#known.get(action);
-    if (known?.token === place.digest) return known;
+    const known = this.#known.get(action, place.digest);
+    if (known !== undefined) return known;
     const packed = this.#ports.context.recordPacks.read(action);
     if (packed === undefined) this.#leavePack(action);
     // Of an action with this hash and another size, maybe.
@@ -401,7 +321,7 @@ export class ResidentRecords {
     const digests = await this.#digestsOf(result);
     if (digests === undefined) return undefined;
     const fresh = { bytes: packed.body, result, token: place.digest, digests };
-    this.#remember(action, fresh);
+    this.#known.remember(action, fresh);
     return fresh;
   }
 
@@ -411,17 +331,17 @@ export class ResidentRecords {
     const stat = fs.lstat(path);
     if (stat === undefined) return undefined;
     const token = `${stat.ino}/${stat.sizeBytes}/${stat.ctimeMs}`;
-    const known = this.#known.get(action);
-    if (known?.token === token) return known;
+    const known = this.#known.get(action, token);
+    if (known !== undefined) return known;
     const file = fs.readFile(path);
     const content = file && decodeRecord(action, file);
     if (content?.kind === "corrupt") this.#drop(action);
     if (content?.kind !== "record") return undefined;
-    this.#note(action, { sizeBytes: file!.byteLength, usedMs: stat.mtimeMs, home: UNSETTLED });
+    this.#ledger.note(action, { sizeBytes: file!.byteLength, usedMs: stat.mtimeMs, home: UNSETTLED });
     const digests = await this.#digestsOf(content.result);
     if (digests === undefined) return undefined;
     const fresh = { bytes: content.body, result: content.result, token, digests };
-    this.#remember(action, fresh);
+    this.#known.remember(action, fresh);
     return fresh;
   }
 
@@ -441,8 +361,8 @@ export class ResidentRecords {
 
   #drop(action: Digest): void {
     const { fs, layout } = this.#ports.context;
-    this.#forgetKnown(action);
-    const found = this.#entryOf(action);
+    this.#known.forget(action);
+    const found = this.#ledger.find(action);
     if (this.#isPacked(action)) {
       this.#appendGone(action);
       // And a file that is older.
@@ -456,71 +376,17 @@ export class ResidentRecords {
     return place !== undefined && !place.isGone;
   }
 
-  #entryOf(action: Digest): { readonly index: BlobIndex; readonly entry: number } | undefined {
-    const index = this.#indexes.get(digestFunction(action));
-    const entry = index?.findHash(digestHash(action)) ?? -1;
-    return index === undefined || entry < 0 ? undefined : { index, entry };
-  }
-
   /** A record is in no pack any more. */
   #leavePack(action: Digest): void {
-    const found = this.#entryOf(action);
-    if (found === undefined || (found.index.home(found.entry) & PACKED) === 0) return;
-    this.#uncount(found.index, found.entry);
-    found.index.remove(found.entry);
-  }
-
-  #uncount(index: BlobIndex, entry: number): void {
-    const sizeBytes = ResidentRecords.sizeBytes(index, entry);
-    if ((index.home(entry) & PACKED) === 0) this.#usedBytes -= sizeBytes;
-    else this.#packedBytes -= sizeBytes;
-  }
-
-  #note(action: Digest, noted: { sizeBytes: number; usedMs: number; home: number }): void {
-    const fn = digestFunction(action);
-    let index = this.#indexes.get(fn);
-    if (index === undefined) {
-      index = new BlobIndex(fn, ++this.#counter);
-      this.#indexes.set(fn, index);
-    }
-    const hash = digestHash(action);
-    const before = index.findHash(hash);
-    if (before >= 0) this.#uncount(index, before);
-    const usedMs = Math.min(noted.usedMs, this.#ports.context.clock.nowMs());
-    const entry = index.put({ ...noted, hash, usedMs });
-    const sizeBytes = ResidentRecords.sizeBytes(index, entry);
-    if (noted.home === PACKED) this.#packedBytes += sizeBytes;
-    else this.#usedBytes += sizeBytes;
-  }
-
-  #used(action: Digest, home: number): void {
-    const found = this.#entryOf(action);
-    if (found === undefined) return;
-    const { index, entry } = found;
-    const usedMs = this.#ports.context.clock.nowMs();
-    index.put({ hash: digestHash(action), sizeBytes: index.sizeBytes(entry), usedMs, home: index.home(entry) | home });
-  }
-
-  #remember(action: Digest, record: KnownRecord): void {
-    this.#forgetKnown(action);
-    this.#known.set(action, record);
-    this.#knownBytes += costOf(record);
-    for (const oldest of this.#known.keys()) {
-      if (this.#knownBytes <= KNOWN_MAX_BYTES) return;
-      this.#forgetKnown(oldest);
-    }
-  }
-
-  #forgetKnown(action: Digest): void {
-    const known = this.#known.get(action);
-    if (known === undefined) return;
-    this.#knownBytes -= costOf(known);
-    this.#known.delete(action);
+    const found = this.#ledger.find(action);
+    if (found !== undefined && isPacked(found.index, found.entry)) this.#ledger.remove(found.index, found.entry);
   }
 }
 
-function costOf({ bytes, digests }: KnownRecord): number {
-  return bytes.byteLength + DIGEST_BYTES * digests.length;
+interface NewResult {
+  readonly bytes: Uint8Array;
+  /** What the bytes say; `undefined` when they do not read. */
+  readonly result: ActionResult | undefined;
 }
 
 function resultOf(action: Digest, bytes: Uint8Array): ActionResult | undefined {

@@ -15,6 +15,7 @@ import { storeResult } from "../internal/store-problem.ts";
 import { Collector } from "./collector.ts";
 import type { WriteDurability } from "./group-commit.ts";
 import { removeOverSegments } from "./over-segments.ts";
+import { PackCommit } from "./pack-commit.ts";
 import { Pins } from "./pins.ts";
 import { ResidentBlobs } from "./resident-blobs.ts";
 import type { ResidentProblem } from "./resident-problem.ts";
@@ -103,14 +104,15 @@ class OpenStore implements ResidentStore {
         this.trouble = problem;
       },
     });
+    const durability = options.durability ?? "batched";
+    const commits = new PackCommit({ fs: context.fs, durability, room: this.#room });
     this.blobs = new ResidentBlobs({
-      context,
+      ...{ context, durability, commits },
       random: options.random,
-      durability: options.durability ?? "batched",
       maxBlobBytes: Math.min(options.maxBlobBytes ?? MAX_BLOB_BYTES, options.maxSizeBytes),
       room: this.#room,
     });
-    this.records = new ResidentRecords({ context, blobs: this.blobs, room: this.#room });
+    this.records = new ResidentRecords({ context, blobs: this.blobs, room: this.#room, commits });
     this.files = {
       ingest: async (requests) => {
         const digests = await disk.blobs.ingest(requests);
@@ -159,7 +161,6 @@ class OpenStore implements ResidentStore {
     const saved = await residentResult(async () => {
       await this.#recordsLoaded;
       await this.blobs.idle();
-      await this.records.idle();
       await this.#collector.idle();
       await this.#turning;
       const turns = new Turns(this.#context.clock);

@@ -2,7 +2,8 @@
  * Bytes on their way into the store: hashed as they come in, in a temporary file.
  *
  * Method:    bytes are gathered into a buffer, so that messages of four bytes cost a copy and no call; a full buffer is
- *            written off the event loop while it is hashed and the next one fills. Memory: two buffers.
+ *            written off the event loop while it is hashed and the next one fills. Large pieces are not copied but waited
+ *            for. Memory: two buffers.
  * Invariant: whatever ends it, the temporary file is gone or has its name, and what it took of the limit is given back.
  */
 import type { Digest, FileHandle, Hasher } from "@kahn/core";
@@ -16,6 +17,8 @@ import type { GroupCommit } from "./group-commit.ts";
 
 /** Bytes are written and hashed in pieces of this size. */
 const CHUNK_BYTES = 256 * 1024;
+/** Pieces from this size on are written as they are. */
+const DIRECT_BYTES = CHUNK_BYTES / 2;
 
 /** What a staged file stands on. */
 export interface StagingPorts {
@@ -60,6 +63,12 @@ export class StagedFile {
   /** Takes bytes, which the caller may reuse afterwards. @throws FileSystemError, LimitFailure */
   async write(bytes: Uint8Array): Promise<void> {
     for (let from = 0; from < bytes.byteLength && !this.#isOver; ) {
+      if (this.#filledBytes === 0 && bytes.byteLength - from >= DIRECT_BYTES) {
+        const piece = bytes.subarray(from);
+        this.sizeBytes += piece.byteLength;
+        await this.#pass(piece);
+        return await this.#landed();
+      }
       const taken = Math.min(bytes.byteLength - from, this.#filling.length - this.#filledBytes);
       this.#filling.set(bytes.subarray(from, from + taken), this.#filledBytes);
       this.#filledBytes += taken;
@@ -117,11 +126,20 @@ export class StagedFile {
     this.#ports.context.publisher.discard(staged.path);
   }
 
-  /** Hands over what has been gathered; waits for the piece before. */
+  /** Hands over what has been gathered. */
   async #flush(): Promise<void> {
     if (this.#filledBytes === 0) return;
-    const piece = this.#filling.subarray(0, this.#filledBytes);
-    const takenBytes = storedBytes(piece.length);
+    await this.#pass(this.#filling.subarray(0, this.#filledBytes));
+    if (this.#isOver) return;
+    const next = this.#other ?? Buffer.allocUnsafe(this.#filling.length);
+    this.#other = this.#filling;
+    this.#filling = next;
+    this.#filledBytes = 0;
+  }
+
+  /** Hashes a piece while it is being written, once the one before has been. */
+  async #pass(piece: Uint8Array): Promise<void> {
+    const takenBytes = storedBytes(piece.byteLength);
     await this.#ports.reserve(takenBytes);
     if (this.#isOver) return this.#ports.release(takenBytes);
     this.#reservedBytes += takenBytes;
@@ -133,10 +151,6 @@ export class StagedFile {
     // It is awaited with the next piece; until then nobody may call its failure unhandled.
     this.#flying?.catch(() => undefined);
     this.#hasher.update(piece);
-    const next = this.#other ?? Buffer.allocUnsafe(this.#filling.length);
-    this.#other = this.#filling;
-    this.#filling = next;
-    this.#filledBytes = 0;
   }
 
   #giveBack(): void {

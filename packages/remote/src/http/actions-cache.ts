@@ -99,7 +99,8 @@ async function finalizeEntry({ exchange, state, where }: CallContext, fields: Fi
     state.uploads.end(upload);
     return { ok: false, entry_id: "0", message: `${sizeBytes} bytes were promised, ${digestSizeBytes(digest)} came` };
   }
-  const named = await nameValue(exchange, where, { name: nameOf(version, key), digest, exclusive: true });
+  const value = { kind: "stored", digest } as const;
+  const named = await nameValue(exchange, where, { name: nameOf(version, key), value, exclusive: true });
   if (named === "stored") await state.index.add({ namespace: namespaceOf(INDEX_PLACE, where.scope), version }, key);
   state.uploads.end(upload);
   // A number that fits into 53 bits; nobody asks with it.

@@ -5,7 +5,6 @@
  *            under a name. It is a hint: a key that it names may be gone.
  * Invariant: changes to lists follow one another.
  */
-import { digestOf } from "@kahn/core";
 import type { ServerStore } from "../store/server-store.ts";
 import { stored } from "./http-refusal.ts";
 
@@ -33,9 +32,7 @@ export class ActionsIndex {
     const adding = this.#last.then(async () => {
       const keys = [key, ...(await this.#keys(list)).filter((each) => each !== key)].slice(0, KEYS_MAX);
       const bytes = Buffer.from(JSON.stringify(keys));
-      const digest = digestOf(bytes);
-      stored(await this.#store.blobs.write(digest, bytes));
-      stored(await this.#store.entries.put(list.namespace, list.version, { digest, facts: {} }));
+      stored(await this.#store.entries.putBytes(list.namespace, list.version, { bytes, facts: {} }));
     });
     this.#last = adding.catch(() => undefined);
     await adding;

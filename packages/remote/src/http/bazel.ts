@@ -12,7 +12,7 @@ import type { ActionScope, StoredResult } from "../store/server-store.ts";
 import { actionResultFromJson, actionResultToJson } from "./action-result-json.ts";
 import { binaryKind, refuseUnfit } from "./action-result-kind.ts";
 import { answerBlob } from "./blob-answer.ts";
-import { bodyBytes, gatherBody, storeBody, storeBytes } from "./body.ts";
+import { bodyBytes, gatherBody, storeBody } from "./body.ts";
 import type { Exchange } from "./exchange.ts";
 import { answer, answerJson, isRead, onlyMethods, permitted } from "./exchange.ts";
 import { HttpRefusal, MISSING, stored } from "./http-refusal.ts";
@@ -89,9 +89,7 @@ async function takeActionResult(exchange: Exchange, name: HashedName): Promise<v
     refuseUnfit(body.bytes, name.fn);
     return await keepResult(exchange, { name, scope }, body.bytes);
   }
-  const digest = body.kind === "stored" ? body.digest : await storeBytes(exchange, body.bytes);
-  const where = opaquePlace(name, scope);
-  await nameValue(exchange, where, { name: opaqueName(name), digest });
+  await nameValue(exchange, opaquePlace(name, scope), { name: opaqueName(name), value: body });
   // What was put last counts, of whatever kind it was before.
   stored(await exchange.services.store.actions.forget(scope, keyOf(name)));
   answer(exchange, 200);

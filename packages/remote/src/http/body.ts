@@ -6,14 +6,14 @@
  */
 import type { IncomingMessage } from "node:http";
 import type { Digest, DigestFunction, Result, Timer } from "@kahn/core";
-import { digestOf, digestOfParts } from "@kahn/core";
+import { digestOfParts } from "@kahn/core";
 import type { ZstdProblem } from "../reapi/zstd-port.ts";
 import type { ServerStoreProblem } from "../store/server-store.ts";
 import type { Exchange } from "./exchange.ts";
 import { ClientGone, HttpRefusal, stored } from "./http-refusal.ts";
 
 /** Shorter bodies are stored in one call. */
-const GATHERED_BYTES = 128 * 1024;
+export const GATHERED_BYTES = 128 * 1024;
 
 /** What a body is said to be. */
 export interface ExpectedBlob {
@@ -143,10 +143,12 @@ export async function storeBody(exchange: Exchange, expected?: ExpectedBlob): Pr
 
 /** Stores bytes that are in memory. @throws HttpRefusal */
 export async function storeBytes(exchange: Exchange, bytes: Uint8Array, expected?: ExpectedBlob): Promise<Digest> {
-  const digest = expected === undefined ? digestOf(bytes) : digestOfParts(expected.fn, expected.hash, bytes.byteLength);
+  const { blobs } = exchange.services.store;
+  if (expected === undefined) return stored(await blobs.add("sha256", bytes));
+  const digest = digestOfParts(expected.fn, expected.hash, bytes.byteLength);
   if (digest === undefined) throw new HttpRefusal("malformed", "that is no hash");
   // The store hashes what it is given, so a wrong promise ends here.
-  stored(await exchange.services.store.blobs.write(digest, bytes));
+  stored(await blobs.write(digest, bytes));
   return digest;
 }
 

@@ -3,8 +3,9 @@
  *
  * Invariant: what an untrusted writer stores is read by that writer alone; it lies over what is shared.
  */
-import type { Digest } from "@kahn/core";
 import type { ActionScope, NamedEntry } from "../store/server-store.ts";
+import type { GatheredBody } from "./body.ts";
+import { GATHERED_BYTES, gatherBody } from "./body.ts";
 import type { Exchange } from "./exchange.ts";
 import { permitted } from "./exchange.ts";
 import { stored } from "./http-refusal.ts";
@@ -46,17 +47,27 @@ export function namespaceOf({ protocol }: ValuePlace, { instance, overlay }: Act
   return overlay === undefined ? `${protocol}\n${instance}` : `${protocol}\n${instance}\n${overlay}`;
 }
 
-/** A value to be stored. */
-export interface NewValue {
+/** A name to be given to a value. */
+export interface NewName {
   readonly name: string;
-  readonly digest: Digest;
   readonly facts?: Readonly<Record<string, string>>;
   readonly exclusive?: boolean;
 }
 
-/** Names a blob that is stored. @throws HttpRefusal */
-export async function nameValue(exchange: Exchange, where: ScopedPlace, value: NewValue): Promise<"stored" | "exists"> {
-  const { name, digest, facts = {}, exclusive = false } = value;
+/** Names a value, which is stored already or in memory. @throws HttpRefusal */
+export async function nameValue(
+  { services }: Exchange,
+  where: ScopedPlace,
+  { name, value, facts = {}, exclusive = false }: NewName & { readonly value: GatheredBody },
+): Promise<"stored" | "exists"> {
+  const { entries } = services.store;
   const namespace = namespaceOf(where.place, where.scope);
-  return stored(await exchange.services.store.entries.put(namespace, name, { digest, facts }, { exclusive }));
+  const { kind } = value;
+  if (kind === "bytes") return stored(await entries.putBytes(namespace, name, { ...value, facts }, { exclusive }));
+  return stored(await entries.put(namespace, name, { ...value, facts }, { exclusive }));
+}
+
+/** Stores the body of a request under a name. @throws HttpRefusal */
+export async function takeValue(exchange: Exchange, where: ScopedPlace, name: NewName): Promise<"stored" | "exists"> {
+  return await nameValue(exchange, where, { ...name, value: await gatherBody(exchange, GATHERED_BYTES) });
 }

@@ -8,13 +8,12 @@
  */
 
 import { answerBlob } from "./blob-answer.ts";
-import { storeBody } from "./body.ts";
 import type { Exchange } from "./exchange.ts";
 import { answer, isRead, onlyMethods, permitted } from "./exchange.ts";
 import type { RefusalKind } from "./http-refusal.ts";
 import { HttpRefusal, MISSING, REFUSAL_STATUS } from "./http-refusal.ts";
 import type { ValuePlace } from "./named-values.ts";
-import { findIn, findValue, nameValue } from "./named-values.ts";
+import { findIn, findValue, takeValue } from "./named-values.ts";
 
 /** Answers a request. @throws HttpRefusal */
 export async function serveNx(exchange: Exchange, instance: string, key: string): Promise<void> {
@@ -28,8 +27,7 @@ export async function serveNx(exchange: Exchange, instance: string, key: string)
   const where = { place, scope: permitted(exchange, "ac.write", instance) };
   const present = await findIn(exchange, where, key);
   if (present !== undefined) throw exists(key);
-  const digest = await storeBody(exchange);
-  if ((await nameValue(exchange, where, { name: key, digest, exclusive: true })) === "exists") throw exists(key);
+  if ((await takeValue(exchange, where, { name: key, exclusive: true })) === "exists") throw exists(key);
   answer(exchange, 200, { headers: { "content-type": "text/plain; charset=utf-8" }, body: "stored\n" });
 }
 

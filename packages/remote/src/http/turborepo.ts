@@ -9,13 +9,13 @@ import type { OutgoingHttpHeaders } from "node:http";
 import { digestSizeBytes } from "@kahn/core";
 import type { NamedEntry } from "../store/server-store.ts";
 import { answerBlob } from "./blob-answer.ts";
-import { bodyBytes, storeBody } from "./body.ts";
+import { bodyBytes } from "./body.ts";
 import type { Exchange } from "./exchange.ts";
 import { answer, answerJson, isRead, onlyMethods, permitted } from "./exchange.ts";
 import { HttpRefusal, MISSING } from "./http-refusal.ts";
 import { parseJson } from "./json-body.ts";
 import type { ValuePlace } from "./named-values.ts";
-import { findIn, findValue, nameValue } from "./named-values.ts";
+import { findIn, findValue, takeValue } from "./named-values.ts";
 import type { TurborepoCall } from "./route.ts";
 
 const PREFLIGHT: OutgoingHttpHeaders = {
@@ -82,8 +82,7 @@ async function takeArtifact(exchange: Exchange, place: ValuePlace, hash: string)
     }
     facts[fact] = value;
   }
-  const digest = await storeBody(exchange);
-  await nameValue(exchange, where, { name: hash, digest, facts });
+  await takeValue(exchange, where, { name: hash, facts });
   const urls = [exchange.request.url];
   answer(exchange, 202, { headers: { "content-type": "application/json" }, body: JSON.stringify({ urls }) });
 }

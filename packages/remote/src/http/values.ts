@@ -6,12 +6,11 @@
  */
 import { digestSizeBytes } from "@kahn/core";
 import { answerBlob } from "./blob-answer.ts";
-import { storeBody } from "./body.ts";
 import type { Exchange } from "./exchange.ts";
 import { answer, isRead, onlyMethods, permitted } from "./exchange.ts";
 import { HttpRefusal, MISSING, stored } from "./http-refusal.ts";
 import type { ValuePlace } from "./named-values.ts";
-import { findValue, namespaceOf, nameValue } from "./named-values.ts";
+import { findValue, namespaceOf, takeValue } from "./named-values.ts";
 import type { ValueRoute } from "./route.ts";
 
 const GRADLE_TYPE = "application/vnd.gradle.build-cache-artifact.v2";
@@ -21,7 +20,7 @@ export async function serveGradle(exchange: Exchange, instance: string, key: str
   onlyMethods(exchange, "GET", "HEAD", "PUT");
   const place: ValuePlace = { protocol: "gradle", instance };
   if (isRead(exchange.request)) await sendValue(exchange, { place, name: key, type: GRADLE_TYPE });
-  else await takeValue(exchange, place, key);
+  else await keepValue(exchange, place, key);
 }
 
 /** Answers a request of ccache or of a WebDAV client. @throws HttpRefusal */
@@ -40,7 +39,7 @@ export async function serveValue(exchange: Exchange, { instance, name, isCollect
       return answer(exchange, 201);
     case "PUT":
       if (isFolder) throw new HttpRefusal("malformed", "a value needs a name, and this is the path of a folder");
-      return await takeValue(exchange, place, name);
+      return await keepValue(exchange, place, name);
     case "DELETE":
       return await forgetValue(exchange, place, name);
     default:
@@ -62,10 +61,9 @@ async function sendValue(exchange: Exchange, { place, name, type }: Asked): Prom
   await answerBlob(exchange, entry.digest, type === undefined ? {} : { type });
 }
 
-async function takeValue(exchange: Exchange, place: ValuePlace, name: string): Promise<void> {
+async function keepValue(exchange: Exchange, place: ValuePlace, name: string): Promise<void> {
   const scope = permitted(exchange, "ac.write", place.instance);
-  const digest = await storeBody(exchange);
-  await nameValue(exchange, { place, scope }, { name, digest });
+  await takeValue(exchange, { place, scope }, { name });
   answer(exchange, 201);
 }
 

@@ -71,6 +71,11 @@ export function memoryServerStore({
     blobsByDigest.set(digest, Uint8Array.from(bytes));
     return ok(undefined);
   };
+  const add = async (fn: DigestFunction, bytes: Uint8Array): Promise<Result<Digest, ServerStoreProblem>> => {
+    const digest = (await loadEngine(fn)).digest(bytes);
+    const written = await write(digest, bytes);
+    return written.ok ? ok(digest) : written;
+  };
   const create = async (digest: Digest): Promise<Result<BlobWriter | "present", ServerStoreProblem>> => {
     if (find(digest) !== undefined) return ok("present");
     if (failure !== undefined) return err(failure);
@@ -189,6 +194,7 @@ export function memoryServerStore({
       },
       open,
       write,
+      add,
       create,
       find: async (fn, hash) => {
         if (hash === digestHash(emptyDigest(fn))) return ok(emptyDigest(fn));
@@ -224,6 +230,13 @@ export function memoryServerStore({
       put: async (namespace, name, entry, { exclusive = false } = {}) => {
         if (exclusive && entriesByName.has(key(namespace, name))) return ok("exists");
         entriesByName.set(key(namespace, name), entry);
+        return ok("stored");
+      },
+      putBytes: async (namespace, name, { bytes, facts }, { exclusive = false } = {}) => {
+        if (exclusive && entriesByName.has(key(namespace, name))) return ok("exists");
+        const added = await add("sha256", bytes);
+        if (!added.ok) return added;
+        entriesByName.set(key(namespace, name), { digest: added.value, facts });
         return ok("stored");
       },
       forget: async (namespace, name) => {

@@ -129,6 +129,11 @@ function backedBlobs(blobs: ServerBlobs, link: BackingLink): ServerBlobs {
       if (written.ok) sent(digest);
       return written;
     },
+    add: async (fn, bytes) => {
+      const added = await blobs.add(fn, bytes);
+      if (added.ok) sent(added.value);
+      return added;
+    },
     create: async (digest) => {
       const created = await blobs.create(digest);
       if (!created.ok || created.value === "present") return created;

@@ -5,51 +5,66 @@
  *            the collector, a scrub, and completeness. The facts are the result's inline output.
  */
 import type { ResidentStore } from "@kahn/cas/resident";
-import type { ActionResult, Digest } from "@kahn/core";
+import type { ActionResult, Digest, Result } from "@kahn/core";
 import { digestFunction, digestOf, encodeActionResult, err, invariant, ok, problem } from "@kahn/core";
-import type { NamedEntries, NamedEntry } from "./server-store.ts";
+import type { NamedEntries, NamedEntry, ServerStoreProblem } from "./server-store.ts";
 
 /** The path of the one output. */
 const PATH = "entry";
 
-type PutArguments = Parameters<NamedEntries["put"]>;
+/** Of two puts under one name at once the second waits for the first: it may have to be exclusive. */
+class Turnstile {
+  readonly #last = new Map<Digest, Promise<unknown>>();
+
+  async pass<T>(key: Digest, work: () => Promise<T>): Promise<T> {
+    const before = this.#last.get(key);
+    const done = before === undefined ? work() : before.then(work);
+    const settled = done.catch(() => undefined);
+    this.#last.set(key, settled);
+    try {
+      return await done;
+    } finally {
+      if (this.#last.get(key) === settled) this.#last.delete(key);
+    }
+  }
+}
+
+type Outcome = Result<"stored" | "exists", ServerStoreProblem>;
 
 /** The named entries of a store. */
 export function namedEntries({ records, blobs }: ResidentStore): NamedEntries {
-  /** Names that are being put: of two at once that must be exclusive one has to wait for the other. */
-  const putting = new Map<Digest, Promise<unknown>>();
-  const put = async (...[namespace, name, entry, options]: PutArguments): ReturnType<NamedEntries["put"]> => {
-    const key = keyOf(namespace, name);
-    if (options?.exclusive === true) {
-      const there = await records.get(key);
+  const turnstile = new Turnstile();
+  /** Puts what `put` puts, unless the name is taken and that matters. */
+  const inTurn = (key: Digest, isExclusive: boolean, put: () => Promise<Result<void, ServerStoreProblem>>) =>
+    turnstile.pass(key, async (): Promise<Outcome> => {
+      const there = isExclusive ? await records.get(key) : ok(undefined);
       if (!there.ok) return there;
       if (there.value !== undefined) return ok("exists");
-    }
-    // Records name digests without their function, which is that of the key.
-    invariant(digestFunction(entry.digest) === "sha256", `an entry has a digest of SHA-256, not ${entry.digest}`);
-    const missing = await blobs.findMissing([entry.digest]);
-    if (!missing.ok) return missing;
-    if (missing.value.length > 0) return err(noBlob(namespace, entry));
-    const result = resultOf(entry);
-    const stored = await records.put(key, encodeActionResult(result), result);
-    return stored.ok ? ok("stored") : stored;
-  };
+      const done = await put();
+      return done.ok ? ok("stored") : done;
+    });
   return {
     get: async (namespace, name) => {
       const found = await records.get(keyOf(namespace, name));
       return found.ok ? ok(found.value && entryOf(found.value.result)) : found;
     },
-    put: async (...call) => {
-      const key = keyOf(call[0], call[1]);
-      const before = putting.get(key) ?? Promise.resolve();
-      const done = before.then(() => put(...call));
-      const settled = done.catch(() => undefined);
-      putting.set(key, settled);
-      try {
-        return await done;
-      } finally {
-        if (putting.get(key) === settled) putting.delete(key);
-      }
+    put: async (namespace, name, entry, options) => {
+      // Records name digests without their function, which is that of the key.
+      invariant(digestFunction(entry.digest) === "sha256", `an entry has a digest of SHA-256, not ${entry.digest}`);
+      const key = keyOf(namespace, name);
+      return await inTurn(key, options?.exclusive === true, async () => {
+        const missing = await blobs.findMissing([entry.digest]);
+        if (!missing.ok) return missing;
+        if (missing.value.length > 0) return err(noBlob(namespace, entry));
+        return await records.put(key, encodeActionResult(resultOf(entry)));
+      });
+    },
+    putBytes: async (namespace, name, { bytes, facts }, options) => {
+      const key = keyOf(namespace, name);
+      const resultFor = (digest: Digest) => resultOf({ digest, facts });
+      return await inTurn(key, options?.exclusive === true, () =>
+        records.putNamed(key, { bytes, resultOf: resultFor }),
+      );
     },
     forget: async (namespace, name) => await records.forget(keyOf(namespace, name)),
   };

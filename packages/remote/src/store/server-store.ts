@@ -54,6 +54,8 @@ export interface ServerBlobs {
   open(digest: Digest): Promise<Result<BlobReader | undefined, ServerStoreProblem>>;
   /** Stores a small blob; `blob-mismatch` when the bytes are others. Resolves when it is durable. Idempotent. */
   write(digest: Digest, bytes: Uint8Array): Promise<Result<void, ServerStoreProblem>>;
+  /** Stores bytes that are in memory under the digest that they have. Resolves when they are durable. Idempotent. */
+  add(fn: DigestFunction, bytes: Uint8Array): Promise<Result<Digest, ServerStoreProblem>>;
   /** Begins an upload; `present` when the blob is there already and nothing need be sent. */
   create(digest: Digest): Promise<Result<BlobWriter | "present", ServerStoreProblem>>;
   /** The digest of the blob with this hash: HTTP names blobs by their hash alone. Counts as used now. */
@@ -135,6 +137,12 @@ export interface NamedEntry {
   readonly facts: Readonly<Record<string, string>>;
 }
 
+/** A value that is in memory, to be stored under a name. */
+export interface NewEntry {
+  readonly bytes: Uint8Array;
+  readonly facts: Readonly<Record<string, string>>;
+}
+
 /** Blobs under names of a protocol's own. Names may be any text; they are hashed, never used as paths. */
 export interface NamedEntries {
   /** `undefined` when there is none or its blob is gone. */
@@ -144,6 +152,13 @@ export interface NamedEntries {
     namespace: string,
     name: string,
     entry: NamedEntry,
+    options?: { readonly exclusive?: boolean },
+  ): Promise<Result<"stored" | "exists", ServerStoreProblem>>;
+  /** Stores a value and points a name at it: a small one costs one flush, where a blob and then its name cost two. */
+  putBytes(
+    namespace: string,
+    name: string,
+    entry: NewEntry,
     options?: { readonly exclusive?: boolean },
   ): Promise<Result<"stored" | "exists", ServerStoreProblem>>;
   forget(namespace: string, name: string): Promise<Result<void, ServerStoreProblem>>;
