@@ -63,7 +63,7 @@ export async function nameValue(
   const { entries } = services.store;
   const namespace = namespaceOf(where.place, where.scope);
   const { kind } = value;
-  if (kind === "bytes") return stored(await entries.putBytes(namespace, name, { ...value, facts }, { exclusive }));
+  if (kind === "bytes") return stored(await entries.putBytes(namespace, name, { ...value, facts, exclusive }));
   return stored(await entries.put(namespace, name, { ...value, facts }, { exclusive }));
 }
 

@@ -232,7 +232,7 @@ export function memoryServerStore({
         entriesByName.set(key(namespace, name), entry);
         return ok("stored");
       },
-      putBytes: async (namespace, name, { bytes, facts }, { exclusive = false } = {}) => {
+      putBytes: async (namespace, name, { bytes, facts, exclusive = false }) => {
         if (exclusive && entriesByName.has(key(namespace, name))) return ok("exists");
         const added = await add("sha256", bytes);
         if (!added.ok) return added;

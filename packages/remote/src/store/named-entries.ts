@@ -48,7 +48,7 @@ export function namedEntries({ records, blobs }: ResidentStore): NamedEntries {
       const found = await records.get(keyOf(namespace, name));
       return found.ok ? ok(found.value && entryOf(found.value.result)) : found;
     },
-    put: async (namespace, name, entry, options) => {
+    put: async (...[namespace, name, entry, options]: Parameters<NamedEntries["put"]>) => {
       // Records name digests without their function, which is that of the key.
       invariant(digestFunction(entry.digest) === "sha256", `an entry has a digest of SHA-256, not ${entry.digest}`);
       const key = keyOf(namespace, name);
@@ -59,12 +59,10 @@ export function namedEntries({ records, blobs }: ResidentStore): NamedEntries {
         return await records.put(key, encodeActionResult(resultOf(entry)));
       });
     },
-    putBytes: async (namespace, name, { bytes, facts }, options) => {
+    putBytes: async (namespace, name, { bytes, facts, exclusive = false }) => {
       const key = keyOf(namespace, name);
       const resultFor = (digest: Digest) => resultOf({ digest, facts });
-      return await inTurn(key, options?.exclusive === true, () =>
-        records.putNamed(key, { bytes, resultOf: resultFor }),
-      );
+      return await inTurn(key, exclusive, () => records.putNamed(key, { bytes, resultOf: resultFor }));
     },
     forget: async (namespace, name) => await records.forget(keyOf(namespace, name)),
   };

@@ -141,6 +141,8 @@ export interface NamedEntry {
 export interface NewEntry {
   readonly bytes: Uint8Array;
   readonly facts: Readonly<Record<string, string>>;
+  /** Answers `exists` and changes nothing when the name is taken. */
+  readonly exclusive?: boolean;
 }
 
 /** Blobs under names of a protocol's own. Names may be any text; they are hashed, never used as paths. */
@@ -155,11 +157,6 @@ export interface NamedEntries {
     options?: { readonly exclusive?: boolean },
   ): Promise<Result<"stored" | "exists", ServerStoreProblem>>;
   /** Stores a value and points a name at it: a small one costs one flush, where a blob and then its name cost two. */
-  putBytes(
-    namespace: string,
-    name: string,
-    entry: NewEntry,
-    options?: { readonly exclusive?: boolean },
-  ): Promise<Result<"stored" | "exists", ServerStoreProblem>>;
+  putBytes(namespace: string, name: string, entry: NewEntry): Promise<Result<"stored" | "exists", ServerStoreProblem>>;
   forget(namespace: string, name: string): Promise<Result<void, ServerStoreProblem>>;
 }
