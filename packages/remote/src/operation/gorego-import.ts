@@ -100,7 +100,7 @@ export async function importGoregoConfig(source: ConfigSource): Promise<Result<I
 
 const HEAD = "# Made from a configuration of goREgo.\n";
 const OPEN = `# goREgo asks nobody who they are. A server here does not start like that on an address that others reach:
-# set up access.tokens (\`kahn serve token\` makes one), or access.insecure on a network that you trust wholly.
+# set up access.tokens (\`kahn serve-token\` makes one), or access.insecure on a network that you trust wholly.
 `;
 
 function takeKey(key: string, value: unknown, settings: Settings): string | undefined {

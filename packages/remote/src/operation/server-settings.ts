@@ -61,7 +61,7 @@ const token = section({
     scalar("a hash like sha256:… with 64 hex digits", (it) =>
       typeof it === "string" && /^sha256:[0-9a-f]{64}$/.test(it) ? it : undefined,
     ),
-    "Made by `kahn serve token`.",
+    "Made by `kahn serve-token`.",
   ),
   claims: described(standard(mapOf(text), {}), "Facts for rules."),
   expires: described(optional(moment), "From when on it is refused."),
