@@ -29,6 +29,7 @@ export type {
   PersistentRequest,
   PersistentRunner,
   PersistentRunnerOptions,
+  WorkerCounts,
 } from "./hermetic/persistent/persistent-action.ts";
 export { persistentRunner } from "./hermetic/persistent/persistent-runner.ts";
 export type { OpenWorkerPipes, WorkerPipes } from "./hermetic/persistent/persistent-worker.ts";

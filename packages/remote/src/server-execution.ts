@@ -3,7 +3,7 @@
  */
 import type { BlobStore, Problem, Result, StoreProblem } from "@kahn/core";
 import { err, ok, problem } from "@kahn/core";
-import type { HermeticRunner, HermeticRunnerOptions } from "@kahn/exec";
+import type { HermeticRunner, HermeticRunnerOptions, SandboxLevel, WorkerCounts } from "@kahn/exec";
 import { hermeticRunner, persistentRunner } from "@kahn/exec";
 import { openFifoPair } from "@kahn/system";
 import type { ActionRunner } from "./execution/index.ts";
@@ -16,6 +16,9 @@ import type { ServerStore, ServerStoreProblem } from "./store/server-store.ts";
 export interface ServerRunner {
   readonly runner: ActionRunner;
   readonly slots: number;
+  readonly level: SandboxLevel;
+  /** `undefined` where there are none. */
+  readonly workers: (() => WorkerCounts) | undefined;
   /** What runs lack of what was wanted, such as `sandbox-lowered`. */
   readonly warnings: readonly Problem[];
   /** Ends persistent workers and removes what was kept. When no run is left. */
@@ -53,12 +56,17 @@ export async function openRunner(
       return err(verdict.problem);
     }
     const slots = execution.slots === 0 ? processors : execution.slots;
-    const { runner, close } = withWorkers(execution, {
+    const ran = withWorkers(execution, {
       alone,
       slots,
       options: { ...options, root: `${folder}/workers` },
     });
-    return ok({ runner, slots, warnings: verdict.lowered === undefined ? [] : [verdict.lowered], close });
+    return ok({
+      ...ran,
+      slots,
+      level: verdict.level,
+      warnings: verdict.lowered === undefined ? [] : [verdict.lowered],
+    });
   } catch (error) {
     const message = `actions cannot be run in ${root}: ${(error as Error).message}`;
     const next = "Give another dir, or set execution.enabled to false.";
@@ -69,9 +77,9 @@ export async function openRunner(
 function withWorkers(
   { workers }: ServerConfig["execution"],
   of: { readonly alone: HermeticRunner; readonly options: HermeticRunnerOptions; readonly slots: number },
-): Pick<ServerRunner, "runner" | "close"> {
+): Pick<ServerRunner, "runner" | "workers" | "close"> {
   const { alone, options, slots } = of;
-  if (!workers.enabled) return { runner: alone, close: async () => alone.close() };
+  if (!workers.enabled) return { runner: alone, workers: undefined, close: async () => alone.close() };
   const persistent = persistentRunner({
     ...options,
     openPipes: (pipes) => openFifoPair({ ...pipes, clock: options.clock }),
@@ -83,7 +91,7 @@ function withWorkers(
     await persistent.close();
     alone.close();
   };
-  return { runner: new WorkerRunner(alone, persistent, slots), close };
+  return { runner: new WorkerRunner(alone, persistent, slots), workers: () => persistent.counts(), close };
 }
 
 /** The server's store as the runner knows stores. */

@@ -15,6 +15,7 @@ import { GrpcServer, HealthService, reflectionService } from "./grpc/index.ts";
 import { httpCaches } from "./http/index.ts";
 import { AccessLog } from "./operation/access-log.ts";
 import { CallObserver } from "./operation/call-observer.ts";
+import { executionMetrics, measureExecution } from "./operation/execution-metrics.ts";
 import { httpFront } from "./operation/http-front.ts";
 import { isServed, routeName } from "./operation/http-routes.ts";
 import { Metrics } from "./operation/metrics.ts";
@@ -107,7 +108,7 @@ export class ServerParts {
     const observer = new CallObserver({ metrics, tracer: this.#tracer, log: this.#log });
     const fault = (error: unknown, where: string) => ports.report?.(faultProblem(error, where));
     this.#reapi = cacheServices(config, ports, { access, store, runner });
-    this.#execution = runner && runningServices({ config, ports, access, store, runner }, this.#reapi, fault);
+    this.#execution = runner && runningServices({ config, ports, access, store, runner, metrics }, this.#reapi, fault);
     const services = [...this.#reapi.services, ...(this.#execution?.services ?? [])];
     const names = [...new Set(services.map(serviceName))];
     const health = new HealthService(names, "not-serving");
@@ -227,13 +228,9 @@ export class ServerParts {
       ["kahn_ready", "1 while calls are welcome.", this.#readiness.reasons().length === 0 ? 1 : 0],
     ];
     for (const [name, help, value] of gauges) metrics.gauge(name, help).set(value);
-    const execution = this.#execution?.status();
-    if (execution !== undefined) {
-      const { checking, queued, running, storing, slots } = execution;
-      for (const [stage, value] of Object.entries({ checking, queued, running, storing })) {
-        metrics.gauge("kahn_executions", "Actions by stage.", { stage }).set(value);
-      }
-      metrics.gauge("kahn_execution_slots", "Actions that may run at once.").set(slots);
+    if (this.#execution !== undefined && this.#runner !== undefined) {
+      const { level, workers } = this.#runner;
+      measureExecution(metrics, this.#execution.status(), { level, workers: workers?.() });
     }
     if (this.#backing !== undefined) {
       const { blobs: waiting, results, dropped } = this.#backing.waiting();
@@ -276,8 +273,13 @@ function cacheServices(
   });
 }
 
+interface Running {
+  readonly runner: ServerRunner;
+  readonly metrics: Metrics;
+}
+
 function runningServices(
-  { config, ports, access, store, runner }: Omit<Foundation, "backing" | "lock"> & { readonly runner: ServerRunner },
+  { config, ports, access, store, runner, metrics }: Omit<Foundation, "backing" | "lock"> & Running,
   { logs }: ReapiServices,
   fault: (error: unknown, where: string) => void,
 ): ExecutionServices {
@@ -287,6 +289,7 @@ function runningServices(
     digestFunctions: DIGEST_FUNCTIONS,
     runner: runner.runner,
     worker: { slots: runner.slots },
+    listener: executionMetrics(metrics),
     limits: { queueMax, timeoutMs: timeout, timeoutMaxMs: timeoutMax },
     onFault: (error) => fault(error, "an execution"),
   });

@@ -17,6 +17,7 @@ import { type ActionResult, ExecuteResponse } from "../proto/generated/remote-ex
 import { invalidArgument, refusal, rpcStatus, storeRefusal } from "../reapi/refusal.ts";
 import { field } from "../reapi/wire-fields.ts";
 import type { ServerStoreProblem } from "../store/server-store.ts";
+import type { ExecutionFailure } from "./execution-listener.ts";
 import type { Outcome } from "./operation-state.ts";
 import { poolText } from "./platform.ts";
 
@@ -36,6 +37,26 @@ export function succeeded(
 /** A refusal, with as much of a result as there is. */
 export function failed(error: StatusError, result?: Init<ActionResult>): Uint8Array {
   return ExecuteResponse.encode({ status: rpcStatus(error), result, message: error.message });
+}
+
+/** The same as the end of an operation that nobody else may be given. */
+export function refused(error: StatusError, result?: Init<ActionResult>): Extract<Outcome, { kind: "answered" }> {
+  return { kind: "answered", response: failed(error, result), isReusable: false, failure: failureOf(error) };
+}
+
+function failureOf({ status: { code, details } }: StatusError): ExecutionFailure {
+  switch (code) {
+    case StatusCode.deadlineExceeded:
+      return "timeout";
+    case StatusCode.cancelled:
+      return "cancelled";
+    case StatusCode.failedPrecondition:
+      return details === undefined ? "invalid" : "missing_inputs";
+    case StatusCode.invalidArgument:
+      return "invalid";
+    default:
+      return "error";
+  }
 }
 
 /** UNAVAILABLE with RetryInfo: the server is going away. */

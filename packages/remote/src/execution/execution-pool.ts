@@ -14,6 +14,7 @@ import type { ActionScope } from "../store/server-store.ts";
 import type { PreparedAction } from "./action-request.ts";
 import type { WorkerOffer } from "./action-runner.ts";
 import { goingAway, queueFull } from "./execute-response.ts";
+import type { ExecutionFailure, ExecutionSource } from "./execution-listener.ts";
 import { ExecutionMachine } from "./execution-machine.ts";
 import type { InlineWishes, WorkPlace } from "./job-work.ts";
 import { JobWork } from "./job-work.ts";
@@ -57,6 +58,8 @@ export interface OperationRecord {
   view: OperationView;
   shown: OperationShown;
   prepared: PreparedAction | undefined;
+  /** Where its result comes from, should it get one. */
+  source: ExecutionSource;
   readonly watches: Set<OperationWatch>;
 }
 
@@ -104,7 +107,8 @@ export class ExecutionPool {
     const shown = { name, action: request.action, partial: undefined, stdoutStreamName: "", stderrStreamName: "" };
     const view: OperationView = { stage: "cache-check", job: undefined };
     const watches = new Set<OperationWatch>();
-    const record = { ...{ id, name, number: ++this.#opened, request, view, shown, watches }, prepared: undefined };
+    const known = { id, name, number: ++this.#opened, request, view, shown, watches };
+    const record: OperationRecord = { ...known, prepared: undefined, source: "cached" };
     this.#operations.set(id, record);
     this.#step({ kind: "open", operation: id });
     return record;
@@ -120,6 +124,8 @@ export class ExecutionPool {
     const { id, request } = record;
     const { instance, scope, action, caller, client, isFresh, priority } = request;
     record.prepared = prepared;
+    // Unless a job is made for it.
+    record.source = "merged";
     const key = JSON.stringify([instance, scope.overlay ?? "", action]);
     const invocation = client?.toolInvocationId ?? "";
     const path = [caller, client?.correlatedInvocationsId || invocation, invocation];
@@ -242,6 +248,7 @@ export class ExecutionPool {
   async #check(job: JobId, operation: OperationId): Promise<void> {
     const record = this.#operations.get(operation);
     if (record?.prepared === undefined) return;
+    record.source = "executed";
     const { request, prepared } = record;
     const { scope, action, wishes } = request;
     const work = new JobWork(this.#options.place, { prepared, scope, action });
@@ -300,6 +307,7 @@ export class ExecutionPool {
       record.shown = { ...record.shown, partial, stdoutStreamName, stderrStreamName };
     }
     if (view.stage === "completed") {
+      this.#options.place.listener.operationEnded(endOf(view.outcome, record));
       record.prepared = undefined;
       record.shown = { ...record.shown, partial: undefined };
     }
@@ -331,6 +339,10 @@ export class ExecutionPool {
 }
 
 const NOTHING: ReadonlySet<string> = new Set();
+
+function endOf(outcome: Outcome, { source }: OperationRecord): ExecutionSource | ExecutionFailure {
+  return outcome.kind === "answered" ? (outcome.failure ?? source) : outcome.kind;
+}
 
 function updateOf({ view, shown }: OperationRecord): OperationUpdate {
   return { message: operationMessage(view, shown), isLast: view.stage === "completed" };

@@ -21,7 +21,7 @@ import { ask, oneDigest, permitted } from "../reapi/service-context.ts";
 import type { ActionScope } from "../store/server-store.ts";
 import type { ActionRules } from "./action-request.ts";
 import { prepareAction } from "./action-request.ts";
-import { failed, succeeded } from "./execute-response.ts";
+import { refused, succeeded } from "./execute-response.ts";
 import type { ExecutionPool, OperationRecord, OperationRequest } from "./execution-pool.ts";
 import { withWishes } from "./job-work.ts";
 import type { Outcome } from "./operation-state.ts";
@@ -111,7 +111,7 @@ async function begin(parts: ExecutionServiceParts, record: OperationRecord, mayR
   } catch (error) {
     if (!(error instanceof StatusError)) onFault(error);
     const status = error instanceof StatusError ? error : new StatusError(StatusCode.internal, "the server broke");
-    pool.answer(record, { kind: "answered", response: failed(status), isReusable: false });
+    pool.answer(record, refused(status));
   }
 }
 

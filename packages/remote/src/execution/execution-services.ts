@@ -15,6 +15,8 @@ import { DEFAULT_REAPI_LIMITS } from "../reapi/service-context.ts";
 import type { ServerStore } from "../store/server-store.ts";
 import type { ActionRules } from "./action-request.ts";
 import type { ActionRunner, WorkerOffer } from "./action-runner.ts";
+import type { ExecutionListener } from "./execution-listener.ts";
+import { NO_LISTENER } from "./execution-listener.ts";
 import type { ExecutionStatus } from "./execution-pool.ts";
 import { ExecutionPool } from "./execution-pool.ts";
 import { executionService } from "./execution-service.ts";
@@ -62,6 +64,8 @@ export interface ExecutionOptions {
   readonly platform?: ActionRules["platform"];
   /** Caches results with another exit code than 0. Default: false. */
   readonly cacheFailures?: boolean;
+  /** Told what becomes of operations and runs. Default: nobody. */
+  readonly listener?: ExecutionListener;
   /** Told what broke that is a bug, and what could not be stored. Default: nobody. */
   readonly onFault?: (error: unknown) => void;
 }
@@ -85,7 +89,7 @@ export interface ExecutionServices {
 
 /** Makes the services: Execution, google.longrunning.Operations. */
 export function executionServices(options: ExecutionOptions): ExecutionServices {
-  const { store, clock, random, logs, cacheFailures = false, onFault = () => {} } = options;
+  const { store, clock, random, logs, cacheFailures = false, listener = NO_LISTENER, onFault = () => {} } = options;
   const limits = { ...DEFAULT_EXECUTION_LIMITS, ...options.limits };
   const context: ServiceContext = {
     store,
@@ -97,7 +101,7 @@ export function executionServices(options: ExecutionOptions): ExecutionServices 
     zstd: undefined,
     digestFunctions: options.digestFunctions,
   };
-  const place = { context, closures: new InputClosures(store), logs, cacheFailures, onFault };
+  const place = { context, closures: new InputClosures(store), logs, cacheFailures, listener, onFault };
   const pool = new ExecutionPool({ clock, random, limits, keepAliveMs: limits.keepAliveMs, place });
   const rules = { ...limits, platform: options.platform ?? DEFAULT_PLATFORM_POLICY };
   if (options.runner !== undefined) pool.join({ ...LOCAL_WORKER, ...options.worker, runner: options.runner });

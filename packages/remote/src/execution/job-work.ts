@@ -22,7 +22,8 @@ import type { ServiceContext } from "../reapi/service-context.ts";
 import type { ActionScope, Pin } from "../store/server-store.ts";
 import type { PreparedAction } from "./action-request.ts";
 import type { RunOutcome, WorkerOffer } from "./action-runner.ts";
-import { failed, runRefusal, succeeded } from "./execute-response.ts";
+import { refused, runRefusal, succeeded } from "./execute-response.ts";
+import type { ExecutionListener, RunEnd } from "./execution-listener.ts";
 import type { InputClosures } from "./input-closure.ts";
 import type { Outcome } from "./operation-state.ts";
 import { resultMessage, runMetadata } from "./result-message.ts";
@@ -41,6 +42,7 @@ export interface WorkPlace {
   readonly logs: LogStreams | undefined;
   /** Results with another exit code than 0 are cached too. */
   readonly cacheFailures: boolean;
+  readonly listener: ExecutionListener;
   /** Told what broke that is a bug, and what could not be stored. */
   readonly onFault: (error: unknown) => void;
 }
@@ -57,6 +59,7 @@ export class JobWork {
   readonly #runs = new Map<number, AbortController>();
   readonly #pins: Pin[] = [];
   #isReleased = false;
+  #queuedAtMs = 0;
   #logs: { readonly stdout: LogStream; readonly stderr: LogStream } | undefined;
   /** When it came into the queue and how far it is. */
   metadata: Metadata = {};
@@ -85,6 +88,7 @@ export class JobWork {
     try {
       this.#hold(await closures.hold(this.#prepared.request.inputRoot, this.#prepared.messages));
       this.metadata = { queuedTimestamp: timestampMessage(context.clock.nowMs()) };
+      this.#queuedAtMs = context.clock.monotonicMs();
       return undefined;
     } catch (error) {
       return this.#refused(error);
@@ -100,15 +104,23 @@ export class JobWork {
     this.metadata = { queuedTimestamp, worker: worker.name, workerStartTimestamp: timestampMessage(clock.nowMs()) };
     this.#openLogs();
     told();
+    this.#place.listener.runStarted(clock.monotonicMs() - this.#queuedAtMs);
+    const outcome = await this.#run(worker, abort.signal, told);
+    // One that was lost waits again from here on.
+    this.#queuedAtMs = clock.monotonicMs();
+    this.#runs.delete(attempt);
+    this.#place.listener.runEnded(runEnd(outcome), "timings" in outcome ? outcome.timings : undefined);
+    return outcome;
+  }
+
+  async #run(worker: WorkerOffer, signal: AbortSignal, told: () => void): Promise<RunOutcome> {
     try {
       const { instance, overlay = "" } = this.#scope;
       const request = { ...this.#prepared.request, domain: JSON.stringify([instance, overlay]) };
-      return await worker.runner.run(request, this.#observer(abort.signal, told), abort.signal);
+      return await worker.runner.run(request, this.#observer(signal, told), signal);
     } catch (error) {
       this.#place.onFault(error);
       return { kind: "errored", problem: problem("action-runner-broke", `the runner broke: ${String(error)}`) };
-    } finally {
-      this.#runs.delete(attempt);
     }
   }
 
@@ -124,9 +136,11 @@ export class JobWork {
       if (outcome.kind === "completed") return await this.#completed(outcome, of);
       if (outcome.kind === "missing-blobs") return this.#refused(missingBlobs(outcome.digests));
       const status = runRefusal(outcome);
-      if (outcome.kind === "timed-out") return answered(failed(status, this.#streams(outcome, of.worker)), true);
+      // The same action would run into its limit again.
+      if (outcome.kind === "timed-out")
+        return { ...refused(status, this.#streams(outcome, of.worker)), isReusable: true };
       const streams = "streams" in outcome ? outcome.streams : undefined;
-      return answered(failed(status, streams && messageOf(streams)), false);
+      return refused(status, streams && messageOf(streams));
     } catch (error) {
       return this.#refused(error);
     }
@@ -151,7 +165,7 @@ export class JobWork {
     const notStored = isCached ? await this.#store(bytes) : "";
     const message = [notStored, undeclaredText(outcome.undeclared)].filter((line) => line !== "").join("\n");
     const response = await withWishes(context, of.wishes, { bytes, result: outcome.result });
-    return answered(succeeded(response, { isCached: false, message }), true);
+    return { kind: "answered", response: succeeded(response, { isCached: false, message }), isReusable: true };
   }
 
   /** A result that cannot be stored is a result all the same. */
@@ -226,9 +240,9 @@ export class JobWork {
   }
 
   #refused(error: unknown): Outcome {
-    if (error instanceof StatusError) return answered(failed(error), false);
+    if (error instanceof StatusError) return refused(error);
     this.#place.onFault(error);
-    return answered(failed(new StatusError(StatusCode.internal, "the server broke; its log tells more")), false);
+    return refused(new StatusError(StatusCode.internal, "the server broke; its log tells more"));
   }
 }
 
@@ -257,8 +271,19 @@ function messageOf(streams: Pick<ActionResult, "stdout" | "stdoutRaw" | "stderr"
   return actionResultMessage({ ...outputs, exitCode: 0, metadata: { worker: "" }, ...streams });
 }
 
-function answered(response: Uint8Array, isReusable: boolean): Outcome {
-  return { kind: "answered", response, isReusable };
+function runEnd(outcome: RunOutcome): RunEnd {
+  switch (outcome.kind) {
+    case "completed":
+      return outcome.result.exitCode === 0 ? "success" : "failure";
+    case "timed-out":
+      return "timeout";
+    case "missing-blobs":
+      return "missing_inputs";
+    case "errored":
+      return "error";
+    default:
+      return outcome.kind;
+  }
 }
 
 /** For people and for our own client: what the command wrote and did not declare. */

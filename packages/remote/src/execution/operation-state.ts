@@ -13,6 +13,8 @@
  * An operation is what one Execute call made. A job is one execution, for all operations that were merged into it.
  */
 
+import type { ExecutionFailure } from "./execution-listener.ts";
+
 /** Names an operation; unguessable, so it is made outside. */
 export type OperationId = string;
 
@@ -27,6 +29,8 @@ export type Outcome =
       readonly response: Uint8Array;
       /** True for a result that another request for the same action may be given. */
       readonly isReusable: boolean;
+      /** Why there is no result; left out when there is one. */
+      readonly failure?: ExecutionFailure;
     }
   /** `abandoned`: nobody had waited for the grace. `deleted`: it was forgotten by request while it ran. */
   | { readonly kind: "cancelled"; readonly because: "asked" | "abandoned" | "deleted" }

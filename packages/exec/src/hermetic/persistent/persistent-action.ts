@@ -32,6 +32,15 @@ export interface PersistentRunnerOptions extends HermeticRunnerOptions {
   readonly memoryMaxBytes?: number;
 }
 
+/** Numbers of a runner's workers. */
+export interface WorkerCounts {
+  readonly live: number;
+  /** Since the runner was made. */
+  readonly started: number;
+  /** Pieces of work that were given to a worker which had been started for another one. */
+  readonly reused: number;
+}
+
 /** Runs actions on persistent workers. */
 export interface PersistentRunner {
   /**
@@ -40,6 +49,7 @@ export interface PersistentRunner {
    */
   fits(request: PersistentRequest): Promise<boolean>;
   run(request: PersistentRequest, observer?: HermeticObserver, signal?: AbortSignal): Promise<HermeticOutcome>;
+  counts(): WorkerCounts;
   /** Ends all workers. */
   close(): Promise<void>;
 }

@@ -24,7 +24,12 @@ import { type InputTree, InputTrees } from "../input-tree.ts";
 import { claimRoot } from "../internal/claim-root.ts";
 import { Sandbox } from "../sandbox.ts";
 import { markedTools } from "./marked-tools.ts";
-import type { PersistentRequest, PersistentRunner, PersistentRunnerOptions } from "./persistent-action.ts";
+import type {
+  PersistentRequest,
+  PersistentRunner,
+  PersistentRunnerOptions,
+  WorkerCounts,
+} from "./persistent-action.ts";
 import { PersistentWorker } from "./persistent-worker.ts";
 import { hasFlagFile, inputDigest, type WorkerCommandRefusal, workerCommand } from "./worker-command.ts";
 import { WorkerPool } from "./worker-pool.ts";
@@ -76,6 +81,10 @@ class Runner implements PersistentRunner {
     if (worker.toolInputs !== "marked") return worker.toolInputs.length > 0;
     const loaded = await this.#inputs.load(inputRoot);
     return loaded.kind === "tree" && markedTools(loaded.tree) !== undefined;
+  }
+
+  counts(): WorkerCounts {
+    return this.#pool.counts();
   }
 
   async close(): Promise<void> {

@@ -43,6 +43,8 @@ export class WorkerPool<W extends PooledWorker> {
   readonly #waiting: (() => void)[] = [];
   /** Ended, and not yet gone. */
   readonly #ending = new Set<Promise<void>>();
+  #made = 0;
+  #leased = 0;
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
@@ -51,6 +53,11 @@ export class WorkerPool<W extends PooledWorker> {
   /** How many live. */
   get size(): number {
     return this.#members.size;
+  }
+
+  /** Since it was made: workers made, and leases of one that had been made for another. */
+  counts(): { readonly live: number; readonly started: number; readonly reused: number } {
+    return { live: this.size, started: this.#made, reused: this.#leased - this.#made };
   }
 
   /**
@@ -96,12 +103,14 @@ export class WorkerPool<W extends PooledWorker> {
       if (idle === undefined) return undefined;
       this.#remove(idle, "term");
     }
+    this.#made++;
     return { key, worker: make(), busy: 0, idleTimer: undefined };
   }
 
   #take(member: Member<W>): WorkerLease<W> {
     member.idleTimer?.cancel();
     member.busy++;
+    this.#leased++;
     this.#members.add(member);
     return { worker: member.worker, release: (retire) => this.#release(member, retire) };
   }
