@@ -2,7 +2,9 @@
 import type { NodeError, OpenBarrier, RunResult } from "@kahn/workflow";
 import { stateText, valueText } from "./flow-value-text.ts";
 import { type Paint, painter } from "./paint.ts";
+import { payloadExample } from "./payload-example.ts";
 import { problemText } from "./problem-text.ts";
+import { shellWord } from "./shell-word.ts";
 import type { TextSink } from "./text-sink.ts";
 import { countText, durationText } from "./units.ts";
 
@@ -48,10 +50,15 @@ export function barriersText(
   { nowMs, dirOption, paint }: { readonly nowMs: number; readonly dirOption: string; readonly paint: Paint },
 ): string {
   return barriers
-    .map(({ barrier, payload, dueMs }) => {
+    .map(({ barrier, payload, dueMs, accept }) => {
       const left = dueMs === undefined ? "" : paint(`, ${durationText(Math.max(0, dueMs - nowMs))} left`, "dim");
       const shown = payload === undefined ? "" : ` ${paint(valueText(payload, 200), "dim")}`;
-      return `  ${barrier} waits for a decision${left}${shown}\n    kahn flow decide ${run} ${barrier} --approve${dirOption}\n`;
+      const example = payloadExample(accept);
+      const said = example === undefined ? "" : ` --payload ${shellWord(example)}`;
+      const decide = `kahn flow decide ${run} ${shellWord(barrier)} --approve${said}${dirOption}`;
+      const checked =
+        accept === "schema" ? paint("    (the graph's schema says what goes into the payload)\n", "dim") : "";
+      return `  ${barrier} waits for a decision${left}${shown}\n    ${decide}\n${checked}`;
     })
     .join("");
 }

@@ -48,6 +48,7 @@ export { userStack } from "./definition/user-stack.ts";
 export { barriersAt, staticPath } from "./machine/barrier-places.ts";
 export type { FlowDataEvent, FlowEvent } from "./machine/events.ts";
 export { isTerminal } from "./machine/events.ts";
+export type { AcceptedPayload } from "./machine/records.ts";
 export type { FlowValues } from "./machine/values.ts";
 export type { DecideOptions, Decision, DecisionTarget, RunCommand } from "./runtime/decision.ts";
 export type { Ack } from "./runtime/driver.ts";

@@ -1,13 +1,13 @@
 /** How actions and their results are shown. */
 import { type ActionResult, type Digest, digestHash, digestSizeBytes, parseDigest } from "@kahn/core";
 import type { StoredAction } from "@kahn/remote/look";
-import { sizeText } from "@kahn/report";
+import { shellWord, sizeText } from "@kahn/report";
 
 /** What an action runs, a line each. */
 export function actionSummary({ digest, command }: StoredAction): string[] {
   return [
     `action      ${digest}`,
-    `command     ${command.arguments.map(quoted).join(" ")}`,
+    `command     ${command.arguments.map(shellWord).join(" ")}`,
     `directory   ${command.workingDirectory === "" ? "." : command.workingDirectory}`,
   ];
 }
@@ -23,11 +23,6 @@ export function outputLines(result: ActionResult, linesMax = 20): string[] {
   ];
   if (lines.length <= linesMax) return lines;
   return [...lines.slice(0, linesMax), `  and ${lines.length - linesMax} more`];
-}
-
-/** An argument as a shell would need it. */
-export function quoted(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** The first digits, and the size. */

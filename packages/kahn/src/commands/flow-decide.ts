@@ -1,5 +1,5 @@
 /** `kahn flow decide`: decides a barrier of a run, whoever executes it. */
-import { closestName, err, ok, type Problem, parseDurationMs, problem, type Result } from "@kahn/core";
+import { err, ok, type Problem, parseDurationMs, problem, type Result } from "@kahn/core";
 import { barriersText, errorText, painter } from "@kahn/report";
 import type { Ack, DecideOptions, Decision, DecisionTarget, RunCommand, RunSummary } from "@kahn/workflow";
 import type { ParsedArguments } from "../cli/arguments.ts";
@@ -35,8 +35,8 @@ it comes. If a process executes the run, it is told, and answers once the decisi
 decision is written into the run, and kahn flow resume goes on with it. Of a run that failed or was cancelled it is kept
 as well, and takes nothing up by itself.
 
-Prints what became of it: accepted, duplicate (it was decided before), late, unknown or invalid. Exit code 0 for the
-first two, else 1.`,
+Prints what became of it: accepted (early, if the visit has not come), duplicate (it was decided before), late, unknown
+or invalid. Exit code 0 for the first two, else 1.`,
   examples: [
     ["kahn flow decide last review#1 --approve", ""],
     ["kahn flow decide 01JH review --reject 'too thin' --by ann", "the next visit of review"],
@@ -147,24 +147,18 @@ function ackText(ack: Ack, { session, run, given, hasOwner, statusBefore }: AckP
   switch (ack.ack) {
     case "accepted": {
       const token = ack.token === "" || given.has("revoke") ? "" : paint(` (token ${ack.token})`, "dim");
-      return `${paint("✔ accepted", "green")}${token}\n${hasOwner || !summary.ok ? "" : afterwards(summary.value, statusBefore, session)}`;
+      const revoke = `kahn flow decide ${run} --revoke ${ack.token}${session.dirOption()}`;
+      const early = ack.why === undefined ? "" : `early: ${ack.why}\nto take it back: ${revoke}\n`;
+      const after = hasOwner || !summary.ok ? "" : afterwards(summary.value, statusBefore, session);
+      return `${paint("✔ accepted", "green")}${token}\n${early}${after}`;
     }
     case "duplicate":
       return `${paint("= duplicate", "cyan")}${why}\n`;
     default: {
-      const wanted = given.positionals[1];
-      const near =
-        wanted === undefined
-          ? undefined
-          : closestName(
-              wanted,
-              open.flatMap(({ barrier, node }) => [barrier, node]),
-            );
-      const hint = ack.ack !== "unknown" || near === undefined ? "" : `did you mean ${near}?\n`;
       const options = { nowMs: ports.clock.nowMs(), dirOption: session.dirOption(), paint };
       const waiting =
         open.length === 0 ? "nothing of this run waits for a decision\n" : barriersText(run, open, options);
-      return `${paint(`✖ ${ack.ack}`, "red")}${why}\n${hint}${waiting}`;
+      return `${paint(`✖ ${ack.ack}`, "red")}${why}\n${waiting}`;
     }
   }
 }

@@ -27,6 +27,7 @@ import type { ParsedArguments } from "../cli/arguments.ts";
 import { EXIT, refuse } from "../cli/command.ts";
 import type { Host } from "../cli/host.ts";
 import type { FlowFolderOptions } from "../session/flow-folder.ts";
+import { inShellWords } from "../session/flow-problems.ts";
 import type { FlowSession } from "../session/flow-session.ts";
 import { BarrierDialog } from "./flow-dialog.ts";
 import { parseCount } from "./flow-options.ts";
@@ -83,15 +84,25 @@ export function pastOf(run: string, session: FlowSession): readonly FlowEvent[] 
   return events.ok ? events.value : [];
 }
 
+/** The run that was named, and the one that was to be made. */
+export interface RefusedNames {
+  readonly run?: string;
+  readonly made?: string | undefined;
+}
+
 /** What kept a run from being executed, in the words of the command line. */
-export function runProblems(error: ProblemError, session: FlowSession, run = "RUN"): readonly Problem[] {
+export function runProblems(
+  error: ProblemError,
+  session: FlowSession,
+  { run = "RUN", made = run }: RefusedNames = {},
+): readonly Problem[] {
   const option = session.dirOption();
   return error.problems.map((cause) => {
     if (cause.code === "journal-exists") {
-      const next = `Go on with it (kahn flow resume ${run}${option}), or leave --id out.`;
+      const next = `Go on with it (kahn flow resume ${made}${option}), or leave --id out.`;
       return problem("flow-run-exists", "there is a run with this id already", { next, cause });
     }
-    if (cause.code !== "lock-held") return cause;
+    if (cause.code !== "lock-held") return inShellWords(cause, { run, dirOption: option });
     return problem("flow-run-owned", `another process executes the run: ${cause.message}`, {
       facts: cause.facts ?? [],
       next: `What it shall do is told with kahn flow decide and kahn flow cancel${option}; or end that process.`,

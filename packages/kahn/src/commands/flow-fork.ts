@@ -71,7 +71,7 @@ kahn flow resume, or at once with --run.`,
       return await followRun(handle, { session, graph: graph.value, options: follow.value, past });
     } catch (error) {
       if (!(error instanceof ProblemError)) throw error;
-      return refuse(host, runProblems(error, session));
+      return refuse(host, runProblems(error, session, { run: run.value, made: given.value("id") }));
     }
   },
 };

@@ -48,7 +48,7 @@ force       whatever it takes`,
       return await followRun(handle, { session, graph, options, past, executedMs });
     } catch (error) {
       if (!(error instanceof ProblemError)) throw error;
-      return refuseRun(host, given, runProblems(error, session, run));
+      return refuseRun(host, given, runProblems(error, session, { run }));
     }
   },
 };

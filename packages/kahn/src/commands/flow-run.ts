@@ -54,7 +54,7 @@ Exit code 0: completed; 1: failed; 2: nothing was run; 4: waits for a decision; 
       run = (await session.flow.start(graph, start.input, start.options)) as unknown as FlowRun;
     } catch (error) {
       if (!(error instanceof ProblemError)) throw error;
-      return refuseRun(host, given, runProblems(error, session));
+      return refuseRun(host, given, runProblems(error, session, { made: given.value("id") }));
     }
     return followRun(run, { session, graph, options, past, executedMs });
   },

@@ -1,5 +1,6 @@
 // Goal: what `kahn flow` prints says what there is to know, once, and in the order in which it happened. Method: the
 // command line in this process, on small graphs in a folder of files.
+import { execFileSync } from "node:child_process";
 import { durationText } from "@kahn/report";
 import { expect, test, vi } from "vitest";
 import { FlowFolder } from "./flow-folder.fixture.ts";
@@ -94,4 +95,86 @@ test("the time of a run is that of its execution, in the list, when it is shown,
   expect((await folder.flow("list")).stdout).toMatch(new RegExp(` STEPS +TOOK .*\\n.* 3 +${took}`));
   expect((await folder.flow("show r")).stdout).toContain(`interrupted, 3 steps in ${took}\n`);
   expect((await folder.flow("show r")).stdout).toMatch(/approved by ann; waited /);
+});
+
+/** A barrier with a payload, one with a schema, and one whose name a shell would take apart. */
+const ASKS = `${HEAD}
+const S = state({ note: state.value("") });
+const decided = (outcome) => ({ set: { note: outcome.payload?.note ?? "" } });
+const schema = { "~standard": { validate: (value) => ({ value }) } };
+export default defineGraph(S, {
+  id: "asks", version: "1", start: "it's;me", maxSteps: 9,
+  nodes: {
+    "it's;me": barrier({ accept: { note: "string", "it's": "number?", sure: "boolean", more: "json" }, decided }),
+    check: barrier({ accept: schema }),
+  },
+  edges: [["it's;me", "check"], ["check", END]],
+});
+`;
+
+test("the command that decides a barrier can be pasted into a shell, payload and all", async () => {
+  const folder = new FlowFolder({ "asks.mjs": ASKS });
+  const { stdout } = await folder.flow(["run", "asks.mjs", "--id", "a", "--dir", "my runs"]);
+  const printed = /^ {4}kahn flow (decide .*)$/m.exec(stdout)?.[1] ?? stdout;
+  const words = execFileSync("sh", ["-c", `printf '%s\\0' ${printed}`], { encoding: "utf8" })
+    .split("\0")
+    .slice(0, -1);
+  expect(words).toEqual([
+    ...["decide", "a", "it's;me#1", "--approve"],
+    ...["--payload", `{"note": "TEXT", "it's": 0, "sure": true, "more": null}`, "--dir", "my runs"],
+  ]);
+  expect(await folder.flow(words)).toMatchObject({ exitCode: 0 });
+  const shown = await folder.flow(["resume", "a", "--dir", "my runs"]);
+  expect(shown.stdout).toContain("--approve --payload '{}' --dir 'my runs'\n    (the graph's schema says");
+});
+
+test("a decision for a visit that has not come says so, and how to take it back", async () => {
+  const folder = new FlowFolder({ "review.mjs": REVIEW });
+  await folder.flow("run review.mjs --id r");
+  const early = await folder.flow("decide r approve#9 --approve");
+  expect(early.stdout.split("\n").slice(0, 3)).toEqual([
+    "✔ accepted (token d1)",
+    'early: "approve#9" is not open yet, and the decision waits for it; open: approve#1',
+    "to take it back: kahn flow decide r --revoke d1",
+  ]);
+  expect(await folder.flow("decide r --revoke d1")).toMatchObject({ exitCode: 0 });
+  expect((await folder.flow("decide r approve#1 --approve")).stdout).not.toContain("early");
+});
+
+test("an unknown barrier is answered with the nearest and the open ones, of a run that somebody executes and of one left", async () => {
+  const folder = new FlowFolder({ "review.mjs": REVIEW });
+  await folder.flow("run review.mjs --id r");
+  const unknown = await folder.flow("decide r aprove#1 --approve");
+  expect(unknown).toMatchObject({ exitCode: 1 });
+  expect(unknown.stdout).toContain(
+    '✖ unknown: there is no barrier "aprove" (did you mean approve?); open: approve#1\n',
+  );
+  expect(unknown.stdout).toContain("kahn flow decide r approve#1 --approve\n");
+  const waiting = folder.flow("resume r --wait");
+  await vi.waitUntil(async () => JSON.parse((await folder.flow("list --json")).stdout).pid !== undefined);
+  expect((await folder.flow("decide r elsewhere --approve")).stdout).toContain(
+    "(the graph has approve); open: approve#1",
+  );
+  folder.interrupt();
+  await waiting;
+});
+
+test("a changed graph is refused with the flags that take it, whoever asks", async () => {
+  const folder = new FlowFolder({ "review.mjs": REVIEW });
+  await folder.flow("run review.mjs --id r");
+  folder.write("other.mjs", REVIEW.replaceAll("approve", "consent"));
+  for (const line of ["resume r --file other.mjs", "decide r consent --approve --file other.mjs"]) {
+    const refused = await folder.flow(line);
+    expect(refused).toMatchObject({ exitCode: 2 });
+    expect(refused.stderr).toContain("error[flow-graph-changed]");
+    expect(refused.stderr).toContain("next: kahn flow resume r --mode compatible");
+    expect(refused.stderr).toContain("--mode migrate --rename OLD=NEW");
+  }
+  const unfit = await folder.flow("resume r --file other.mjs --mode compatible");
+  expect(unfit.stderr).toContain("next: kahn flow resume r --mode migrate --rename OLD=NEW names its successor");
+  expect(await folder.flow("resume r --file other.mjs --mode migrate --rename approve=consent")).toMatchObject({
+    exitCode: 4,
+  });
+  const exists = await folder.flow("fork r --id r --file other.mjs");
+  expect(exists.stderr).toContain("kahn flow resume r)");
 });

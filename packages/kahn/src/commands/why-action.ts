@@ -10,13 +10,13 @@ import {
   type InputCounts,
   type StoredAction,
 } from "@kahn/remote/look";
-import { countText, sizeText } from "@kahn/report";
+import { countText, shellWord, sizeText } from "@kahn/report";
 import type { ParsedArguments } from "../cli/arguments.ts";
 import { EXIT, refuse } from "../cli/command.ts";
 import type { Host } from "../cli/host.ts";
 import { type ActionName, parseActionName } from "../session/action-name.ts";
 import { type ActionPlace, openActionPlace } from "../session/action-place.ts";
-import { actionSummary, outputLines, quoted, sideText } from "./action-text.ts";
+import { actionSummary, outputLines, sideText } from "./action-text.ts";
 import { differingLines } from "./text-difference.ts";
 
 /** Differences of one part that are shown without `--all`. */
@@ -227,7 +227,7 @@ function detailLines(
 
 function sidesText({ part, first, second }: ActionDifference): string {
   const shown = (side: string | undefined) =>
-    part === "argument" && side !== undefined ? sideText(quoted(side)) : sideText(side);
+    part === "argument" && side !== undefined ? sideText(shellWord(side)) : sideText(side);
   return `${shown(first)} → ${shown(second)}`;
 }
 

@@ -4,6 +4,7 @@
  * Invariant: a run is executed by at most one process; what it is told goes through that process if there is one.
  */
 import { closestName, err, FileSystemError, ok, type Problem, ProblemError, problem, type Result } from "@kahn/core";
+import { shellWord } from "@kahn/report";
 import { type LockHolder, lockHolder } from "@kahn/system";
 import {
   type Ack,
@@ -18,6 +19,7 @@ import type { Host } from "../cli/host.ts";
 import { type FlowFolderOptions, openFlowFolder } from "./flow-folder.ts";
 import { type GraphPlace, loadGraph, parseGraphPlace } from "./flow-module.ts";
 import { type FlowPlace, flowPlace, graphOfLabels } from "./flow-place.ts";
+import { inShellWords } from "./flow-problems.ts";
 import { userCache } from "./load-model.ts";
 import { type SystemPorts, systemPorts } from "./system-ports.ts";
 
@@ -156,7 +158,13 @@ export class FlowSession {
         if (!(error instanceof ProblemError)) throw error;
         const code = error.problems[0]?.code;
         if (code === "flow-graph-needed" && graph === undefined) graph = await this.#graphForDecision(run);
-        else if (code !== "inbox-withdrawn" || tries >= TRIES) throw error;
+        else if (code !== "inbox-withdrawn" || tries >= TRIES) {
+          const place = { run, dirOption: this.dirOption() };
+          throw new ProblemError(
+            error.problems.map((each) => inShellWords(each, place)),
+            { cause: error },
+          );
+        }
       }
     }
   }
@@ -171,7 +179,7 @@ export class FlowSession {
 
   /** What to append to a command line so that it finds this folder. */
   dirOption(): string {
-    return this.place.isNamed ? ` --dir ${this.#request.dir}` : "";
+    return this.place.isNamed ? ` --dir ${shellWord(this.#request.dir ?? "")}` : "";
   }
 }
 

@@ -27,7 +27,7 @@ export interface Answer {
 /** Opens a barrier, or takes up one that is open already; a decision that waits for it answers at once. */
 export function openBarrier(desk: Desk, visit: Visit, node: Barrier): void {
   if (visit.phase.kind !== "barrier") {
-    const { payload, timeout } = node;
+    const { payload, timeout, accept } = node;
     const shown = desk.guard(`payload of ${visit.id}`, () => payload?.(visit.input));
     if (!shown.ok) return void desk.moves.push({ move: "fail", visit, error: shown.error });
     const encoded = shown.value === undefined ? undefined : desk.codec.encode(shown.value);
@@ -40,6 +40,7 @@ export function openBarrier(desk: Desk, visit: Visit, node: Barrier): void {
       t: desk.t,
       ...due,
       ...(encoded === undefined ? {} : { payload: encoded.value }),
+      ...(accept === undefined ? {} : { accept: "~standard" in accept ? "schema" : accept }),
     });
   }
   const answer = waitingAnswer(desk, visit);

@@ -6,6 +6,7 @@
  */
 import type { FlowGraph } from "../definition/nodes.ts";
 import { heldValue } from "../definition/reducers.ts";
+import { barriersThere, openNow } from "./barrier-names.ts";
 import type { BarrierPlace } from "./barrier-places.ts";
 import { barriersMeant, matchesPath, staticPath } from "./barrier-places.ts";
 import { isOverdue, resolve } from "./barriers.ts";
@@ -80,10 +81,17 @@ function judge(desk: Desk, request: DecideRequest, expired: readonly string[]): 
   const { state } = desk;
   const path = request.barrier === undefined ? (request.node ?? "") : staticPath(request.barrier);
   const places = barriersMeant(desk, request);
-  if (places.length === 0) return { ack: "unknown", why: `there is no barrier "${path}"` };
+  if (places.length === 0) {
+    return {
+      ack: "unknown",
+      why: `there is no barrier "${path}" (${barriersThere(desk.graph, path)}); ${openNow(state)}`,
+    };
+  }
   if (request.barrier !== undefined) {
     const standing = standingOf(state, request.barrier);
-    if (standing === "unknown") return { ack: "unknown", why: `"${request.barrier}" is no visit of a barrier` };
+    if (standing === "unknown") {
+      return { ack: "unknown", why: `"${request.barrier}" is no visit of a barrier; ${openNow(state)}` };
+    }
     if (expired.includes(request.barrier)) return TIMED_OUT;
     if (standing === "over") return { ack: "late", why: "that occurrence is over" };
     const visit = state.visits.get(request.barrier);
@@ -96,7 +104,16 @@ function judge(desk: Desk, request: DecideRequest, expired: readonly string[]): 
   if (state.status === "completed") return { ack: "late", why: "the run is over" };
   if (request.count !== undefined && !(request.count >= 1)) return { ack: "invalid", why: "its count is less than 1" };
   const invalid = request.invalid ?? places.map((place) => impossible(desk, request, place)).find(Boolean);
-  return invalid === undefined ? { ack: "accepted" } : { ack: "invalid", why: invalid };
+  return invalid === undefined ? { ack: "accepted", ...early(state, request) } : { ack: "invalid", why: invalid };
+}
+
+/** What is accepted and answers nothing yet says so: whoever misnamed a visit would wait for it. */
+function early(state: RunState, { barrier, node = "" }: DecideRequest): Pick<Judgement, "why"> {
+  const isOpen = ({ phase, id }: Visit) =>
+    phase.kind === "barrier" && (barrier === undefined ? matchesPath(node, staticPath(id)) : id === barrier);
+  if ([...state.visits.values()].some(isOpen)) return {};
+  const what = barrier === undefined ? `no visit of "${node}" is open` : `"${barrier}" is not open yet`;
+  return { why: `${what}, and the decision waits for ${barrier === undefined ? "the next" : "it"}; ${openNow(state)}` };
 }
 
 const TIMED_OUT: Judgement = { ack: "late", why: "its time was up before the decision came" };

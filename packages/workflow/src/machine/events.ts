@@ -8,6 +8,7 @@
 import type { Json } from "@kahn/core";
 import type { NodeError } from "../definition/failure.ts";
 import type { ParentOutcome } from "../definition/nodes.ts";
+import type { AcceptedPayload } from "./records.ts";
 
 /** What every control event carries. */
 export interface FlowEventHead {
@@ -80,6 +81,7 @@ export type FlowEventBody =
       readonly node: string;
       readonly dueMs?: number;
       readonly payload?: Json;
+      readonly accept?: AcceptedPayload;
     }
   | {
       readonly type: "barrier.decided";

@@ -13,11 +13,12 @@ export function foldDecision(
   switch (record.k) {
     case "wait": {
       const visit = state.visits.get(record.v)!;
-      const { dueMs, payload } = record;
-      visit.phase = { kind: "barrier", dueMs, payload, openedMs: state.lastMs };
+      const { dueMs, payload, accept } = record;
+      visit.phase = { kind: "barrier", dueMs, payload, accept, openedMs: state.lastMs };
       const due = dueMs === undefined ? {} : { dueMs };
       const shown = payload === undefined ? {} : { payload };
-      tell(() => ({ type: "barrier.opened", barrier: visit.id, node: visit.node, ...due, ...shown }));
+      const asked = accept === undefined ? {} : { accept };
+      tell(() => ({ type: "barrier.opened", barrier: visit.id, node: visit.node, ...due, ...shown, ...asked }));
       return;
     }
     case "out":

@@ -284,7 +284,9 @@ function exceedsSteps(desk: Desk, visit: Visit): boolean {
     class: "Terminal",
     code: "flow-steps-exceeded",
     message: `${visit.id} would be step ${limit + 1} of ${isRunOver ? "the run" : `the subgraph ${frame.id}`}, and maxSteps is ${limit}`,
-    next: "Resume with a larger maxSteps, or bound the cycle by maxVisits.",
+    next: isRunOver
+      ? "Resume with a larger maxSteps (kahn flow resume --max-steps), or bound the cycle by maxVisits."
+      : "Give the subgraph's graph a larger maxSteps, or bound the cycle by maxVisits.",
   };
   if (isRunOver) stop(desk, { how: "failed", error });
   else desk.moves.push({ move: "fail", visit, error });

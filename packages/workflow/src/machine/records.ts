@@ -8,7 +8,7 @@
  */
 import type { Digest, Json } from "@kahn/core";
 import type { NodeError } from "../definition/failure.ts";
-import type { ParentOutcome } from "../definition/nodes.ts";
+import type { ParentOutcome, PayloadShape } from "../definition/nodes.ts";
 import type { GraphStructure } from "../definition/structure.ts";
 
 /** Version of the shapes below. */
@@ -16,6 +16,9 @@ export const RECORD_FORMAT = 1;
 
 /** Encoded values by key. */
 export type Writes = Readonly<Record<string, Json>>;
+
+/** What an approval of a barrier has to say, for those without the graph: its words, or that code checks it. */
+export type AcceptedPayload = PayloadShape | "schema";
 
 /** What one visit writes, in this order: `s` through reducers, `p` outcomes of custom ones, `r` as they are, `d` goes. */
 export interface WriteSet {
@@ -141,7 +144,14 @@ export type FlowRecord =
       readonly keys: GraphStructure["keys"];
       readonly start: string;
     }
-  | { readonly k: "wait"; readonly v: string; readonly t: number; readonly dueMs?: number; readonly payload?: Json }
+  | {
+      readonly k: "wait";
+      readonly v: string;
+      readonly t: number;
+      readonly dueMs?: number;
+      readonly payload?: Json;
+      readonly accept?: AcceptedPayload;
+    }
   /** How a barrier came out; a commit of the same visit follows. */
   | {
       readonly k: "out";

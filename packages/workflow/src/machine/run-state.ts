@@ -11,7 +11,7 @@ import type { Digest, Json } from "@kahn/core";
 import type { FailureClass, NodeError } from "../definition/failure.ts";
 import type { AnyNode, ParentOutcome } from "../definition/nodes.ts";
 import type { GraphStructure } from "../definition/structure.ts";
-import type { DecisionRecord, RecordedDecision, WriteSet } from "./records.ts";
+import type { AcceptedPayload, DecisionRecord, RecordedDecision, WriteSet } from "./records.ts";
 
 /** Values by key. */
 export type Values = Readonly<Record<string, unknown>>;
@@ -24,6 +24,7 @@ export type VisitPhase =
       readonly kind: "barrier";
       readonly dueMs: number | undefined;
       readonly payload: Json | undefined;
+      readonly accept: AcceptedPayload | undefined;
       readonly openedMs: number;
     }
   | { readonly kind: "backoff"; readonly dueMs: number }

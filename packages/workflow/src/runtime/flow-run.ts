@@ -4,6 +4,7 @@ import type { NodeError } from "../definition/failure.ts";
 import { barriersMeant } from "../machine/barrier-places.ts";
 import type { FlowEvent } from "../machine/events.ts";
 import { stoppedAnswer } from "../machine/machine.ts";
+import type { AcceptedPayload } from "../machine/records.ts";
 import type { RunState } from "../machine/run-state.ts";
 import { ROOT } from "../machine/run-state.ts";
 import type { DecideOptions, Decision, DecisionFor, DecisionTarget, RunCommand, TargetIn } from "./decision.ts";
@@ -36,6 +37,8 @@ export interface OpenBarrier {
   readonly node: string;
   readonly payload?: Json;
   readonly dueMs?: number;
+  /** What its approval has to say; `schema` if code of the graph checks that. */
+  readonly accept?: AcceptedPayload;
 }
 
 /** A run in this process. `S` is its state, `P` the marks of its barriers. */
@@ -209,12 +212,13 @@ export function openBarriers(state: RunState): readonly OpenBarrier[] {
   const open: OpenBarrier[] = [];
   for (const { id, node, phase } of state.visits.values()) {
     if (phase.kind !== "barrier") continue;
-    const { payload, dueMs } = phase;
+    const { payload, dueMs, accept } = phase;
     open.push({
       barrier: id,
       node,
       ...(payload === undefined ? {} : { payload }),
       ...(dueMs === undefined ? {} : { dueMs }),
+      ...(accept === undefined ? {} : { accept }),
     });
   }
   return open;

@@ -238,8 +238,10 @@ function frameOf(json: SnapshotJson["frames"][number], values: Values): Frame {
 }
 
 function phaseOf(phase: PhaseJson, codec: ValueCodec): VisitPhase {
-  if (phase.kind === "barrier")
-    return { kind: "barrier", dueMs: phase.dueMs, payload: phase.payload, openedMs: phase.openedMs };
+  if (phase.kind === "barrier") {
+    const { dueMs, payload, accept, openedMs } = phase;
+    return { kind: "barrier", dueMs, payload, accept, openedMs };
+  }
   if (phase.kind !== "fan") return phase;
   const { items, done, failed, names, ...rest } = phase.fan;
   const decoded = items === undefined ? undefined : (freeze(codec.decode(items)) as readonly unknown[]);
