@@ -17,6 +17,8 @@ const isFullScale = testScale(process.env.KAHN_TEST_SCALE) >= 5;
 const N = isFullScale ? 100 : 20;
 const FEW = isFullScale ? 100 : 6;
 const RUN = "build test --concurrency 2";
+/** At full size, several runs of 200 tasks each. */
+const LONG = { timeout: isFullScale ? 600_000 : 60_000 };
 
 class Checkout extends Workspace {
   readonly facts: WorkspaceFacts;
@@ -47,7 +49,7 @@ async function startServer(): Promise<{ server: KahnProcess; url: string }> {
   return { server, url };
 }
 
-test("what one checkout built, another one takes from the server, and runs nothing", async () => {
+test("what one checkout built, another one takes from the server, and runs nothing", LONG, async () => {
   const { url } = await startServer();
   const env = { KAHN_REMOTE_URL: url };
   const first = new Checkout(N);
@@ -70,7 +72,7 @@ test("what one checkout built, another one takes from the server, and runs nothi
   expect(again.log.warnings()).toEqual([]);
 });
 
-test("a server that dies in the middle costs one warning: the run finishes here", async () => {
+test("a server that dies in the middle costs one warning: the run finishes here", LONG, async () => {
   const { server, url } = await startServer();
   const checkout = new Checkout(FEW);
   const env = { KAHN_REMOTE_URL: url };
@@ -88,7 +90,7 @@ test("a server that dies in the middle costs one warning: the run finishes here"
   expect(warnings.map(({ problem }) => problem.code)).toEqual(["cache-tier-down"]);
 });
 
-test("with nobody at the address everything runs here, with one warning", async () => {
+test("with nobody at the address everything runs here, with one warning", LONG, async () => {
   const checkout = new Checkout(FEW);
   const alone = await checkout.run(RUN, { env: { KAHN_REMOTE_URL: "grpc://127.0.0.1:1" } });
   expect(alone.exitCode).toBe(0);
@@ -115,14 +117,14 @@ test("options and configuration of a remote cache are checked before anything ru
 const dist = (checkout: Checkout) =>
   Object.fromEntries(Object.entries(checkout.tree("packages")).filter(([path]) => path.includes("/dist")));
 
-test("on the server tasks give what they give here; what they do not declare is named and dropped", async () => {
+test("on the server tasks give what they give here; what they do not declare is named and dropped", LONG, async () => {
   const { url } = await startServer();
   const here = new Checkout(FEW);
   await here.run(RUN);
   const there = new Checkout(FEW);
   const run = await there.run(`${RUN} --cache remote:off --remote-exec`, { env: { KAHN_REMOTE_URL: url } });
   expect(run.exitCode, run.stdout).toBe(0);
-  expect(run.finished).toMatchObject({ executed: 2 * FEW, cached: 0 });
+  expect(run.finished).toMatchObject({ executed: 2 * FEW, cached: 0, remoteExecuted: 2 * FEW });
   expect(there.takeLog()).toBe(0);
   expect(dist(there)).toEqual(dist(here));
   const warnings = run.log.ofKind("node.warned").map(({ problem }) => problem);
@@ -133,6 +135,31 @@ test("on the server tasks give what they give here; what they do not declare is 
   const again = await there.run(RUN);
   expect(again.finished).toMatchObject({ executed: 0, cached: 2 * FEW });
 });
+
+test(
+  "in a race each task has one result, that of one side, and the workspace sees nothing else of either",
+  LONG,
+  async () => {
+    const { url } = await startServer();
+    const here = new Checkout(FEW);
+    await here.run(RUN);
+    const both = new Checkout(FEW);
+    const env = { KAHN_REMOTE_URL: url };
+    const run = await both.run(`${RUN} --remote-exec=race`, { env });
+    expect(run.exitCode, run.stdout).toBe(0);
+    const settled = run.log.ofKind("node.settled");
+    for (const { ran } of settled) expect([ran?.where, ran?.before].sort()).toEqual([url, "here"]);
+    const won = settled.filter(({ ran }) => ran?.where === url).length;
+    expect(run.finished.remoteExecuted ?? 0).toBe(won);
+    expect(run.finished).toMatchObject({ executed: 2 * FEW, cached: 0 });
+    expect(both.takeLog()).toBe(0);
+    expect(dist(both)).toEqual(dist(here));
+    // Whoever won, it is one result, and that of the key: here, and for others.
+    const other = new Checkout(FEW);
+    expect((await other.run(RUN, { env })).finished).toMatchObject({ executed: 0, remoteHits: 2 * FEW });
+    expect((await both.run(RUN, { env })).finished).toMatchObject({ executed: 0, cached: 2 * FEW });
+  },
+);
 
 test("on the server a task without its script fails, and the script is named", async () => {
   const { url } = await startServer();
@@ -153,7 +180,7 @@ test("on the server a task without its script fails, and the script is named", a
   }
 });
 
-test("a server that dies in the middle of running tasks costs one warning: the rest runs here", async () => {
+test("a server that dies in the middle of running tasks costs one warning: the rest runs here", LONG, async () => {
   const { server, url } = await startServer();
   const checkout = new Checkout(FEW);
   const args = `run ${RUN} --cache remote:off --remote-exec --json`.split(" ");

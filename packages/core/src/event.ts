@@ -9,6 +9,7 @@
 import type { Digest } from "./digest.ts";
 import type { RunId } from "./ids.ts";
 import type { CacheMissReason } from "./ports/action-cache.ts";
+import type { RanAt } from "./ports/action-executor.ts";
 import type { Problem } from "./problem.ts";
 
 /** What every record carries besides its kind. */
@@ -104,6 +105,8 @@ export type RunEventBody =
       readonly source?: ResultSource;
       /** Of a hit: the remote cache that had it; left out when it was at hand. */
       readonly from?: string;
+      /** Of a command that ran, or whose result a server had instead: where; left out where there was no choice. */
+      readonly ran?: RanAt;
       readonly action?: Digest;
       /** Digest of the outputs and of all that they rest on; what dependents put in their keys. */
       readonly closure?: Digest;
@@ -135,6 +138,8 @@ export type RunEventBody =
       readonly savedMs: number;
       /** How many of the cached results came from a remote cache; left out when none did. */
       readonly remoteHits?: number;
+      /** How many of the executed ones a server ran, or had a result of; left out when none. */
+      readonly remoteExecuted?: number;
       readonly problem?: Problem;
     };
 

@@ -50,6 +50,7 @@ export type {
   ExecuteOutcome,
   ExecuteRequest,
   Execution,
+  RanAt,
 } from "./ports/action-executor.ts";
 export type {
   ActionProvider,

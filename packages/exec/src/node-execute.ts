@@ -1,5 +1,5 @@
 /** The effects *execute* and *store*: runs a node's command, and publishes what came of it. */
-import { type ActionResult, type Digest, type Problem, problem, sleep, warning } from "@kahn/core";
+import { type ActionResult, type Digest, type Problem, problem, type RanAt, sleep, warning } from "@kahn/core";
 import { closureOf } from "./closure.ts";
 import { claimOutputs, type EffectContext, failWith, kept, memorise, readStreams } from "./effect-context.ts";
 import { compareKeyRecords } from "./key-record.ts";
@@ -100,10 +100,12 @@ async function complete(
     readonly unpublishable?: Problem;
     readonly warnings?: readonly Problem[];
     readonly hint?: string;
+    readonly ran?: RanAt;
   },
 ): Promise<ExecuteResult> {
   const resolved = node.resolved!;
   node.result = outcome.result;
+  if (outcome.ran !== undefined) node.ran = outcome.ran;
   for (const problem of outcome.warnings ?? []) context.note({ kind: "node.warned", node: node.node, problem });
   if (outcome.result.exitCode !== 0) {
     keepStreams(context, node, outcome.result);

@@ -1,5 +1,14 @@
 /** What a run knows of one node while it is under way. */
-import type { ActionResult, Digest, Execution, MissReason, PlannedNode, Problem, ResolvedAction } from "@kahn/core";
+import type {
+  ActionResult,
+  Digest,
+  Execution,
+  MissReason,
+  PlannedNode,
+  Problem,
+  RanAt,
+  ResolvedAction,
+} from "@kahn/core";
 import type { KeyRecord } from "./key-record.ts";
 import type { OutputEntry } from "./output-tree.ts";
 import type { MemoEntry } from "./result-memo.ts";
@@ -23,6 +32,8 @@ export interface NodeRuntime {
   result?: ActionResult;
   /** Of a hit: the remote cache that had it. */
   from?: string;
+  /** Of an executed one that could have run elsewhere. */
+  ran?: RanAt;
   outputPaths?: readonly string[];
   outputEntries?: readonly OutputEntry[];
   closure?: Digest;

@@ -66,6 +66,7 @@ class GraphRunner {
   #status: RunStatus | undefined;
   readonly #counts = { executed: 0, cached: 0, failed: 0, errored: 0, skipped: 0, cancelled: 0 };
   #remoteHits = 0;
+  #remoteExecuted = 0;
   #savedMs = 0;
 
   constructor(options: RunGraphOptions) {
@@ -121,6 +122,7 @@ class GraphRunner {
       durationMs,
       savedMs: this.#savedMs,
       ...(this.#remoteHits === 0 ? {} : { remoteHits: this.#remoteHits }),
+      ...(this.#remoteExecuted === 0 ? {} : { remoteExecuted: this.#remoteExecuted }),
       ...(problem === undefined ? {} : { problem }),
     }));
     return ok({ run: this.#options.run, status: statusAfter(unrecorded), counts, durationMs });
@@ -251,7 +253,9 @@ class GraphRunner {
     if (isHit && !group && node.from !== undefined) this.#remoteHits++;
     const { action, closure, durationMs, restoredFiles, stored, record, stdout, stderr, problem: why } = node;
     const from = isHit ? node.from : undefined;
-    const optional = { from, action, closure, durationMs, restoredFiles, stored, record, stdout, stderr };
+    const ran = isHit ? undefined : node.ran;
+    if (succeeded && ran !== undefined && ran.where !== "here") this.#remoteExecuted++;
+    const optional = { from, ran, action, closure, durationMs, restoredFiles, stored, record, stdout, stderr };
     return {
       kind: "node.settled",
       node: effect.node,

@@ -16,6 +16,16 @@ export interface ExecuteRequest {
   readonly streams?: boolean;
 }
 
+/** Where a command ran that could have run elsewhere. */
+export interface RanAt {
+  /** Address of a server, or `here`. */
+  readonly where: string;
+  /** Set when the server had the result and ran nothing. */
+  readonly cached?: true;
+  /** Of a race: the side that was slower, or did not succeed. */
+  readonly before?: string;
+}
+
 /** What happens while it runs. */
 export interface ExecuteObserver {
   started(pid: number | undefined): void;
@@ -47,6 +57,8 @@ export type ExecuteOutcome =
       /** Output roots that the command did not make. */
       readonly missingRoots: readonly string[];
       readonly durationMs: number;
+      /** Left out where there was no choice. */
+      readonly ran?: RanAt;
     }
   | {
       readonly kind: "timed-out";

@@ -22,7 +22,7 @@ import type { PlannedRequest } from "./plan-request.ts";
 import { readableEvents } from "./run-journal.ts";
 import type { RunRequest } from "./run-request.ts";
 import { openRunStores } from "./run-stores.ts";
-import type { RunStores } from "./store-set.ts";
+import type { ExecutorPlace, RunStores } from "./store-set.ts";
 import { holdWorkspace, type WorkspaceHold } from "./workspace-hold.ts";
 import type { WorkspaceSession } from "./workspace-session.ts";
 
@@ -85,7 +85,7 @@ async function runIn(
     ...sharedPorts(session, stores),
     run,
     provider: planned.provider,
-    executor: stores.executor(executorOf(hold, { request, run, stores })),
+    executor: stores.executor(executorOf(hold, { request, run, stores }), placeOf(hold, request, run)),
     journal: journal.value,
     durability: "process",
     observers: request.observers,
@@ -136,6 +136,13 @@ function executorOf(
     live: request.live,
     extraEnv: (label) => chainEnv(session.chain, session.model.root, label),
   });
+}
+
+/** Where a run's tasks run here beside a server: no more at once than the machine is good for. */
+function placeOf({ session, processes }: WorkspaceHold, request: RunRequest, run: RunId): ExecutorPlace {
+  const { concurrency } = session.model.settings;
+  const slots = Math.min(request.concurrency ?? concurrency, concurrency);
+  return { processes, slots, scratch: `${session.locations.streams}/${session.host.pid}/${run}.race` };
 }
 
 function limitsOf({ session, nested }: WorkspaceHold, request: RunRequest): ResourceLimits {

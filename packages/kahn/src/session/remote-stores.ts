@@ -1,12 +1,16 @@
 /** A remote cache behind a run's stores. Loaded only by runs that ask for one. */
 import { type RemoteTier, tiered } from "@kahn/cas";
 import { err, ok, type Problem, type Result } from "@kahn/core";
+import { type HermeticRunner, hermeticRunner } from "@kahn/exec";
 import { openClient, type RemoteClient, remoteExecutor } from "@kahn/remote/client";
 import { clientOptions, executionRefused } from "./remote-client.ts";
 import type { LocalStores, RemoteAsked, RunStores } from "./store-set.ts";
 import type { WorkspaceSession } from "./workspace-session.ts";
 
 const NO_ENTRY = ok({ kind: "miss", reason: "no-entry" } as const);
+
+/** What a side of a race that is here sees: its inputs, as far as the machine can see to it. */
+const SANDBOX = { mode: "preferred", network: "never" } as const;
 
 /** Results that are sent at once, and that may wait to be. */
 const UPLOADS = { atOnceMax: 4, waitingMax: 256 };
@@ -23,7 +27,7 @@ export async function openRemoteStores(
   const opened = openClient(options.value);
   if (!opened.ok) return opened;
   const client = opened.value;
-  const refused = asked.execute ? await executionRefused(client, "Leave --remote-exec out") : undefined;
+  const refused = asked.execute === "off" ? undefined : await executionRefused(client, "Leave --remote-exec out");
   if (refused === undefined) return ok(storesOf(session, local, { client, asked }));
   client.close();
   return err(refused);
@@ -38,7 +42,7 @@ function storesOf(
   const tier: RemoteTier = {
     ...client.tier,
     // What a server has run is fetched from it, also where its cache is not to be used.
-    read: asked.read || asked.execute,
+    read: asked.read || asked.execute !== "off",
     write: asked.write,
     actions: asked.read ? client.tier.actions : { ...client.tier.actions, lookup: async () => NO_ENTRY },
   };
@@ -53,17 +57,25 @@ function storesOf(
     uploads: UPLOADS,
     downloads: "when-needed",
   });
+  let runner: HermeticRunner | undefined;
   const stores: RunStores = {
     blobs: store.blobs,
     actions: store.actions,
     read: true,
     write: true,
     warn: () => {},
-    executor: (executor) => {
-      if (!asked.execute || client.server === undefined) return executor;
+    executor: (executor, { processes, slots, scratch }) => {
+      const { server } = client;
+      if (asked.execute === "off" || server === undefined) return executor;
       const { blobs } = store;
-      const onWarning = (warned: Problem) => stores.warn(warned);
-      return remoteExecutor({ server: client.server, fs, states, blobs, local: executor, live: asked.live, onWarning });
+      if (asked.execute === "race") {
+        runner = hermeticRunner({ fs, clock, blobs, processes, root: scratch, sandbox: SANDBOX, graceMs: 0 });
+      }
+      return remoteExecutor({
+        ...{ server, fs, states, blobs, local: executor, live: asked.live, skipCacheLookup: asked.force },
+        ...(runner === undefined ? {} : { race: { runner, slots } }),
+        onWarning: (warned) => stores.warn(warned),
+      });
     },
     sent: () => store.sent(),
     cancel: (how) => {
@@ -71,6 +83,7 @@ function storesOf(
       if (how === "kill") client.close();
     },
     close: async () => {
+      runner?.close();
       client.close();
       await local.close();
     },

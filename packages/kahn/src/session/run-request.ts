@@ -2,6 +2,7 @@
 import type { RunObserver } from "@kahn/core";
 import type { RunGraphOptions } from "@kahn/exec";
 import type { CacheOption } from "./cache-choice.ts";
+import type { RemoteExec } from "./store-set.ts";
 import type { LockWaiting } from "./workspace-lock.ts";
 
 /** Ends a run; see `GraphRun.cancel`. */
@@ -19,7 +20,7 @@ export interface RunRequest {
   /** What `--cache` says; left out: as configured. */
   readonly cache?: CacheOption;
   /** Tasks that can be are run on the server. */
-  readonly remoteExec?: boolean;
+  readonly remoteExec?: RemoteExec;
   /** True when an observer shows output as it comes. */
   readonly live: boolean;
   readonly replay: RunGraphOptions["replay"];

@@ -17,16 +17,16 @@ import type { WorkspaceSession } from "./workspace-session.ts";
 /** Opens the stores that a request asks for. @throws ProblemError when the local store cannot be opened. */
 export async function openRunStores(
   session: WorkspaceSession,
-  request: Pick<RunRequest, "cache" | "remoteExec" | "live">,
+  request: Pick<RunRequest, "cache" | "remoteExec" | "live" | "force">,
   run: RunId,
 ): Promise<Result<RunStores, Problem>> {
   const choice = cacheChoice({ option: request.cache, config: cacheSection(session.model), env: session.host.env });
   if (!choice.ok) return choice;
   const { remote, server } = choice.value;
-  const execute = request.remoteExec === true;
+  const execute = request.remoteExec ?? "off";
   const local = openLocal(session, choice.value);
-  if (server === undefined || (remote === "off" && !execute)) {
-    if (!execute) return ok(localOnly(local, choice.value));
+  if (server === undefined || (remote === "off" && execute === "off")) {
+    if (execute === "off") return ok(localOnly(local, choice.value));
     await local.close();
     return err(
       problem("remote-exec-unset", "--remote-exec needs a server, and none is configured", {
@@ -40,6 +40,7 @@ export async function openRunStores(
     read: remote !== "off",
     write: remote === "rw",
     execute,
+    force: request.force,
     live: request.live,
     run,
   };

@@ -27,7 +27,6 @@ const EXECUTE = methodOf("server-streaming", ExecutionMethods.execute);
 const WAIT = methodOf("server-streaming", ExecutionMethods.waitExecution);
 
 const FAILURES_MAX = 5;
-const PAUSE_MS = 200;
 const PAUSE_MAX_MS = 10_000;
 
 /** How it ended. */
@@ -67,7 +66,9 @@ export async function followExecution(
     if (isForgotten) name = undefined;
     if (!isForgotten && !isTransient(status)) return { kind: "failed", status, isDown: false };
     if (++failures >= FAILURES_MAX) return { kind: "failed", status, isDown: true };
-    await sleep(server.clock, askedDelayMs(status) ?? Math.min(PAUSE_MAX_MS, PAUSE_MS * 2 ** failures), signal);
+    // Longer than that of a cache: there is no way as good around it.
+    const pauseMs = Math.min(PAUSE_MAX_MS, 2 * server.retries.firstMs * 2 ** failures);
+    await sleep(server.clock, askedDelayMs(status) ?? pauseMs, signal);
     if (signal.aborted) return { kind: "cancelled" };
   }
 }

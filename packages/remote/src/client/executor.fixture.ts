@@ -11,6 +11,7 @@ import { packAny } from "../proto/core-messages.ts";
 import type { Operation } from "../proto/generated/operations.ts";
 import {
   ExecuteOperationMetadata,
+  type ExecuteRequest,
   ExecuteResponse,
   ExecutionMethods,
   ExecutionStageValue,
@@ -44,6 +45,7 @@ export async function scripted(scripts: { readonly execute: readonly Answer[]; r
   const services = reapiServices({ clock: nodeClock(), random: nodeRandom(), store, execution: OFFER });
   onTestFinished(() => services.close());
   const calls: string[] = [];
+  const requests: ExecuteRequest[] = [];
   const script =
     (kind: "execute" | "wait", answers: readonly Answer[]) =>
     async (call: SendingCall<Init<Operation>>, name: string) => {
@@ -54,11 +56,14 @@ export async function scripted(scripts: { readonly execute: readonly Answer[]; r
   const execute = script("execute", scripts.execute);
   const wait = script("wait", scripts.wait ?? []);
   const execution: Registration[] = [
-    serve(methodOf("server-streaming", ExecutionMethods.execute), (_, call) => execute(call, "")),
+    serve(methodOf("server-streaming", ExecutionMethods.execute), (request, call) => {
+      requests.push(request);
+      return execute(call, "");
+    }),
     serve(methodOf("server-streaming", ExecutionMethods.waitExecution), ({ name }, call) => wait(call, name)),
   ];
   const { address, cut } = await doubleServer([...services.services, ...execution]);
-  return { address, cut, calls, store, logs: services.logs };
+  return { address, cut, calls, requests, store, logs: services.logs };
 }
 
 const OFFER = { supportedNodeProperties: [] };

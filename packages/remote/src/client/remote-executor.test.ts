@@ -104,7 +104,7 @@ test("a command that fails has failed, with what it printed and the inputs that 
   expect(fs.lstat("/work/a/dist/stale")).toBeDefined();
 });
 
-test("refusals, timeouts and lost outputs are outcomes, each of its kind", async () => {
+test("refusals and timeouts are outcomes, each of its kind", async () => {
   const answers =
     (status: { code: number; message: string }): Answer =>
     (call) =>
@@ -119,8 +119,6 @@ test("refusals, timeouts and lost outputs are outcomes, each of its kind", async
       { kind: "timed-out", problem: { code: "task-timed-out" } },
     ],
     [(call) => void call.send(done({})), { kind: "errored", problem: { code: "remote-exec-failed" } }],
-    // Its tree is nowhere.
-    [(call) => void call.send(done(success)), { kind: "errored", problem: { code: "remote-output-lost" } }],
     [
       () => Promise.reject(new StatusError(StatusCode.permissionDenied, "no")),
       { kind: "errored", problem: { code: "remote-exec-failed" } },
@@ -130,6 +128,38 @@ test("refusals, timeouts and lost outputs are outcomes, each of its kind", async
     const server = await scripted({ execute: [answer] });
     expect(await run(server.address).outcome).toMatchObject(expected);
   }
+});
+
+test("outputs that the server no longer has are made anew; a server that loses them again is left", async () => {
+  const lost: Answer = (call) => void call.send(done(success));
+  const again = await scripted({
+    execute: [
+      lost,
+      async (call) => {
+        await withOutputs(again);
+        await call.send(done(success));
+      },
+    ],
+  });
+  expect(await run(again.address).outcome).toMatchObject({ kind: "completed", outputPaths: ["a/dist/made"] });
+  // The second time its own cache would only give the same.
+  expect(again.requests.map(({ skipCacheLookup }) => skipCacheLookup)).toStrictEqual([false, true]);
+  const local: ActionExecutor = {
+    execute: () => ({ outcome: Promise.resolve({ kind: "cancelled" }), cancel: () => {} }),
+  };
+  const loses = await scripted({ execute: [lost, lost] });
+  const { outcome, warnings } = run(loses.address, { executor: { local } });
+  expect((await outcome).kind).toBe("cancelled");
+  expect(warnings).toMatchObject([{ code: "remote-exec-down", cause: { code: "remote-output-lost" } }]);
+});
+
+test("what the server has is not asked for when the run is forced, or the task is run again", async () => {
+  const answer: Answer = (call) => void call.send(done(success));
+  const server = await withOutputs(await scripted({ execute: [answer, answer] }));
+  const cached = await run(server.address).outcome;
+  expect(cached).toMatchObject({ ran: { where: `grpc://${server.address}` } });
+  await run(server.address, { executor: { skipCacheLookup: true } }).outcome;
+  expect(server.requests.map(({ skipCacheLookup }) => skipCacheLookup)).toStrictEqual([false, true]);
 });
 
 test("cancelling leaves the execution, and a task's own timeout runs from when it executes", async () => {

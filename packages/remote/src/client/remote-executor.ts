@@ -1,19 +1,18 @@
 /**
- * Runs actions on a REAPI server, each with nothing but its inputs.
+ * Runs actions on a REAPI server, each with nothing but its inputs; when asked, here as well, and the first success counts.
  *
- * Owns:      upload → execute → outputs into the workspace; what is uploaded again when the server lost it; going on
- *            here when the server is gone.
+ * Owns:      what becomes of an answer: outputs into the workspace, streams, warnings; going on here when the server is
+ *            gone, or has lost what it made.
  * Never:     sends what must run here: services, what needs the terminal, and tasks that are not cached, whose inputs
  *            and outputs nobody declared.
- * Invariant: every blob that a returned result names is in the store, unless the result is unpublishable.
+ * Invariant: every blob that a returned result names is in the store, unless the result is unpublishable; what comes into
+ *            the workspace is one result, whole, and of a race that of the winner.
  */
 
 import {
   type ActionExecutor,
   type ActionResult,
   type BlobStore,
-  type Digest,
-  digestOf,
   type ExecuteObserver,
   type ExecuteOutcome,
   type ExecuteRequest,
@@ -22,21 +21,18 @@ import {
   type FileSystem,
   type Problem,
   problem,
+  type RanAt,
   type ResolvedAction,
   warning,
 } from "@kahn/core";
-import { actionMessages, adoptOutputs, outputsDigest } from "@kahn/exec";
-import { StatusCode } from "../grpc/index.ts";
-import { digestFunctionNumber } from "../names/digest-function.ts";
-import { digestMessage } from "../names/request-digest.ts";
-import { messageActionResult } from "../proto/core-messages.ts";
-import { type ExecuteResponse, ExecutionStageValue } from "../proto/generated/remote-execution.ts";
-import { missingBlobsOf, remoteProblem, statusText } from "./call-trouble.ts";
-import { type ExecutionEnd, followExecution } from "./execution-call.ts";
+import { actionMessages, adoptOutputs, type HermeticRunner, outputsDigest } from "@kahn/exec";
 import { hermeticForm, unlistedInputs } from "./hermetic-form.ts";
+import { HermeticHere } from "./hermetic-here.ts";
 import { InputUploads } from "./input-uploads.ts";
 import { LiveOutput } from "./live-output.ts";
+import { isSuccess, type Ran, race, type Side } from "./ran.ts";
 import type { RemoteServer } from "./remote-server.ts";
+import { ServerRun } from "./server-run.ts";
 
 /** What the executor works with. */
 export interface RemoteExecutorOptions {
@@ -49,27 +45,30 @@ export interface RemoteExecutorOptions {
   readonly local: ActionExecutor;
   /** True when somebody follows output as it comes: from servers that have logs to follow, else at the end. */
   readonly live: boolean;
-  /** Told once when the server is gone. */
-  readonly onWarning: (problem: Problem<"remote-exec-down">) => void;
+  /** True when results that the server has will not do. Default: false. */
+  readonly skipCacheLookup?: boolean;
+  /** Given: each action also runs here, in a scratch tree, as far as `slots` allow; output then comes at the end. */
+  readonly race?: { readonly runner: HermeticRunner; readonly slots: number };
+  /** Told once when the server is gone, and once when a race's sides disagree. */
+  readonly onWarning: (problem: Problem<"remote-exec-down" | "race-sides-differ">) => void;
 }
 
 /** How long everything runs here after the server was gone. */
 const DOWN_MS = 60_000;
-/** How often blobs that the server lost are sent again. */
-const ROUNDS_MAX = 3;
-const EXECUTING: number = ExecutionStageValue.EXECUTING;
 
 /** Makes the executor of a server. */
 export function remoteExecutor(options: RemoteExecutorOptions): ActionExecutor {
+  const { server, fs, blobs } = options;
   const shared: Shared = {
     ...options,
-    uploads: new InputUploads(options.server, options.fs),
+    uploads: new InputUploads(server, fs),
+    here: options.race && new HermeticHere({ ...options.race, blobs }),
     downUntilMs: Number.NEGATIVE_INFINITY,
-    isTold: false,
+    told: new Set(),
   };
   return {
     execute(request, observer) {
-      const isDown = options.server.clock.monotonicMs() < shared.downUntilMs;
+      const isDown = server.clock.monotonicMs() < shared.downUntilMs;
       if (isDown || !canGo(request)) return options.local.execute(request, observer);
       const execution = new RemoteExecution(shared, request, observer);
       return { outcome: execution.run(), cancel: (how) => execution.cancel(how) };
@@ -84,133 +83,120 @@ function canGo({ resolved, streams }: ExecuteRequest): boolean {
 
 interface Shared extends RemoteExecutorOptions {
   readonly uploads: InputUploads;
+  readonly here: HermeticHere | undefined;
+  readonly told: Set<string>;
   downUntilMs: number;
-  isTold: boolean;
+}
+
+/** A run, and where it took place. */
+interface RanSomewhere {
+  readonly ran: Ran;
+  readonly at: RanAt;
 }
 
 class RemoteExecution {
   readonly #shared: Shared;
   readonly #request: ExecuteRequest;
   readonly #observer: ExecuteObserver;
-  readonly #abort = new AbortController();
   readonly #output: LiveOutput | undefined;
-  #here: Execution | undefined;
-  #isTimedOut = false;
-  #startedMs = 0;
+  readonly #form: ResolvedAction;
+  #cancel: ((how: "term" | "kill") => void) | undefined;
+  #isCancelled = false;
+  #hasStarted = false;
 
   constructor(shared: Shared, request: ExecuteRequest, observer: ExecuteObserver) {
     this.#shared = shared;
     this.#request = request;
     this.#observer = observer;
+    this.#form = hermeticForm(request.resolved, request.reachableOutputs?.() ?? []);
     const onOutput = observer.output.bind(observer);
     this.#output = shared.live ? new LiveOutput(shared.server, onOutput) : undefined;
   }
 
   cancel(how: "term" | "kill"): void {
-    this.#abort.abort();
-    this.#here?.cancel(how);
+    this.#isCancelled = true;
+    this.#cancel?.(how);
   }
 
   async run(): Promise<ExecuteOutcome> {
     try {
-      return await this.#run();
+      // Again after a failure: an answer from the server's cache would be the same.
+      const mayBeCached = this.#request.attempt === 1 && this.#shared.skipCacheLookup !== true;
+      const first = await this.#conclude(await this.#start(mayBeCached));
+      if (first !== "lost") return first;
+      // Recorded there and not whole any more, or gone in between: made anew.
+      const second = await this.#conclude(await this.#start(false));
+      return second === "lost" ? await this.#fallBack(this.#lost()) : second;
     } finally {
       this.#output?.close();
     }
   }
 
-  async #run(): Promise<ExecuteOutcome> {
-    const { resolved, reachableOutputs } = this.#request;
-    const form = hermeticForm(resolved, reachableOutputs?.() ?? []);
-    this.#startedMs = this.#shared.server.clock.monotonicMs();
-    const end = await this.#execute(form);
-    if (this.#isTimedOut) return this.#timedOut({});
-    if (this.#abort.signal.aborted) return { kind: "cancelled" };
-    if ("code" in end) return end.code === "store-remote" ? this.#fallBack(end) : { kind: "errored", problem: end };
-    switch (end.kind) {
-      case "cancelled":
-        return { kind: "cancelled" };
-      case "failed": {
-        const why = remoteProblem(this.#shared.server.name, end.status);
-        return end.isDown ? this.#fallBack(why) : { kind: "errored", problem: this.#failed(statusText(end.status)) };
-      }
-      case "responded":
-        return this.#responded(form, end.response);
-    }
-  }
-
-  /** Uploads and executes, again when blobs turn out to be missing. */
-  async #execute(form: ResolvedAction): Promise<ExecutionEnd | Problem> {
-    const { server, uploads } = this.#shared;
+  async #start(mayBeCached: boolean): Promise<RanSomewhere> {
+    const { server, uploads, here } = this.#shared;
+    if (this.#isCancelled) return { ran: { kind: "cancelled" }, at: { where: server.name } };
+    const form = this.#form;
     const messages = actionMessages(form, []);
-    const action = digestOf(messages.action);
-    let lost: readonly Digest[] = [];
-    for (let round = 1; ; round++) {
-      const refused = await uploads.send(form, messages, lost);
-      if (refused !== undefined) return refused;
-      if (this.#abort.signal.aborted) return { kind: "cancelled" };
-      const end = await this.#follow(action);
-      const status = end.kind === "responded" ? end.response.status : undefined;
-      lost = status === undefined ? [] : missingBlobsOf(status, server.digestFunction);
-      if (lost.length === 0 || round >= ROUNDS_MAX) return end;
-    }
-  }
-
-  async #follow(action: Digest): Promise<ExecutionEnd> {
-    const { server } = this.#shared;
-    const { timeoutMs } = this.#request.resolved.run;
-    let timer: { cancel(): void } | undefined;
-    const request = {
-      instanceName: server.instance,
-      actionDigest: digestMessage(action),
-      digestFunction: digestFunctionNumber(server.digestFunction),
-      // Again after a failure: an answer from the server's cache would be the same.
-      skipCacheLookup: this.#request.attempt > 1,
-      inlineStdout: true,
-      inlineStderr: true,
+    const onStarted = () => this.#started();
+    const run = new ServerRun(server, uploads, {
+      ...{ form, messages, onStarted },
+      skipCacheLookup: !mayBeCached,
+      onProgress: (metadata) => (here === undefined ? this.#output?.follow(metadata) : undefined),
+    });
+    const there: Side = { ran: run.run(), cancel: () => run.cancel() };
+    const beside = here?.start({ form, messages, onStarted });
+    this.#cancel = () => {
+      there.cancel();
+      beside?.cancel();
     };
-    try {
-      return await followExecution(server, request, {
-        signal: this.#abort.signal,
-        onProgress: (metadata) => {
-          this.#output?.follow(metadata);
-          if (metadata.stage !== EXECUTING || timer !== undefined) return;
-          this.#observer.started(undefined);
-          // Only now: what it waited for workers is no fault of its own.
-          if (timeoutMs !== undefined) timer = server.clock.setTimer(timeoutMs, () => this.#timeOut());
-        },
-      });
-    } finally {
-      timer?.cancel();
+    return await (beside === undefined ? this.#alone(there) : this.#raced(there, beside));
+  }
+
+  #started(): void {
+    if (!this.#hasStarted) this.#observer.started(undefined);
+    this.#hasStarted = true;
+  }
+
+  async #alone(there: Side): Promise<RanSomewhere> {
+    const ran = await there.ran;
+    const isCached = ran.kind === "completed" && ran.isCached;
+    return { ran, at: { where: this.#shared.server.name, ...(isCached ? { cached: true } : {}) } };
+  }
+
+  async #raced(there: Side, here: Side): Promise<RanSomewhere> {
+    const { name } = this.#shared.server;
+    const { winner, ran, other } = await race({ there, here });
+    const serverRan = winner === "there" ? ran : other;
+    if (serverRan.kind === "down") {
+      // What runs here in the workspace sees more: only a success needs nothing more.
+      if (!isSuccess(ran)) return { ran: serverRan, at: { where: name } };
+      this.#tellDown(serverRan.problem);
+    }
+    const isCached = ran.kind === "completed" && ran.isCached;
+    if (isSuccess(ran) && other.kind === "completed") this.#tellDifference(winner, other.result.exitCode);
+    const [where, before] = winner === "there" ? [name, HERE] : [HERE, name];
+    return { ran, at: { where, before, ...(isCached ? { cached: true } : {}) } };
+  }
+
+  async #conclude({ ran, at }: RanSomewhere): Promise<ExecuteOutcome | "lost"> {
+    if (this.#isCancelled) return { kind: "cancelled" };
+    switch (ran.kind) {
+      case "cancelled":
+      case "errored":
+        return ran;
+      case "down":
+        return this.#fallBack(ran.problem);
+      case "timed-out":
+        return this.#timedOut(ran);
+      case "completed":
+        return ran.result.exitCode === 0 ? this.#succeeded(ran, at) : this.#commandFailed(ran, at);
     }
   }
 
-  #timeOut(): void {
-    this.#isTimedOut = true;
-    this.#abort.abort();
-  }
-
-  async #responded(form: ResolvedAction, response: ExecuteResponse): Promise<ExecuteOutcome> {
-    const { server } = this.#shared;
-    const { status } = response;
-    const result =
-      response.result === undefined ? undefined : messageActionResult(response.result, server.digestFunction);
-    if (status !== undefined && status.code !== StatusCode.ok) {
-      if (status.code === StatusCode.cancelled) return { kind: "errored", problem: this.#failed(statusText(status)) };
-      if (status.code !== StatusCode.deadlineExceeded) {
-        return { kind: "errored", problem: this.#failed(statusText(status)) };
-      }
-      return this.#timedOut(result?.ok === true ? await this.#streams(result.value, "raw") : {});
-    }
-    if (result?.ok !== true) return { kind: "errored", problem: this.#failed("its answer has no result") };
-    if (result.value.exitCode !== 0) return this.#commandFailed(form, result.value);
-    return await this.#succeeded(result.value, response.message);
-  }
-
-  async #commandFailed(form: ResolvedAction, result: ActionResult): Promise<ExecuteOutcome> {
+  async #commandFailed({ result, durationMs }: Completed, at: RanAt): Promise<ExecuteOutcome> {
     const streams = await this.#streams(result, "raw");
-    const text = [...form.command.arguments, Buffer.from(streams.stderrRaw ?? []).toString()].join(" ");
-    const unlisted = unlistedInputs(this.#shared.fs, form, text);
+    const text = [...this.#form.command.arguments, Buffer.from(streams.stderrRaw ?? []).toString()].join(" ");
+    const unlisted = unlistedInputs(this.#shared.fs, this.#form, text);
     const bare: ActionResult = { ...NO_OUTPUTS, exitCode: result.exitCode, ...streams, metadata: result.metadata };
     return {
       kind: "completed",
@@ -218,15 +204,18 @@ class RemoteExecution {
       outputs: outputsDigest(bare),
       outputPaths: [],
       missingRoots: [],
-      durationMs: this.#durationOf(result),
+      durationMs,
+      ran: at,
       ...(unlisted.length === 0 ? {} : { hint: unlistedHint(unlisted) }),
     };
   }
 
-  async #succeeded(result: ActionResult, message: string): Promise<ExecuteOutcome> {
+  async #succeeded({ result, durationMs, undeclared: left }: Completed, at: RanAt): Promise<ExecuteOutcome | "lost"> {
     const { resolved } = this.#request;
     const adopted = await adoptOutputs(this.#shared, resolved, result);
-    if (!adopted.ok) return { kind: "errored", problem: adopted.problem };
+    if (!adopted.ok) {
+      return adopted.problem.code === "remote-output-lost" ? "lost" : { kind: "errored", problem: adopted.problem };
+    }
     const { files, directories, symlinks, entries, missingRoots, dropped } = adopted.value;
     const streams = await this.#streams(result, "stored");
     const whole: ActionResult = {
@@ -237,7 +226,7 @@ class RemoteExecution {
       ...streams,
       metadata: result.metadata,
     };
-    const undeclared = [...dropped, ...undeclaredOf(message)];
+    const undeclared = [...dropped, ...left];
     const changed = resolved.changedInputs();
     return {
       kind: "completed",
@@ -246,7 +235,8 @@ class RemoteExecution {
       outputPaths: entries.filter(({ kind }) => kind !== "directory").map(({ path }) => path),
       outputEntries: entries,
       missingRoots,
-      durationMs: this.#durationOf(result),
+      durationMs,
+      ran: at,
       ...(undeclared.length === 0 ? {} : { warnings: [undeclaredWarning(resolved.label, undeclared)] }),
       ...(changed.length === 0 ? {} : { unpublishable: inputsChanged(resolved.label, changed) }),
     };
@@ -268,59 +258,59 @@ class RemoteExecution {
     return streams;
   }
 
-  #durationOf({ metadata }: ActionResult): number {
-    const { executionStartedAtMs: from, executionCompletedAtMs: to } = metadata;
-    if (from !== undefined && to !== undefined && to >= from) return Math.round(to - from);
-    return Math.round(this.#shared.server.clock.monotonicMs() - this.#startedMs);
-  }
-
-  #timedOut(streams: Pick<ActionResult, "stdoutRaw" | "stderrRaw">): ExecuteOutcome {
+  async #timedOut({ result, durationMs }: Extract<Ran, { kind: "timed-out" }>): Promise<ExecuteOutcome> {
     const { label, run } = this.#request.resolved;
     const limit = run.timeoutMs === undefined ? "the server's timeout" : `its timeout of ${run.timeoutMs} ms`;
-    const durationMs = Math.round(this.#shared.server.clock.monotonicMs() - this.#startedMs);
+    const streams = result === undefined ? {} : await this.#streams(result, "raw");
     const next = "Raise the task's `timeout`, or find out what it waits for.";
     const why = problem("task-timed-out", `${label} did not end within ${limit}`, { next });
     return { kind: "timed-out", problem: why, durationMs, streams };
   }
 
-  #failed(what: string): Problem {
-    const { label } = this.#request.resolved;
-    return problem("remote-exec-failed", `${this.#shared.server.name} could not run ${label}: ${what}`, {
-      next: "See what the server says; without --remote-exec the task runs here.",
-    });
-  }
-
   /** The server is gone: this action and the next ones run here. */
   #fallBack(cause: Problem): Promise<ExecuteOutcome> {
-    const { server, local, onWarning } = this.#shared;
-    this.#shared.downUntilMs = server.clock.monotonicMs() + DOWN_MS;
-    if (!this.#shared.isTold) {
-      this.#shared.isTold = true;
-      const next = "Check its address and your network. What ran here saw the whole workspace.";
-      onWarning(warning("remote-exec-down", `${server.name} is gone; tasks run here`, { cause, next }));
-    }
+    this.#tellDown(cause);
     this.#output?.close();
-    this.#here = local.execute(this.#request, this.#observer);
-    return this.#here.outcome;
+    const here: Execution = this.#shared.local.execute(this.#request, this.#observer);
+    this.#cancel = (how) => here.cancel(how);
+    return here.outcome;
+  }
+
+  #tellDown(cause: Problem): void {
+    const { server } = this.#shared;
+    this.#shared.downUntilMs = server.clock.monotonicMs() + DOWN_MS;
+    const next = "Check its address and your network. What ran here saw the whole workspace.";
+    this.#tellOnce(warning("remote-exec-down", `${server.name} is gone; tasks run here`, { cause, next }));
+  }
+
+  #tellDifference(winner: "here" | "there", exitCode: number): void {
+    const { name } = this.#shared.server;
+    const [failed, succeeded] = winner === "there" ? ["here", `on ${name}`] : [`on ${name}`, "here"];
+    const { label } = this.#request.resolved;
+    const message = `${label} exited with code ${exitCode} ${failed} and succeeded ${succeeded}, which counts`;
+    const next = "The programs of the two differ, or the task is not deterministic. Other tasks may differ, too.";
+    this.#tellOnce(warning("race-sides-differ", message, { next }));
+  }
+
+  #tellOnce(told: Problem<"remote-exec-down" | "race-sides-differ">): void {
+    if (this.#shared.told.has(told.code)) return;
+    this.#shared.told.add(told.code);
+    this.#shared.onWarning(told);
+  }
+
+  #lost(): Problem {
+    const { server } = this.#shared;
+    const message = `${server.name} ran ${this.#request.resolved.label} twice and has not kept what it made`;
+    return problem("remote-output-lost", message, { next: "Check its log, and whether its store is large enough." });
   }
 }
 
+type Completed = Extract<Ran, { kind: "completed" }>;
 type Streams = Pick<ActionResult, "stdout" | "stdoutRaw" | "stderr" | "stderrRaw">;
 
+/** In reports, the side that is this machine. */
+const HERE = "here";
 const NO_OUTPUTS = { outputFiles: [], outputDirectories: [], outputSymlinks: [] } as const;
-
-/** What a server of ours says of files that no output was declared for. */
-function undeclaredOf(message: string): string[] {
-  const [, list] = /^undeclared outputs were dropped: (\[.*\])$/m.exec(message) ?? [];
-  if (list === undefined) return [];
-  try {
-    const paths: unknown = JSON.parse(list);
-    return Array.isArray(paths) ? paths.filter((each) => typeof each === "string") : [];
-  } catch (error) {
-    if (error instanceof SyntaxError) return [];
-    throw error;
-  }
-}
 
 function shown(paths: readonly string[]): string {
   return `${paths.slice(0, 3).join(", ")}${paths.length > 3 ? ` and ${paths.length - 3} more` : ""}`;

@@ -66,6 +66,7 @@ export class RemoteServer {
   readonly instance: string;
   readonly digestFunction: DigestFunction;
   readonly deadlines: Deadlines;
+  readonly retries: RetryPolicy;
   readonly clock: Clock;
   readonly random: Random;
   readonly channel: Channel;
@@ -81,6 +82,7 @@ export class RemoteServer {
     this.instance = options.instance ?? "";
     this.digestFunction = options.digestFunction ?? "sha256";
     this.deadlines = { ...DEADLINES, ...options.deadlines };
+    this.retries = options.retries ?? CACHE_RETRIES;
     this.clock = clock;
     this.random = random;
     this.#lanes = new Lanes(options.callsMax ?? 32);
@@ -124,10 +126,8 @@ export class RemoteServer {
     attempt: (number: number) => Promise<Result<T, Status>>,
     signal?: AbortSignal,
   ): Promise<Result<T, Status>> {
-    const { clock, random } = this;
-    return this.#lanes.run(() =>
-      withRetries({ clock, random, policy: this.#options.retries ?? CACHE_RETRIES }, attempt, signal),
-    );
+    const { clock, random, retries: policy } = this;
+    return this.#lanes.run(() => withRetries({ clock, random, policy }, attempt, signal));
   }
 
   /** Ends all calls and the connection. */
