@@ -21,5 +21,6 @@ export {
 export type { ServerConfig } from "./operation/server-settings.ts";
 export type { ServerStatus } from "./operation/server-status.ts";
 export { openPort, type Port, type PortOptions } from "./port/index.ts";
-export { type RunningServer, startServer } from "./server.ts";
+export { type Reloaded, type RunningServer, startServer } from "./server.ts";
+export { readMaterial, type ServerMaterial } from "./server-material.ts";
 export type { ServerPorts } from "./server-ports.ts";

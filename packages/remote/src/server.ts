@@ -8,11 +8,12 @@
 import type { Problem, Result } from "@kahn/core";
 import { err, ok } from "@kahn/core";
 import type { ServerAccess } from "./access/open-access.ts";
-import { openAccess, readText } from "./access/open-access.ts";
+import { replaceAccess } from "./access/open-access.ts";
 import type { ServerConfig } from "./operation/server-settings.ts";
 import type { ServerStatus } from "./operation/server-status.ts";
 import type { DrainOutcome, ListenAddress, Port, PortTls } from "./port/index.ts";
 import { openPort } from "./port/index.ts";
+import { readMaterial, settingsForRestart } from "./server-material.ts";
 import { ServerParts } from "./server-parts.ts";
 import type { ServerPorts } from "./server-ports.ts";
 
@@ -24,6 +25,13 @@ export interface RunningServer {
   readonly warnings: readonly Problem[];
   status(): ServerStatus;
   /**
+   * Takes over who may come and what they may do (but not whose signatures count), and the certificates. Calls and
+   * connections that are open go on as they began.
+   *
+   * @returns or what is wrong with the files, and then everything stays as it was. The problems are those of `startServer`.
+   */
+  reload(next: ServerConfig): Result<Reloaded, readonly Problem[]>;
+  /**
    * Goes away without losing anything: says so to probes, lets running actions and open calls finish, answers what
    * waits with UNAVAILABLE, flushes the store. May be called again with less time.
    *
@@ -32,6 +40,12 @@ export interface RunningServer {
   drain(graceMs?: number): Promise<DrainOutcome>;
   /** Resolves once everything is let go of. */
   readonly closed: Promise<void>;
+}
+
+/** What became of a changed configuration. */
+export interface Reloaded {
+  /** Settings that changed and count from the next start on: keys, such as `store.maxSize`. */
+  readonly forRestart: readonly string[];
 }
 
 /**
@@ -44,21 +58,30 @@ export async function startServer(
   config: ServerConfig,
   ports: ServerPorts,
 ): Promise<Result<RunningServer, readonly Problem[]>> {
-  const tls = readTls(config, ports);
-  const access = readAccess(config, ports);
-  const problems = [...(tls.ok ? [] : tls.problem), ...(access.ok ? [] : access.problem)];
-  if (!tls.ok || !access.ok) return err(problems);
-  const parts = await ServerParts.open(config, ports, access.value);
+  const material = readMaterial(config, ports);
+  if (!material.ok) return material;
+  const { access, tls } = material.value;
+  const parts = await ServerParts.open(config, ports, access);
   if (!parts.ok) return parts;
-  const listening = await listenAll(config, parts.value, tls.value);
+  const listening = await listenAll(config, parts.value, tls);
   if (!listening.ok) {
     await parts.value.close();
     return listening;
   }
-  return ok(new Server(parts.value, listening.value, [...access.value.warnings, ...parts.value.warnings]));
+  const running = { config, ports, access, parts: parts.value };
+  return ok(new Server(running, listening.value, [...access.warnings, ...parts.value.warnings]));
+}
+
+/** What a server was made of. */
+interface Running {
+  readonly config: ServerConfig;
+  readonly ports: ServerPorts;
+  readonly access: ServerAccess;
+  readonly parts: ServerParts;
 }
 
 class Server implements RunningServer {
+  readonly #running: Running;
   readonly #parts: ServerParts;
   readonly #ports: readonly Port[];
   readonly warnings: readonly Problem[];
@@ -66,7 +89,9 @@ class Server implements RunningServer {
   #settle: () => void = () => {};
   #draining: Promise<DrainOutcome> | undefined;
 
-  constructor(parts: ServerParts, ports: readonly Port[], warnings: readonly Problem[]) {
+  constructor(running: Running, ports: readonly Port[], warnings: readonly Problem[]) {
+    const { parts } = running;
+    this.#running = running;
     this.#parts = parts;
     this.#ports = ports;
     this.warnings = warnings;
@@ -82,6 +107,19 @@ class Server implements RunningServer {
 
   status(): ServerStatus {
     return this.#parts.status();
+  }
+
+  reload(next: ServerConfig): Result<Reloaded, readonly Problem[]> {
+    const { config, ports, access } = this.#running;
+    // It stays where it listens, and so does what that asks of its access.
+    const material = readMaterial({ ...next, listen: config.listen, tls: sameKind(config.tls, next.tls) }, ports);
+    if (!material.ok) return material;
+    const { tls } = material.value;
+    const refused = tls === undefined ? [] : this.#ports.map((port) => port.replaceTls(tls));
+    const problems = refused.flatMap((each) => (each.ok ? [] : [each.problem]));
+    if (problems.length > 0) return err(problems);
+    replaceAccess(access, material.value.access);
+    return ok({ forRestart: settingsForRestart(config, next) });
   }
 
   drain(graceMs = this.#parts.graceMs): Promise<DrainOutcome> {
@@ -118,26 +156,8 @@ async function listenAll(
   return err(problems);
 }
 
-function readTls({ tls }: ServerConfig, ports: ServerPorts): Result<PortTls | undefined, readonly Problem[]> {
-  if (tls === undefined) return ok(undefined);
-  const problems: Problem[] = [];
-  const certificate = readText(ports, tls.certificate, problems);
-  const key = readText(ports, tls.key, problems);
-  const { clientAuthorities, clientCertificate } = tls;
-  const authorities = clientAuthorities === undefined ? undefined : readText(ports, clientAuthorities, problems);
-  if (certificate === undefined || key === undefined || problems.length > 0) return err(problems);
-  const read = { certificate, key, clientCertificate };
-  return ok(authorities === undefined ? read : { ...read, clientAuthorities: authorities });
-}
-
-function readAccess(config: ServerConfig, ports: ServerPorts): Result<ServerAccess, readonly Problem[]> {
-  return openAccess({
-    settings: config.access,
-    clientCertificate: config.tls?.clientCertificate ?? "none",
-    isEncrypted: config.tls !== undefined,
-    addresses: config.listen,
-    fs: ports.fs,
-    clock: ports.clock,
-    resolvePath: ports.resolvePath,
-  });
+/** The section as it may change: whether there is TLS, and who must show a certificate, is decided at the start. */
+function sameKind(running: ServerConfig["tls"], next: ServerConfig["tls"]): ServerConfig["tls"] {
+  if (running === undefined || next === undefined) return running;
+  return { ...next, clientCertificate: running.clientCertificate };
 }

@@ -6,10 +6,11 @@
  */
 import { dirname, resolve } from "node:path";
 import type { Problem, Result } from "@kahn/core";
-import { err, FileSystemError, ok, problem } from "@kahn/core";
+import { err, FileSystemError, ok, problem, warning } from "@kahn/core";
 import {
   type ConfigSource,
   type RunningServer,
+  readMaterial,
   resolveServerConfig,
   type ServerConfig,
   settingReferences,
@@ -48,7 +49,9 @@ execution.enabled is false.
 
 Options win over variables (KAHN_SERVE_STORE_MAX_SIZE), these over the file, the file over the defaults. Without
 authentication it listens on this machine alone. The first TERM or Ctrl-C drains it: running actions finish within
-drain.grace; a second one ends it at once. \`kahn serve-token NAME\` makes a token, and docs/guides/serve.md shows what
+drain.grace; a second one ends it at once. HUP makes a server without a terminal read the configuration again: tokens,
+passwords, issuers, rules, quotas and certificates count at once, without losing a connection; what is wrong is told,
+and changes nothing. \`kahn serve-token NAME\` makes a token, and docs/guides/serve.md shows what
 to write into the files of each client.`,
   examples: [
     ["kahn serve", "on 127.0.0.1:9092, in .kahn/server"],
@@ -61,6 +64,12 @@ to write into the files of each client.`,
     const config = await configOf(host, given);
     if (!config.ok) return refuse(host, config.problem);
     if (given.has("check")) {
+      const material = readMaterial(config.value, {
+        ...systemPorts(host),
+        resolvePath: (path) => resolve(baseOf(host, given), path),
+      });
+      if (!material.ok) return refuse(host, material.problem);
+      for (const each of material.value.access.warnings) tell(host, each, given.has("json"));
       host.stdout.write(given.has("json") ? `${JSON.stringify(config.value)}\n` : "the configuration is right\n");
       return EXIT.done;
     }
@@ -113,14 +122,19 @@ function readConfig(host: Host, name: string | undefined): Result<ConfigSource |
   }
 }
 
+/** The folder that paths of the configuration are meant from, absolute. */
+function baseOf(host: Host, given: ParsedArguments): string {
+  const file = given.value("config");
+  return file === undefined ? host.directory : dirname(resolve(host.directory, file));
+}
+
 async function serveUntilSignalled(
   host: Host,
   { config, given }: { readonly config: ServerConfig; readonly given: ParsedArguments },
 ): Promise<number> {
-  const file = given.value("config");
   const isJson = given.has("json");
   const { ports, close } = serverPorts(host, {
-    base: file === undefined ? host.directory : dirname(resolve(host.directory, file)),
+    base: baseOf(host, given),
     report: (problem) => tell(host, problem, isJson),
   });
   try {
@@ -130,8 +144,15 @@ async function serveUntilSignalled(
     for (const warning of server.warnings) tell(host, warning, isJson);
     announce(host, { server, config, isJson });
     let signals = 0;
+    let reloading: Promise<void> = Promise.resolve();
+    // A terminal that closes says HUP, too, and means that whoever started the server has gone.
+    const isAttended = host.stdout.isTerminal || host.stderr.isTerminal;
     const stop = host.onSignal((name) => {
-      if (!isJson) host.stderr.write(`\n${name}: draining\n`);
+      if (name === "SIGHUP" && !isAttended) {
+        if (signals === 0) reloading = reloading.then(() => reload(host, { server, given }));
+        return;
+      }
+      if (!isJson) host.stderr.write(`${isAttended ? "\n" : ""}${name}: draining\n`);
       // The first allows the grace of the configuration, any further one none.
       void server.drain(signals++ === 0 ? undefined : 0);
     });
@@ -143,6 +164,29 @@ async function serveUntilSignalled(
   } finally {
     await close();
   }
+}
+
+/** Takes over what a running server can of its configuration as it is now; says what became of it. */
+async function reload(
+  host: Host,
+  { server, given }: { readonly server: RunningServer; readonly given: ParsedArguments },
+): Promise<void> {
+  const isJson = given.has("json");
+  const next = await configOf(host, given);
+  const reloaded = next.ok ? server.reload(next.value) : next;
+  if (!reloaded.ok) {
+    for (const each of reloaded.problem) tell(host, each, isJson);
+    const message = "HUP: the configuration is wrong, so nothing of it was taken over";
+    tell(host, problem("serve-reload-refused", message, { next: "Correct it, and send HUP again." }), isJson);
+    return;
+  }
+  const { forRestart } = reloaded.value;
+  if (forRestart.length > 0) {
+    const message = `changes of ${forRestart.join(", ")} count from the next start on`;
+    tell(host, warning("serve-reload-partial", message, { next: "Restart the server." }), isJson);
+  }
+  if (isJson) host.stdout.write(`${JSON.stringify({ kind: "serve.reloaded", forRestart })}\n`);
+  else host.stderr.write("HUP: credentials, rules and certificates are read again\n");
 }
 
 interface Announced {

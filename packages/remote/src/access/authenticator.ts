@@ -38,7 +38,7 @@ const PASSWORDS_WAITING_MAX = 64;
 
 /** Finds out who calls. */
 export class Authenticator {
-  readonly #credentials: Credentials;
+  #credentials: Credentials;
   readonly #clock: Clock;
   /** Subjects of certificates, by fingerprint; of passwords and signed tokens, by the hash of the header. */
   readonly #remembered = new Map<string, { readonly subject: Subject; readonly untilMs: number }>();
@@ -61,6 +61,12 @@ export class Authenticator {
     if (scheme === "bearer") return this.#bearer(match![2]!);
     if (scheme === "basic") return this.#basic(match![2]!);
     return invalid("the authorization header is neither Bearer nor Basic");
+  }
+
+  /** Knows from now on what the other one knows, and forgets whom it let in before. */
+  adopt(other: Authenticator): void {
+    this.#credentials = other.#credentials;
+    this.#remembered.clear();
   }
 
   get #knowsNone(): boolean {
@@ -122,7 +128,10 @@ export class Authenticator {
     const check = this.#passwordChecks.then(async (): Promise<Outcome> => {
       const known = this.#recall(key);
       if (known !== undefined) return ok(known);
-      if (!(await passwords.verify(name, password))) return invalid("the name and password are not known here");
+      const isRight = await passwords.verify(name, password);
+      // Checked against a file that is not in force any more.
+      if (this.#credentials.passwords !== passwords) return this.#basicAnew(name, password);
+      if (!isRight) return invalid("the name and password are not known here");
       return ok(this.#remember(key, { name: `user:${name}`, claims: {} }, this.#clock.nowMs() + PASSWORD_KEPT_MS));
     });
     const counted = check.finally(() => {
@@ -130,6 +139,13 @@ export class Authenticator {
     });
     this.#passwordChecks = counted.catch(() => undefined);
     return counted;
+  }
+
+  /** In its place in the row of checks: it does not wait for others again. */
+  async #basicAnew(name: string, password: string): Promise<Outcome> {
+    const isRight = await this.#credentials.passwords?.verify(name, password);
+    if (isRight !== true) return invalid("the name and password are not known here");
+    return ok({ name: `user:${name}`, claims: {} });
   }
 
   #recall(key: string): Subject | undefined {

@@ -70,6 +70,13 @@ export function openAccess(options: AccessOptions): Result<ServerAccess, readonl
   });
 }
 
+/** Makes what is in force decide as the other one does; signatures stay as they were. */
+export function replaceAccess(inForce: ServerAccess, next: ServerAccess): void {
+  inForce.authenticator.adopt(next.authenticator);
+  inForce.policy.adopt(next.policy);
+  inForce.quotas.adopt(next.quotas);
+}
+
 /** True for an address that only processes of this machine can reach. */
 export function isOfThisMachine(address: ListenAddress): boolean {
   if (address.kind === "unix") return true;

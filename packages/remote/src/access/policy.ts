@@ -36,14 +36,20 @@ interface Rule {
 
 /** Rights by rules. */
 export class Policy implements Access {
-  readonly #rules: readonly Rule[];
+  #rules: readonly Rule[];
   /** Asked on every call; subjects live as long as their credentials are remembered. */
-  readonly #answers = new WeakMap<Subject, Map<string, AccessAnswer>>();
+  #answers = new WeakMap<Subject, Map<string, AccessAnswer>>();
 
   constructor({ rules, anonymous }: PolicyOptions) {
     const known = rules.length > 0 ? rules.map(compiled) : [rule("local", ALL), rule(isKnown, TRUSTED)];
     const rest = anonymous === "none" ? [] : [rule(() => true, anonymous === "all" ? ALL : READ)];
     this.#rules = [...known, ...rest];
+  }
+
+  /** Decides from now on by the rules of the other one. */
+  adopt(other: Policy): void {
+    this.#rules = other.#rules;
+    this.#answers = new WeakMap();
   }
 
   may(caller: Caller, question: AccessQuestion): AccessAnswer {

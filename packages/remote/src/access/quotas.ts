@@ -34,7 +34,7 @@ const UNLIMITED: Quota = { tests: [], bytesPerDay: Number.POSITIVE_INFINITY, exe
 
 /** The quotas of a server. */
 export class Quotas {
-  readonly #quotas: readonly Quota[];
+  #quotas: readonly Quota[];
   readonly #clock: Clock;
   readonly #uses = new Map<string, Use>();
   #day = 0;
@@ -46,6 +46,11 @@ export class Quotas {
       executions: executions ?? Number.POSITIVE_INFINITY,
     }));
     this.#clock = clock;
+  }
+
+  /** Holds subjects to the quotas of the other one from now on; what they have used stays counted. */
+  adopt(other: Quotas): void {
+    this.#quotas = other.#quotas;
   }
 
   /** True when nothing is ever refused. */

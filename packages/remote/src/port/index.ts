@@ -1,5 +1,5 @@
 /** One port for gRPC and HTTP, with or without TLS. */
-export type { ListenProblem } from "./listener.ts";
+export { checkTls, type ListenProblem } from "./listener.ts";
 export { type DrainOutcome, openPort, type Port, type PortCounts } from "./port.ts";
 export {
   DEFAULT_PORT_LIMITS,

@@ -7,8 +7,8 @@
 import { chmodSync, unlinkSync } from "node:fs";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { connect, createServer } from "node:net";
-import type { TLSSocket } from "node:tls";
-import { createServer as createTlsServer } from "node:tls";
+import type { SecureContextOptions, TLSSocket, Server as TlsServer } from "node:tls";
+import { createSecureContext, createServer as createTlsServer } from "node:tls";
 import type { Problem, Result } from "@kahn/core";
 import { err, ok, problem } from "@kahn/core";
 import type { ListenAddress, PortLimits, PortTls } from "./port-options.ts";
@@ -45,13 +45,10 @@ export function createListener(
   try {
     const server = createTlsServer({
       ...SOCKET_OPTIONS,
-      cert: tls.certificate,
-      key: tls.key,
-      ...(tls.clientAuthorities === undefined ? {} : { ca: tls.clientAuthorities }),
+      ...materialOf(tls),
       requestCert: tls.clientCertificate !== "none",
       rejectUnauthorized: tls.clientCertificate === "require",
       ALPNProtocols: ["h2", "http/1.1"],
-      minVersion: "TLSv1.2",
       handshakeTimeout: limits.silenceMaxMs,
     });
     server.on("connection", (socket: Socket) => sink.opened(socket));
@@ -62,10 +59,40 @@ export function createListener(
     server.on("tlsClientError", (_error, socket) => socket.destroy());
     return ok(server);
   } catch (error) {
-    const next = "Give a PEM certificate (with its chain), its PEM key, and PEM authorities.";
-    const message = `the TLS certificate or key cannot be used: ${(error as Error).message}`;
-    return err(problem("tls-material-invalid", message, { next }));
+    return err(unusable(error));
   }
+}
+
+/** Whether certificate, key and authorities can be used, and belong together. */
+export function checkTls(tls: PortTls): Result<void, ListenProblem> {
+  try {
+    createSecureContext(materialOf(tls));
+    return ok(undefined);
+  } catch (error) {
+    return err(unusable(error));
+  }
+}
+
+/**
+ * Shows another certificate to connections to come. Whether clients are asked for theirs stays as it is.
+ *
+ * @param server of `createListener`, with TLS.
+ */
+export function replaceTls(server: Server, tls: PortTls): Result<void, ListenProblem> {
+  const checked = checkTls(tls);
+  if (checked.ok) (server as TlsServer).setSecureContext(materialOf(tls));
+  return checked;
+}
+
+function materialOf({ certificate, key, clientAuthorities }: PortTls): SecureContextOptions {
+  const material = { cert: certificate, key, minVersion: "TLSv1.2" } as const;
+  return clientAuthorities === undefined ? material : { ...material, ca: clientAuthorities };
+}
+
+function unusable(error: unknown): ListenProblem {
+  const next = "Give a PEM certificate (with its chain), its PEM key, and PEM authorities.";
+  const message = `the TLS certificate or key cannot be used: ${(error as Error).message}`;
+  return problem("tls-material-invalid", message, { next });
 }
 
 /** False for a client that gave a certificate which no authority of ours vouches for. */

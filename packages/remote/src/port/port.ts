@@ -20,10 +20,10 @@ import { UNKNOWN_PEER } from "../grpc/peer.ts";
 import { serverSessionOptions, widenWindow } from "../grpc/session-options.ts";
 import { compatExchange } from "./compat.ts";
 import type { ListenProblem } from "./listener.ts";
-import { createListener, listen } from "./listener.ts";
+import { createListener, listen, replaceTls } from "./listener.ts";
 import { peek } from "./peek.ts";
 import { peerOf } from "./peer-of.ts";
-import type { ListenAddress, PortLimits, PortOptions } from "./port-options.ts";
+import type { ListenAddress, PortLimits, PortOptions, PortTls } from "./port-options.ts";
 import { DEFAULT_PORT_LIMITS } from "./port-options.ts";
 
 /** What a port is doing. All zero once its clients went. */
@@ -95,6 +95,11 @@ export class Port {
       streams: this.#streams,
       requests: this.#responses.size,
     };
+  }
+
+  /** Shows another certificate to connections to come; those that are open stay. A port without TLS stays without. */
+  replaceTls(tls: PortTls): Result<void, ListenProblem> {
+    return this.#options.tls === undefined ? { ok: true, value: undefined } : replaceTls(this.#listener, tls);
   }
 
   /**
