@@ -20,6 +20,7 @@ export type {
   InvalidActionCode,
   NodeProperties,
   ResourceUse,
+  RunLog,
   SandboxLevel,
   SandboxPolicy,
   SandboxVerdict,

@@ -104,6 +104,13 @@ export interface ResourceUse {
   readonly systemMs?: number;
 }
 
+/** What was said beside the command's own output, for whoever looks for the fault. UTF-8 or nearly so; bounded. */
+export interface RunLog {
+  /** By the sandbox, or by a persistent worker on its standard error. */
+  readonly of: "sandbox" | "worker";
+  readonly text: Uint8Array;
+}
+
 /** How a run was kept apart from the rest of the machine. */
 export type SandboxLevel = "bubblewrap" | "none";
 
@@ -118,6 +125,8 @@ export type HermeticOutcome =
       readonly sandbox: SandboxLevel;
       /** Files that it left and nobody declared, as far as they were noticed: they are dropped. Left out for none. */
       readonly undeclared?: readonly string[];
+      /** Of a command that failed. Left out where nothing was said. */
+      readonly log?: RunLog;
     }
   | {
       readonly kind: "timed-out";
@@ -125,6 +134,7 @@ export type HermeticOutcome =
       readonly timings: HermeticTimings;
       readonly use: ResourceUse;
       readonly streams: StreamFields;
+      readonly log?: RunLog;
     }
   /** `streams` is left out when the command had not started. */
   | { readonly kind: "cancelled"; readonly streams?: StreamFields }
@@ -133,7 +143,7 @@ export type HermeticOutcome =
   /** The action itself is at fault: running it again gives the same. */
   | { readonly kind: "invalid"; readonly problem: Problem<InvalidActionCode>; readonly streams?: StreamFields }
   /** We are at fault, or this machine: it could not be run, or its outputs could not be stored. */
-  | { readonly kind: "errored"; readonly problem: Problem };
+  | { readonly kind: "errored"; readonly problem: Problem; readonly log?: RunLog };
 
 /** What can be wrong with an action. */
 export type InvalidActionCode =

@@ -25,6 +25,7 @@ import type {
   HermeticRunnerOptions,
   HermeticTimings,
 } from "./hermetic-action.ts";
+import { LOG_MAX_BYTES, lastBytes } from "./internal/last-bytes.ts";
 import { exitCodeOf, type LaunchFiles, launch, readUse, sandboxFailed } from "./launch.ts";
 import type { Sandbox } from "./sandbox.ts";
 import type { StagedTrees } from "./staged-trees.ts";
@@ -258,11 +259,13 @@ export class HermeticRun {
   /** Bubblewrap did not get so far as to run the command, or somebody killed it. */
   #sandboxBroken(exit: RealExit): HermeticOutcome {
     const { fs } = this.#options;
-    const said = Buffer.from(fs.readFile(`${this.#parts.folder}/s.stderr`) ?? new Uint8Array()).toString();
+    const text = lastBytes(fs, `${this.#parts.folder}/s.stderr`, LOG_MAX_BYTES);
+    const said = Buffer.from(text).toString().trim();
     const how = exit.kind === "exited" ? `exit code ${exit.exitCode}` : exit.signal;
-    const message = `the sandbox of ${this.#parts.request.label} broke down (${how}): ${said.trim().slice(-300)}`;
+    const message = `the sandbox of ${this.#parts.request.label} broke down (${how}): ${said.slice(-300)}`;
     return {
       kind: "errored",
+      ...(text.byteLength === 0 ? {} : { log: { of: "sandbox", text } }),
       problem: problem("sandbox-failed", message, { next: "Run it again; if it happens again, see the words above." }),
     };
   }

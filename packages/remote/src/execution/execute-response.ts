@@ -13,7 +13,7 @@ import { StatusCode } from "../grpc/index.ts";
 import type { Init } from "../proto/codec.ts";
 import { durationMessage } from "../proto/core-messages.ts";
 import { PreconditionFailure, RetryInfo } from "../proto/generated/error-details.ts";
-import { type ActionResult, ExecuteResponse } from "../proto/generated/remote-execution.ts";
+import { type ActionResult, ExecuteResponse, type LogFile } from "../proto/generated/remote-execution.ts";
 import { invalidArgument, refusal, rpcStatus, storeRefusal } from "../reapi/refusal.ts";
 import { field } from "../reapi/wire-fields.ts";
 import type { ServerStoreProblem } from "../store/server-store.ts";
@@ -25,23 +25,38 @@ import { poolText } from "./platform.ts";
 const RETRY_AFTER_MS = 1000;
 const RESULT = 0o12;
 
+/** Logs by name. */
+export type ServerLogs = ReadonlyMap<string, Init<LogFile>>;
+
+/** What is said beside a result. */
+export interface ResultNotes {
+  readonly isCached: boolean;
+  readonly message?: string;
+  readonly serverLogs?: ServerLogs;
+}
+
 /** A result. @param result an encoded ActionResult, in parts. */
 export function succeeded(
   result: readonly Uint8Array[],
-  { isCached, message = "" }: { readonly isCached: boolean; readonly message?: string },
+  { isCached, message = "", serverLogs }: ResultNotes,
 ): Uint8Array {
-  const rest = ExecuteResponse.encode({ cachedResult: isCached, message, status: { code: 0 } });
+  const rest = ExecuteResponse.encode({ cachedResult: isCached, message, status: { code: 0 }, serverLogs });
   return Buffer.concat([field(RESULT, Buffer.concat(result)), rest]);
 }
 
 /** A refusal, with as much of a result as there is. */
-export function failed(error: StatusError, result?: Init<ActionResult>): Uint8Array {
-  return ExecuteResponse.encode({ status: rpcStatus(error), result, message: error.message });
+export function failed(error: StatusError, result?: Init<ActionResult>, serverLogs?: ServerLogs): Uint8Array {
+  return ExecuteResponse.encode({ status: rpcStatus(error), result, message: error.message, serverLogs });
 }
 
 /** The same as the end of an operation that nobody else may be given. */
-export function refused(error: StatusError, result?: Init<ActionResult>): Extract<Outcome, { kind: "answered" }> {
-  return { kind: "answered", response: failed(error, result), isReusable: false, failure: failureOf(error) };
+export function refused(
+  error: StatusError,
+  result?: Init<ActionResult>,
+  serverLogs?: ServerLogs,
+): Extract<Outcome, { kind: "answered" }> {
+  const response = failed(error, result, serverLogs);
+  return { kind: "answered", response, isReusable: false, failure: failureOf(error) };
 }
 
 function failureOf({ status: { code, details } }: StatusError): ExecutionFailure {

@@ -22,11 +22,12 @@ import type { ServiceContext } from "../reapi/service-context.ts";
 import type { ActionScope, Pin } from "../store/server-store.ts";
 import type { PreparedAction } from "./action-request.ts";
 import type { RunOutcome, WorkerOffer } from "./action-runner.ts";
-import { refused, runRefusal, succeeded } from "./execute-response.ts";
+import { refused, runRefusal, type ServerLogs, succeeded } from "./execute-response.ts";
 import type { ExecutionListener, RunEnd } from "./execution-listener.ts";
 import type { InputClosures } from "./input-closure.ts";
 import type { Outcome } from "./operation-state.ts";
 import { resultMessage, runMetadata } from "./result-message.ts";
+import { logTexts, storeLogs } from "./server-logs.ts";
 
 /** What a client wants to have in its answer. */
 export interface InlineWishes {
@@ -136,11 +137,12 @@ export class JobWork {
       if (outcome.kind === "completed") return await this.#completed(outcome, of);
       if (outcome.kind === "missing-blobs") return this.#refused(missingBlobs(outcome.digests));
       const status = runRefusal(outcome);
+      const logs = await this.#serverLogs(outcome);
       // The same action would run into its limit again.
       if (outcome.kind === "timed-out")
-        return { ...refused(status, this.#streams(outcome, of.worker)), isReusable: true };
+        return { ...refused(status, this.#streams(outcome, of.worker), logs), isReusable: true };
       const streams = "streams" in outcome ? outcome.streams : undefined;
-      return refused(status, streams && messageOf(streams));
+      return refused(status, streams && messageOf(streams), logs);
     } catch (error) {
       return this.#refused(error);
     }
@@ -165,7 +167,17 @@ export class JobWork {
     const notStored = isCached ? await this.#store(bytes) : "";
     const message = [notStored, undeclaredText(outcome.undeclared)].filter((line) => line !== "").join("\n");
     const response = await withWishes(context, of.wishes, { bytes, result: outcome.result });
-    return { kind: "answered", response: succeeded(response, { isCached: false, message }), isReusable: true };
+    const serverLogs = await this.#serverLogs(outcome);
+    const notes = { isCached: false, message, ...(serverLogs === undefined ? {} : { serverLogs }) };
+    return { kind: "answered", response: succeeded(response, notes), isReusable: true };
+  }
+
+  async #serverLogs(outcome: RunOutcome): Promise<ServerLogs | undefined> {
+    const texts = logTexts(outcome);
+    if (texts.size === 0) return undefined;
+    const { logs, pin } = await storeLogs(this.#place.context.store, this.#action, texts);
+    this.#hold(pin);
+    return logs;
   }
 
   /** A result that cannot be stored is a result all the same. */

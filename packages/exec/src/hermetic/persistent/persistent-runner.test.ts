@@ -1,6 +1,6 @@
 // Persistent workers with real processes: a small compiler in JavaScript that also runs by itself.
 import { spawnSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { nodeClock, openFifoPair } from "@kahn/system";
 import { afterEach, expect, test } from "vitest";
@@ -21,6 +21,8 @@ function work(args, dir) {
   works++;
   const [what, from] = args;
   const at = (path) => (dir ? dir + "/" + path : path);
+  if (what.startsWith("shout")) fs.writeSync(2, what + " " + "x".repeat(100000) + "\\n");
+  if (what === "shout-and-die") process.exit(3);
   if (what === "die") process.exit(3);
   if (what === "die-once") { if (works > 1 || process.env.LIVES) process.exit(3); }
   if (what === "litter") { fs.writeFileSync("litter", "x"); fs.appendFileSync(from, "spoilt"); return "littered"; }
@@ -45,7 +47,7 @@ if (!process.argv.includes("--persistent_worker")) {
       else if (args[0] === "garbage") process.stdout.write("Compiling...\\n");
       else if (args[0] === "inputs") say({ requestId, output: inputs.map((input) => input.path + "=" + Buffer.from(input.digest, "base64")).join(" ") });
       else if (args[0] === "meet") { held.set(requestId, sandboxDir); if (held.size === 3) for (const [id, dir] of held) say({ requestId: id, exitCode: 0, output: work(args.slice(1), dir) }); }
-      else say({ requestId, exitCode: args[0] === "fail" ? 7 : 0, output: args[0] === "fail" ? "no" : work(args, sandboxDir) });
+      else say({ requestId, exitCode: args[0].includes("fail") ? 7 : 0, output: args[0] === "fail" ? "no" : work(args, sandboxDir) });
     }
   });
 }`;
@@ -205,4 +207,21 @@ test.skipIf(spawnSync("/usr/bin/bwrap", bwrap).status !== 0)("a worker in a sand
     expect(await textOf(rig.blobs, completed(outcome).result.outputFiles[0]!.digest)).toBe(text.toUpperCase());
   }
   expect(pids.size).toBe(1);
+});
+
+test("what a worker shouts stands in the log of what failed, and is forgotten with the next piece of work", async () => {
+  const { rig, runner, request } = open();
+  const logOf = (outcome: HermeticOutcome) => ("log" in outcome ? Buffer.from(outcome.log?.text ?? []).toString() : "");
+  for (let round = 0; round < 3; round++) {
+    const loud = await runner.run(await request(["shout", "in"]));
+    expect([completed(loud).result.exitCode, logOf(loud)]).toEqual([0, ""]);
+  }
+  const [worker = ""] = readdirSync(`${rig.directory}/w`).filter((name) => name !== "mark");
+  expect(statSync(`${rig.directory}/w/${worker}/stderr`).size).toBeLessThan(200_000);
+  const failed = await runner.run(await request(["shout-and-fail", "in"]));
+  expect(completed(failed).result.exitCode).toBe(7);
+  expect(logOf(failed)).toMatch(/^x{60000,}\n$/);
+  const died = await runner.run(await request(["shout-and-die", "in"]));
+  expect(died.kind).toBe("errored");
+  expect(logOf(died)).toMatch(/^x{60000,}\n$/);
 });

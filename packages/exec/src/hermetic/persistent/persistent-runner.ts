@@ -30,10 +30,10 @@ import type {
   PersistentRunnerOptions,
   WorkerCounts,
 } from "./persistent-action.ts";
-import { PersistentWorker } from "./persistent-worker.ts";
+import { PersistentWorker, wordsOf } from "./persistent-worker.ts";
 import { hasFlagFile, inputDigest, type WorkerCommandRefusal, workerCommand } from "./worker-command.ts";
 import { WorkerPool } from "./worker-pool.ts";
-import { type PieceOfWork, WorkerRun, WorkerSeat } from "./worker-run.ts";
+import { logOf, type PieceOfWork, WorkerRun, WorkerSeat } from "./worker-run.ts";
 
 /** A worker that dies is replaced once for one action. */
 const ATTEMPTS_MAX = 2;
@@ -146,9 +146,11 @@ class Runner implements PersistentRunner {
 
   async #work(request: PersistentRequest, work: Prepared, signal?: AbortSignal): Promise<HermeticOutcome> {
     const { multiplex = 1 } = request.worker;
-    let words = "";
+    let said: Uint8Array = new Uint8Array();
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-      const lease = await this.#pool.lease(work.key, multiplex, () => this.#seat(request, work));
+      const wanted = { key: work.key, workMax: multiplex, signal };
+      const lease = await this.#pool.lease(wanted, () => this.#seat(request, work));
+      if (lease === undefined) return { kind: "cancelled" };
       let retire = true;
       try {
         if (signal?.aborted === true) {
@@ -158,14 +160,14 @@ class Runner implements PersistentRunner {
         const ended = await new WorkerRun(this.#options, lease.worker, work.piece).outcome(signal);
         retire = ended.retire || this.#isTooLarge(lease.worker.worker.pid);
         if (ended.kind === "outcome") return ended.outcome;
-        words = ended.words;
+        said = ended.said;
       } finally {
         lease.release(retire);
       }
     }
-    const message = `the persistent worker of ${request.label} ended while it worked, twice: ${words}`;
+    const message = `the persistent worker of ${request.label} ended while it worked, twice: ${wordsOf(said)}`;
     const next = "Read its last words above; run the action without a persistent worker to see more.";
-    return { kind: "errored", problem: problem("worker-died", message, { next }) };
+    return { kind: "errored", problem: problem("worker-died", message, { next }), ...logOf(said) };
   }
 
   #seat(request: PersistentRequest, { startup, sandbox, network, piece }: Prepared): WorkerSeat {

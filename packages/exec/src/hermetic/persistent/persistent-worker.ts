@@ -5,6 +5,7 @@
  */
 import type { Clock, FileSystem, ProcessExit, ProcessRunner, RunningProcess } from "@kahn/core";
 import type { CheckedCommand } from "../command-check.ts";
+import { LOG_MAX_BYTES, lastBytes } from "../internal/last-bytes.ts";
 import { removeFolder } from "../internal/remove-folder.ts";
 import { launchWorker } from "../launch.ts";
 import type { Sandbox } from "../sandbox.ts";
@@ -53,8 +54,8 @@ export interface WorkerSpec {
 /** How a piece of work ended. */
 export type WorkEnd =
   | { readonly kind: "answered"; readonly response: WorkResponse }
-  /** The worker is gone; its last words. */
-  | { readonly kind: "died"; readonly words: string }
+  /** The worker is gone; what it had said. */
+  | { readonly kind: "died"; readonly said: Uint8Array }
   | { readonly kind: "garbled"; readonly problem: ProtocolProblem };
 
 /** A worker. `prepare`, fill `root`, `start`, then any number of `work`. */
@@ -67,6 +68,7 @@ export class PersistentWorker {
   #process: RunningProcess | undefined;
   #garbled: ProtocolProblem | undefined;
   #isGone = false;
+  #hasWorked = false;
 
   constructor(ports: WorkerPorts, spec: WorkerSpec) {
     this.#ports = ports;
@@ -101,7 +103,7 @@ export class PersistentWorker {
       ...this.#sinks(),
     });
     const exit = await maker.ended;
-    return exit.kind === "exited" && exit.exitCode === 0 ? undefined : `mkfifo failed: ${this.#words()}`;
+    return exit.kind === "exited" && exit.exitCode === 0 ? undefined : `mkfifo failed: ${wordsOf(this.said())}`;
   }
 
   /** Starts it. To be called once, after `prepare`. @throws FileSystemError */
@@ -130,6 +132,9 @@ export class PersistentWorker {
   /** Gives it a piece of work. The id is none that it has at the moment. */
   work(request: WorkRequest): Promise<WorkEnd> {
     if (this.#isGone) return Promise.resolve(this.#lastEnd());
+    // What it said about earlier work is of no use any more, and would grow for as long as it lives.
+    if (this.#hasWorked && this.#waiting.size === 0) this.#forgetSaid();
+    this.#hasWorked = true;
     return new Promise((resolve) => {
       this.#waiting.set(request.requestId, resolve);
       this.#pipes?.write(this.#spec.protocol.encode(request));
@@ -153,7 +158,7 @@ export class PersistentWorker {
   }
 
   #sinks() {
-    const path = `${this.#spec.folder}/stderr`;
+    const path = this.#sayings;
     return { stdout: { kind: "file", path }, stderr: { kind: "file", path } } as const;
   }
 
@@ -184,14 +189,26 @@ export class PersistentWorker {
 
   #lastEnd(): WorkEnd {
     if (this.#garbled !== undefined) return { kind: "garbled", problem: this.#garbled };
-    return { kind: "died", words: this.#words() };
+    return { kind: "died", said: this.said() };
   }
 
-  #words(): string {
-    const path = `${this.#spec.folder}/stderr`;
-    const sizeBytes = this.#ports.fs.lstat(path)?.sizeBytes ?? 0;
-    const from = Math.max(0, sizeBytes - 500);
-    const bytes = this.#ports.fs.readRange(path, from, sizeBytes - from) ?? new Uint8Array();
-    return Buffer.from(bytes).toString().trim();
+  /** What it has said on standard error since it has had no break. */
+  said(): Uint8Array {
+    return lastBytes(this.#ports.fs, this.#sayings, LOG_MAX_BYTES);
   }
+
+  get #sayings(): string {
+    return `${this.#spec.folder}/stderr`;
+  }
+
+  #forgetSaid(): void {
+    const { fs } = this.#ports;
+    // It appends, so it goes on at the new end.
+    if ((fs.lstat(this.#sayings)?.sizeBytes ?? 0) > 0) fs.writeFile(this.#sayings, "");
+  }
+}
+
+/** The last words among what was said, for a message. */
+export function wordsOf(said: Uint8Array): string {
+  return Buffer.from(said).toString().trim().slice(-500);
 }

@@ -6,8 +6,14 @@ function rig(workersMax: number) {
   const clock = virtualClock();
   const pool = new WorkerPool<Fake>({ clock, workersMax, idleMs: 1000 });
   let made = 0;
-  const lease = (key: string, workMax = 1) => pool.lease(key, workMax, () => new Fake(++made));
-  return { clock, pool, lease };
+  const asked = (key: string, workMax: number, signal?: AbortSignal) =>
+    pool.lease({ key, workMax, signal }, () => new Fake(++made));
+  const lease = async (key: string, workMax = 1) => {
+    const leased = await asked(key, workMax);
+    if (leased === undefined) throw new Error("nothing was leased");
+    return leased;
+  };
+  return { clock, pool, lease, asked };
 }
 
 class Fake {
@@ -60,6 +66,21 @@ test("when there is no room, the longest idle one goes; when none is idle, one w
   (await waiting[1])?.release(false);
   expect(order).toEqual(["d", "e"]);
   again.release(false);
+});
+
+// Goal: who has gone holds up nobody. Method: one gives up while it waits, one in the moment in which its turn comes.
+test("one that gives up while it waits leaves its turn to the next", async () => {
+  const { lease, asked } = rig(1);
+  const held = await lease("a");
+  const [early, late] = [new AbortController(), new AbortController()];
+  const given = [asked("b", 1, early.signal), asked("c", 1, late.signal), asked("d", 1)];
+  early.abort();
+  expect(await given[0]).toBeUndefined();
+  held.release(false);
+  late.abort();
+  expect(await given[1]).toBeUndefined();
+  expect((await given[2])?.worker.number).toBe(2);
+  expect(await asked("e", 1, early.signal)).toBeUndefined();
 });
 
 test("an idle worker ends after its time, a retired or dead one at once", async () => {

@@ -22,6 +22,15 @@ export interface WorkerPoolOptions {
   readonly idleMs: number;
 }
 
+/** What kind of worker is wanted. */
+export interface WorkerWanted {
+  readonly key: string;
+  /** Pieces of work that one of this kind may have at once. */
+  readonly workMax: number;
+  /** An abort ends the waiting. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** A worker of which one piece of work may be asked. */
 export interface WorkerLease<W> {
   readonly worker: W;
@@ -64,18 +73,20 @@ export class WorkerPool<W extends PooledWorker> {
    * A worker of that key which has less than `workMax` to do; a new one where none has and there is room; else waits.
    *
    * @param make starts nothing by itself that would have to be ended when it throws.
+   * @returns `undefined` when the signal aborts while it waits.
    */
-  async lease(key: string, workMax: number, make: () => W): Promise<WorkerLease<W>> {
+  async lease({ key, workMax, signal }: WorkerWanted, make: () => W): Promise<WorkerLease<W> | undefined> {
     let isTurn = this.#waiting.length === 0;
     let hasWaited = false;
     for (;;) {
       const member = isTurn ? (this.#free(key, workMax) ?? this.#add(key, make)) : undefined;
       if (member !== undefined) return this.#take(member);
-      await new Promise<void>((resolve) => {
-        // Somebody was faster: the turn is still ours.
-        if (hasWaited) this.#waiting.unshift(resolve);
-        else this.#waiting.push(resolve);
-      });
+      await this.#turn(hasWaited ? "first" : "last", signal);
+      if (signal?.aborted === true) {
+        // If the turn had come, it is the next one's.
+        this.#waiting.shift()?.();
+        return undefined;
+      }
       isTurn = true;
       hasWaited = true;
     }
@@ -85,6 +96,26 @@ export class WorkerPool<W extends PooledWorker> {
   async close(): Promise<void> {
     for (const member of [...this.#members]) this.#remove(member, "term");
     await Promise.all(this.#ending);
+  }
+
+  /** Resolves when it is ours to look for a worker, or when the signal aborts. */
+  #turn(place: "first" | "last", signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        signal?.removeEventListener("abort", leave);
+        resolve();
+      };
+      const leave = () => {
+        const at = this.#waiting.indexOf(wake);
+        if (at >= 0) this.#waiting.splice(at, 1);
+        wake();
+      };
+      // First: somebody was faster, and the turn is still ours.
+      if (place === "first") this.#waiting.unshift(wake);
+      else this.#waiting.push(wake);
+      signal?.addEventListener("abort", leave);
+      if (signal?.aborted === true) leave();
+    });
   }
 
   #free(key: string, workMax: number): Member<W> | undefined {

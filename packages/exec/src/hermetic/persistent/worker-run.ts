@@ -7,7 +7,7 @@ import { type Digest, digestHash, type Problem, problem, type Result, type Store
 import { collectOutputs } from "../collect-outputs.ts";
 import type { CheckedCommand } from "../command-check.ts";
 import type { ExecRootPlan } from "../exec-root.ts";
-import type { HermeticObserver, HermeticOutcome, HermeticTimings, SandboxLevel } from "../hermetic-action.ts";
+import type { HermeticObserver, HermeticOutcome, HermeticTimings, RunLog, SandboxLevel } from "../hermetic-action.ts";
 import type { PlantingPorts } from "../internal/planting.ts";
 import type { PersistentRequest, PersistentRunnerOptions } from "./persistent-action.ts";
 import type { PersistentWorker, WorkEnd } from "./persistent-worker.ts";
@@ -74,7 +74,7 @@ export interface PieceOfWork {
 /** How it went; `retire` says that the worker must not be used again. */
 export type WorkerRunEnd =
   | { readonly kind: "outcome"; readonly outcome: HermeticOutcome; readonly retire: boolean }
-  | { readonly kind: "died"; readonly words: string; readonly retire: true };
+  | { readonly kind: "died"; readonly said: Uint8Array; readonly retire: true };
 
 type Stopped = "timeout" | "cancel" | undefined;
 
@@ -141,7 +141,8 @@ export class WorkerRun {
     const missing = await this.#piece.missing();
     if (!missing.ok) return this.#end({ kind: "errored", problem: missing.problem }, refused !== undefined);
     // Those that lacked were another action's, which filled the folder first, or are back: once more.
-    if (missing.value.length === 0) return { kind: "died", words: "inputs lacked at its start", retire: true };
+    if (missing.value.length === 0)
+      return { kind: "died", said: Buffer.from("inputs lacked at its start"), retire: true };
     return this.#end({ kind: "missing-blobs", digests: missing.value }, refused !== undefined);
   }
 
@@ -203,11 +204,11 @@ export class WorkerRun {
         timings: { ...timings, completedAtMs },
         use: {},
       } as const;
-      return this.#end({ ...outcome, streams: {} }, retire);
+      return this.#end({ ...outcome, ...logOf(this.#said(end)), streams: {} }, retire);
     }
     switch (end.kind) {
       case "garbled":
-        return this.#end({ kind: "errored", problem: end.problem }, true);
+        return this.#end({ kind: "errored", problem: end.problem, ...logOf(this.#said(end)) }, true);
       case "died":
         return { ...end, retire: true };
       case "answered":
@@ -241,7 +242,12 @@ export class WorkerRun {
       timings: { ...timings, completedAtMs: clock.nowMs() },
       use: {},
       sandbox: this.#piece.level,
+      ...(response.exitCode === 0 ? {} : logOf(this.#seat.worker.said())),
     };
+  }
+
+  #said(end: WorkEnd): Uint8Array {
+    return end.kind === "died" ? end.said : this.#seat.worker.said();
   }
 
   async #storeOutput(output: Uint8Array): Promise<Result<{ stderr?: Digest; stderrRaw?: Uint8Array }, StoreProblem>> {
@@ -252,6 +258,11 @@ export class WorkerRun {
     const written = await blobs.write(stderr, output);
     return written.ok ? { ok: true, value: { stderr } } : written;
   }
+}
+
+/** Nothing where a worker said nothing. */
+export function logOf(said: Uint8Array): { readonly log?: RunLog } {
+  return said.byteLength === 0 ? {} : { log: { of: "worker", text: said } };
 }
 
 function notPrepared(reason: string): Problem<"exec-root-failed"> {
