@@ -28,3 +28,16 @@ test("without colour no control character is written", () => {
   expect(problemText(problem("x", "y"), painter(false))).not.toContain("\u001b");
   expect(problemText(problem("x", "y"), painter(true))).toContain("\u001b[31m");
 });
+
+test("a fact of several lines stays below its beginning", () => {
+  const text = problemText(
+    problem("x", "y", {
+      facts: [
+        ["exit code", "3"],
+        ["stderr", "one\ntwo"],
+      ],
+    }),
+    painter(false),
+  );
+  expect(text).toBe("error[x]: y\n  exit code  3\n  stderr     one\n             two\n");
+});

@@ -16,7 +16,10 @@ export function problemText(problem: Problem, paint: Paint): string {
   const lines = [`${severity(problem, paint)} ${problem.message}`];
   if (problem.where !== undefined) lines.push(...placeLines(problem.where, paint));
   const width = Math.max(0, ...(problem.facts ?? []).map(([name]) => name.length));
-  for (const [name, value] of problem.facts ?? []) lines.push(`  ${paint(name.padEnd(width), "dim")}  ${value}`);
+  const inset = `\n${" ".repeat(width + 4)}`;
+  for (const [name, value] of problem.facts ?? []) {
+    lines.push(`  ${paint(name.padEnd(width), "dim")}  ${value.replaceAll("\n", inset)}`);
+  }
   for (let cause = problem.cause; cause !== undefined; cause = cause.cause) {
     lines.push(`  ${paint("because:", "dim")} ${cause.message} [${cause.code}]`);
     if (cause.next !== undefined && problem.next === undefined) lines.push(`  ${paint("next:", "cyan")} ${cause.next}`);

@@ -162,8 +162,6 @@ class Follower {
     const { session, options } = this.#followed;
     const { clock } = session.ports;
     const stop = this.#host.onSignal((name) => this.#signalled(name));
-    // Open since before: their events are past.
-    for (const open of this.#followed.past?.length ? this.#run.peek().barriers : []) this.#dialog?.opened(open);
     const earlier = eventsOf(this.#run.id, session.look());
     const seq = this.#followed.past?.at(-1)?.seq ?? 0;
     options.tap.open((event) => this.#show(event), { earlier: earlier.ok ? earlier.value : [], seq });
@@ -189,6 +187,13 @@ class Follower {
     if (event.type === "node.data") return;
     this.#times.take(event);
     this.#dialog?.event(event);
+    if (event.type === "run.resumed") this.#askAgain();
+  }
+
+  /** What is open since before is asked about below the line that says that the run goes on. */
+  #askAgain(): void {
+    const waiting = this.#reporter?.view.waiting;
+    for (const open of this.#run.peek().barriers) if (waiting?.has(open.barrier)) this.#dialog?.opened(open);
   }
 
   async #end(): Promise<RunResult> {

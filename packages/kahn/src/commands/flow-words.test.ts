@@ -178,3 +178,24 @@ test("a changed graph is refused with the flags that take it, whoever asks", asy
   const exists = await folder.flow("fork r --id r --file other.mjs");
   expect(exists.stderr).toContain("kahn flow resume r)");
 });
+
+test("a resumed run asks what it had asked below the line that says that it goes on", async () => {
+  const folder = new FlowFolder({ "review.mjs": REVIEW });
+  await folder.flow("run review.mjs --id r");
+  const resumed = await folder.flow("resume r", { answers: ["r too thin", "a"] });
+  expect(resumed).toMatchObject({ exitCode: 0 });
+  const asked = resumed.stdout.split("\n").filter((line) => /^[▶?⏸✔]|> $/.test(line));
+  expect(asked.map((line) => line.replace(/ \d+ ms| version.*| · .*$/g, ""))).toEqual([
+    "▶ review resumed",
+    "? approve#1 waits for a decision",
+    "approve#1> ",
+    "✔ approve#1 rejected by ann: too thin → draft",
+    "✔ draft#2 → approve",
+    "⏸ approve#2 waits for a decision",
+    "? approve#2 waits for a decision",
+    "approve#2> ",
+    "✔ approve#2 approved by ann → publish",
+    "✔ publish#1",
+    "✔ completed 5 steps",
+  ]);
+});

@@ -155,6 +155,26 @@ test("a command that fails names node, command, code and last words, and is trie
   expect((await resultOf(directory, second, { retry: { max: 2, delay: 1 } })).status).toBe("completed");
 });
 
+test("tasks that fail are named, with the last that each printed", async () => {
+  const words =
+    "for (let i = 1; i < 40; i++) console.log('line ' + i); console.error('no such thing'); process.exit(3)";
+  const tasks = {
+    "//#good": { command: ["node", "-e", "console.log('fine')"] },
+    "//#bad": { command: ["node", "-e", words] },
+    "//#late": { command: ["node", "-e", ""], dependsOn: ["bad"] },
+  };
+  const directory = workspace({ "kahn.jsonc": JSON.stringify({ tasks }) });
+  const { error } = await resultOf(directory, { tasks: ["good", "late"] });
+  expect(error).toMatchObject({ class: "Retryable", code: "flow-tasks-failed" });
+  expect(error?.message).toMatch(/^act#1: good, late ended failed \(\/\/#bad\) in run /);
+  expect(error?.facts?.[0]).toEqual(["failed", "//#bad exited with code 3"]);
+  const [name, said] = error?.facts?.[1] ?? [];
+  expect(name).toBe("it said");
+  expect(said?.split("\n")).toHaveLength(20);
+  expect(said).toContain("line 39");
+  expect(said).toContain("no such thing");
+});
+
 test("what cannot be run at all is a problem that no retry mends", async () => {
   const directory = workspace();
   const errorOf = async (work: ActionWork) => (await resultOf(directory, work, { retry: { max: 3 } })).error;

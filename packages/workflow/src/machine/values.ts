@@ -9,6 +9,7 @@
 import type { Digest, Json, Problem, Result } from "@kahn/core";
 import { err, ok, ProblemError, problem } from "@kahn/core";
 import type { WriteProblem } from "../definition/reducers.ts";
+import { cycleIn, placeText } from "./value-places.ts";
 
 /** Where large values are kept: `ValueStore` of `@kahn/cas`, or memory. */
 export interface FlowValues {
@@ -21,7 +22,7 @@ export interface FlowValues {
 
 /** A value of more characters than this goes to the value store. */
 export const INLINE_MAX = 4096;
-/** Deeper than this is taken for a value that contains itself. */
+/** Deeper than this nothing is kept. */
 const DEPTH_MAX = 200;
 
 /** Raised inside a walk; turned into a problem at its border. */
@@ -31,6 +32,25 @@ class Unserialisable extends Error {
     super(what);
     this.at = at;
   }
+}
+
+const TOO_DEEP = `A value nested more than ${DEPTH_MAX} deep`;
+
+function unserialisable({ message, at }: Unserialisable, value: unknown): WriteProblem {
+  // Found only when it is too late: a look at all that is above each object would cost every value that is kept.
+  const cycle = message === TOO_DEEP ? cycleIn(value, DEPTH_MAX) : undefined;
+  const next = "Write plain data: JSON, Date, Map, Set, bigint or bytes; for anything else write what it is made from.";
+  if (cycle === undefined) {
+    const facts = [["at", placeText(at)]] as const;
+    return problem("flow-value-unserialisable", `${message} cannot be kept`, { facts, next });
+  }
+  return problem("flow-value-unserialisable", "A value that contains itself cannot be kept", {
+    facts: [
+      ["at", placeText(cycle.at)],
+      ["which is", placeText(cycle.is)],
+    ],
+    next,
+  });
 }
 
 /** Encodes and decodes the values of one flow. */
@@ -61,12 +81,7 @@ export class ValueCodec {
       return this.#size > this.#inlineMax ? this.#store(json, value) : ok(json);
     } catch (error) {
       if (!(error instanceof Unserialisable)) throw error;
-      return err(
-        problem("flow-value-unserialisable", `${error.message} cannot be kept`, {
-          facts: [["at", error.at === "" ? "the value itself" : error.at]],
-          next: "Write plain data: JSON, Date, Map, Set, bigint or bytes; for anything else write what it is made from.",
-        }),
-      );
+      return err(unserialisable(error, value));
     }
   }
 
@@ -104,7 +119,7 @@ export class ValueCodec {
   }
 
   #walk(value: unknown, at: string, depth: number): Json {
-    if (depth > DEPTH_MAX) throw new Unserialisable("A value that contains itself, or is nested too deeply,", at);
+    if (depth > DEPTH_MAX) throw new Unserialisable(TOO_DEEP, at);
     switch (typeof value) {
       case "string":
         this.#size += value.length + 2;

@@ -1,12 +1,13 @@
 /** What nodes do: tasks as they are, actions through the ports, results from the cache of nodes. */
-import { StringDecoder } from "node:string_decoder";
-import type { ActionCache, Clock, Digest, Json, Problem, Result, RunObserver, TaskRunner } from "@kahn/core";
+import type { ActionCache, Clock, Digest, Json, Problem, Result, TaskRunner } from "@kahn/core";
 import { canonicalJson, digestOf, ProblemError } from "@kahn/core";
 import type { ActionOutcome, ActionOutput, ActionWork, CommandWork } from "../definition/action-work.ts";
 import { workMistakes } from "../definition/action-work.ts";
 import { errorOfProblem, NodeFailure } from "../definition/failure.ts";
 import type { ActionNode, AnyNode, NodeContext } from "../definition/nodes.ts";
 import type { Work } from "./attempt.ts";
+import { lastWords } from "./last-words.ts";
+import { TasksWatch } from "./tasks-watch.ts";
 
 type Values = Readonly<Record<string, unknown>>;
 
@@ -87,41 +88,28 @@ function computedWork(work: ActionWork, { path }: NodeContext): ActionWork {
   return work;
 }
 
+/** In a message; the facts tell of more. */
+const NAMED_MAX = 3;
+
 async function runTasks(tasks: readonly string[], context: NodeContext, ports: WorkPorts): Promise<ActionOutcome> {
   const { signal, emit } = context;
   const { tasks: runner, workspaceRoot } = ports;
   if (runner === undefined || workspaceRoot === undefined) throw missing("tasks", "a TaskRunner and a workspaceRoot");
-  const outcome = await runner.run(tasks, { workspaceRoot, signal, observer: observerOf(emit) });
+  const watch = new TasksWatch(emit);
+  const outcome = await runner.run(tasks, { workspaceRoot, signal, observer: watch });
   if (!outcome.ok) throw new ProblemError(outcome.problem);
   const { run, status, counts } = outcome.value;
+  const failed = watch.failed();
+  const which = failed.length === 0 || failed.length > NAMED_MAX ? "" : ` (${failed.join(", ")})`;
   if (status === "succeeded") return { kind: "tasks", run, executed: counts.executed, cached: counts.cached };
   throw new NodeFailure({
     // What a command says may differ next time; `retry` asks for that.
     class: status === "cancelled" ? "Cancelled" : "Retryable",
     code: "flow-tasks-failed",
-    message: `${context.path}: ${tasks.join(", ")} ended ${status} in run ${run}`,
-    facts: [["failed", String(counts.failed + counts.errored)]],
-    next: `Look at it with \`kahn runs show ${run}\`.`,
+    message: `${context.path}: ${tasks.join(", ")} ended ${status}${which} in run ${run}`,
+    facts: failed.length === 0 ? [["failed", String(counts.failed + counts.errored)]] : watch.facts(),
+    next: `Look at it with \`kahn runs ${failed.length === 0 ? "show" : `log ${failed[0]}`} ${run}\`.`,
   });
-}
-
-/** Sends on what a run of tasks tells: its events as they are, output as text under the label of its task. */
-function observerOf(emit: NodeContext["emit"]): RunObserver {
-  const labels: string[] = [];
-  const decoders = new Map<string, StringDecoder>();
-  return {
-    waiting: (text) => emit({ kind: "waiting", for: text }),
-    event(event) {
-      if (event.kind === "run.planned") for (const { node, label } of event.nodes) labels[node] = label;
-      emit(event);
-    },
-    output({ node, stream, bytes }) {
-      const key = `${node} ${stream}`;
-      const decoder = decoders.get(key) ?? new StringDecoder("utf8");
-      decoders.set(key, decoder);
-      emit({ kind: "output", task: labels[node], stream, text: decoder.write(Buffer.from(bytes)) });
-    },
-  };
 }
 
 interface ActionHost {
@@ -148,16 +136,12 @@ async function runCommand(work: CommandWork, context: NodeContext, host: ActionH
   }
 }
 
-/** So many lines of what a failed command said last are kept with the failure. */
-const TAIL_LINES = 20;
-const TAIL_MAX_CHARACTERS = 2000;
-
 function commandFailure(
   { command, cwd }: CommandWork,
   path: string,
   { how, exitCode, stderr }: Extract<CommandResult, { kind: "failed" }>,
 ): NodeFailure {
-  const said = stderr.trimEnd().split("\n").slice(-TAIL_LINES).join("\n").slice(-TAIL_MAX_CHARACTERS);
+  const said = lastWords(stderr);
   const shown = command.join(" ");
   return new NodeFailure({
     class: "Retryable",
