@@ -12,6 +12,7 @@ import type { Peer } from "../grpc/index.ts";
 import { UNKNOWN_PEER } from "../grpc/index.ts";
 import type { Access, AccessAnswer, Caller } from "../reapi/access-port.ts";
 import { ANONYMOUS } from "../reapi/access-port.ts";
+import { PieceBuffers } from "../reapi/blob-pieces.ts";
 import type { Zstd } from "../reapi/zstd-port.ts";
 import type { ServerStore } from "../store/server-store.ts";
 import { serveActionsBlob } from "./actions-blobs.ts";
@@ -20,7 +21,7 @@ import { actionsState, serveActionsCall } from "./actions-cache.ts";
 import { serveActionResult, serveBlob } from "./bazel.ts";
 import type { Exchange, HttpLimits, HttpServices } from "./exchange.ts";
 import { answerJson, DEFAULT_HTTP_LIMITS, denial, onlyMethods } from "./exchange.ts";
-import { ClientGone, HttpRefusal } from "./http-refusal.ts";
+import { ClientGone, HttpRefusal, MISSING } from "./http-refusal.ts";
 import { serveNx } from "./nx.ts";
 import { refuse } from "./refuse.ts";
 import type { Route } from "./route.ts";
@@ -61,6 +62,8 @@ export interface HttpCachesOptions {
   readonly identify?: (request: IncomingMessage, peer: Peer) => Identified | Promise<Identified>;
   /** Told of the bytes of bodies as they come. */
   readonly received?: (request: IncomingMessage, bytes: number) => void;
+  /** Told why a request is not answered as asked; not of what is only not there. */
+  readonly refused?: (request: IncomingMessage, refusal: Pick<HttpRefusal, "kind" | "message">) => void;
   readonly zstd?: Zstd;
   readonly limits?: Partial<HttpLimits>;
   /** Signs addresses for GitHub Actions; with the same key they outlive a restart. Default: a random one. */
@@ -79,6 +82,7 @@ export function httpCaches(options: HttpCachesOptions): HttpCaches {
   const services: HttpServices = {
     ...{ store, access, clock, random, zstd },
     limits: { ...DEFAULT_HTTP_LIMITS, ...options.limits },
+    buffers: new PieceBuffers(),
     received: options.received ?? ignore,
   };
   const actions = actionsState(services, options.signingKey ?? random.bytes(32));
@@ -167,6 +171,7 @@ function settle(
   if (!isRefusal) tell(options, error);
   const refusal = isRefusal ? error : new HttpRefusal("trouble", "something went wrong in the server");
   refused(refusal.message);
+  if (refusal !== MISSING) options.refused?.(request, refusal);
   // A part of it is out: cut it, so that nobody takes it for whole.
   if (response.headersSent) response.destroy();
   else refuse(exchange, route, refusal);

@@ -14,6 +14,16 @@ test("each protocol is told by its own path, whatever instance stands before it"
     [`/a//b/ac/${HASH.toUpperCase()}`, { kind: "action-result", instance: "a/b", fn: "sha256", hash: HASH }],
     [`/ccache/ac/${HASH}`, { kind: "action-result", instance: "ccache", fn: "sha256", hash: HASH }],
     [`/x/ac/${HASH.slice(24)}`, { kind: "action-result", instance: "x", fn: "sha1", hash: HASH.slice(24) }],
+    [`/blake3/cas/${HASH}`, { kind: "blob", instance: "", fn: "blake3", hash: HASH }],
+    [`/a/b/blake3/ac/${HASH}`, { kind: "action-result", instance: "a/b", fn: "blake3", hash: HASH }],
+    [`/a/cas/blake3/${HASH}`, { kind: "blob", instance: "a", fn: "blake3", hash: HASH }],
+    [`/cas/sha256/${HASH}`, { kind: "blob", instance: "", fn: "sha256", hash: HASH }],
+    [`/cas/sha1/${HASH}`, { kind: "unknown" }],
+    [`/sha1/cas/${HASH}`, { kind: "blob", instance: "sha1", fn: "sha256", hash: HASH }],
+    [
+      `/ccache/cas/${HASH.slice(32)}`,
+      { kind: "value", instance: "ccache", name: `cas/${HASH.slice(32)}`, isCollection: false },
+    ],
     ["/v8/artifacts/status", { kind: "turborepo", instance: "", call: { kind: "status" } }],
     ["/v8/artifacts/events", { kind: "turborepo", instance: "", call: { kind: "events" } }],
     ["/v8/artifacts", { kind: "turborepo", instance: "", call: { kind: "query" } }],
@@ -39,6 +49,8 @@ test("each protocol is told by its own path, whatever instance stands before it"
 
 test("paths that could mean something else to somebody else are malformed", () => {
   const paths = [
+    `/x/cas/${HASH.slice(32)}`,
+    `/md5/ac/${HASH.slice(32)}`,
     `/../cas/${HASH}`,
     `/a/%2e%2e/cas/${HASH}`,
     `/a%2fb/cas/${HASH}`,

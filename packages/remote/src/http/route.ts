@@ -5,6 +5,7 @@
  * Invariant: no segment of what comes out is empty, `.` or `..`, or holds a slash, a backslash or a control character.
  */
 import type { DigestFunction } from "@kahn/core";
+import { HEX_LENGTH, isDigestFunction } from "@kahn/core";
 
 /** What a path asks for. */
 export type Route =
@@ -41,7 +42,7 @@ export interface ValueRoute {
 export const SERVED: readonly { readonly path: string; readonly protocol: string }[] = [
   {
     path: "/{instance}/ac/{hash}, /{instance}/cas/{hash}",
-    protocol: "Bazel HTTP cache, moon, ccache with layout=bazel",
+    protocol: "Bazel HTTP cache, moon, ccache with layout=bazel; for BLAKE3 /{instance}/blake3/cas/{hash}",
   },
   { path: "/{instance}/v8/artifacts", protocol: "Turborepo: TURBO_API is the address without /v8" },
   {
@@ -65,7 +66,7 @@ const TWIRP_SERVICE = "github.actions.results.api.v1.CacheService";
 /** Where blobs of GitHub Actions are sent and fetched: three segments, or Azure's client finds no blob in it. */
 export const ACTIONS_BLOBS = "/_actions/caches/";
 
-/** Hashes name their function by their length. MD5 is no name for content. */
+/** Hashes name their function by their length, unless a segment does, for BLAKE3: `/blake3/cas/HASH`. */
 const FUNCTIONS: Readonly<Record<number, DigestFunction>> = { 40: "sha1", 64: "sha256", 96: "sha384", 128: "sha512" };
 
 const KEY = /^[\w.-]{1,200}$/;
@@ -86,13 +87,8 @@ export function routeOf(path: string): Route {
 function knownRoute(segments: readonly string[]): Route | undefined {
   const [word = "", key = ""] = segments.slice(-2);
   const before = segments.at(-3);
-  if (word === "cas" || word === "ac") {
-    const hash = key.toLowerCase();
-    const fn = /^[0-9a-f]+$/.test(hash) ? FUNCTIONS[hash.length] : undefined;
-    const kind = word === "cas" ? "blob" : "action-result";
-    // Of another length it may be a value of ccache, in a folder that happens to be called so.
-    if (fn !== undefined) return { kind, instance: instanceOf(segments, 2), fn, hash };
-  }
+  const hashed = hashedRoute(segments);
+  if (hashed !== undefined) return hashed;
   if (before === "v1" && word === "cache") return nxRoute(segments, key);
   if (before === "v8" && word === "artifacts") return turborepoRoute(segments, key);
   if (word === "v8" && key === "artifacts") {
@@ -109,6 +105,37 @@ function knownRoute(segments: readonly string[]): Route | undefined {
     return { kind: "gradle", instance: instanceOf(segments, 2), key };
   }
   return undefined;
+}
+
+/**
+ * Bazel's paths. Bazel itself names no digest function in them, but its address may end with one, and others write it as
+ * REAPI does, behind `cas`. That segment is not part of the instance's name: contents are those of gRPC.
+ */
+function hashedRoute(segments: readonly string[]): Route | undefined {
+  const [third, second, last = ""] = [segments.at(-3), segments.at(-2), segments.at(-1)];
+  const hash = last.toLowerCase();
+  if (!/^[0-9a-f]{32,}$/.test(hash)) return undefined;
+  const isBehind = isFolder(third) && second !== undefined && isDigestFunction(second);
+  const word = isBehind ? third : second;
+  if (!isFolder(word)) return undefined;
+  const named = isBehind ? second : third;
+  const isNamed = named !== undefined && isDigestFunction(named) && HEX_LENGTH[named] === hash.length;
+  const fn = isNamed ? named : FUNCTIONS[hash.length];
+  if (fn === "md5" || (word === "cas" && hash.length === HEX_LENGTH.md5 && !segments.some((it) => MOUNTS.has(it)))) {
+    return malformed("MD5 is no name for content: use --digest_function=SHA256 or BLAKE3");
+  }
+  // Of another length it may be a value of ccache, in a folder that happens to be called so.
+  if (fn === undefined || (isBehind && !isNamed)) return undefined;
+  return {
+    kind: word === "cas" ? "blob" : "action-result",
+    instance: instanceOf(segments, isNamed ? 3 : 2),
+    fn,
+    hash,
+  };
+}
+
+function isFolder(segment: string | undefined): segment is "ac" | "cas" {
+  return segment === "ac" || segment === "cas";
 }
 
 function nxRoute(segments: readonly string[], key: string): Route {

@@ -27,6 +27,8 @@ export interface AccessRecord {
   readonly action?: string | undefined;
   readonly mnemonic?: string | undefined;
   readonly target?: string | undefined;
+  /** Kind of a refusal over HTTP, such as `forbidden`. */
+  readonly reason?: string | undefined;
   /** Of what went wrong. */
   readonly message?: string | undefined;
 }

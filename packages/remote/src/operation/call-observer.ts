@@ -30,6 +30,8 @@ export interface ExchangeEnd {
   readonly receivedBytes: number;
   readonly sentBytes: number;
   readonly durationMs: number;
+  /** Why it was not answered as asked, if it was not; also of trouble that was answered as a miss. */
+  readonly refused?: { readonly kind: string; readonly message: string } | undefined;
 }
 
 interface Series {
@@ -87,6 +89,8 @@ export class CallObserver {
       sentBytes: end.sentBytes,
       ms: end.durationMs,
       trace: span?.traceId,
+      reason: end.refused?.kind,
+      message: end.refused?.message,
     });
   }
 

@@ -25,6 +25,7 @@ export interface CacheHooks {
   /** Whom a request comes from. */
   readonly identify: (request: IncomingMessage) => Identified;
   readonly received: (request: IncomingMessage, bytes: number) => void;
+  readonly refused: (request: IncomingMessage, why: { readonly kind: string; readonly message: string }) => void;
 }
 
 /** What the front stands before. */
@@ -61,6 +62,10 @@ export function httpFront(options: HttpFrontOptions): HttpHandler {
       exchange.bodyBytes += bytes;
       if (SENDING.has(request.method ?? "")) options.quotas.addBytes(exchange.subject, bytes);
     },
+    refused: (request, why) => {
+      const exchange = exchanges.get(request);
+      if (exchange !== undefined) exchange.refused = why;
+    },
   });
   return (request, response, peer) => {
     const path = pathOf(request);
@@ -69,18 +74,20 @@ export function httpFront(options: HttpFrontOptions): HttpHandler {
     if (answerOwnPage(options, path, { request, response })) return;
     if (!options.isServed(path)) {
       request.resume();
-      answerText(response, 404, "this protocol is switched off\n");
+      exchange.refused = { kind: "missing", message: "this protocol is switched off" };
+      answerText(response, 404, `${exchange.refused.message}\n`);
       return;
     }
     const admit = (outcome: Result<Subject, AuthenticationRefusal>): void => {
+      if (!outcome.ok) exchange.refused = { kind: outcome.problem.because, message: outcome.problem.message };
       if (!outcome.ok && outcome.problem.because === "overloaded") {
         answerText(response, 503, `${outcome.problem.message}\n`, { "retry-after": "1" });
         return;
       }
       if (outcome.ok) exchange.subject = outcome.value;
       identified.set(request, identifiedAs(outcome));
-      if (path === "/metrics" && isRead(request)) answerMetrics(options, response, outcome);
-      else if (!isOverQuota(options, exchange.subject, { request, response })) caches(request, response, peer);
+      if (path === "/metrics" && isRead(request)) answerMetrics(options, exchange, { response, outcome });
+      else if (!isOverQuota(options, exchange, { request, response })) caches(request, response, peer);
     };
     const outcome = options.authenticator.authenticate(request.headers.authorization, peer);
     if (!(outcome instanceof Promise)) admit(outcome);
@@ -114,9 +121,14 @@ function answerOwnPage(options: HttpFrontOptions, path: string, { request, respo
   return true;
 }
 
-function isOverQuota({ quotas }: HttpFrontOptions, subject: Subject, { request, response }: Answering): boolean {
-  const refused = SENDING.has(request.method ?? "") ? quotas.refusesBytes(subject) : undefined;
+function isOverQuota(
+  { quotas }: HttpFrontOptions,
+  exchange: ObservedExchange,
+  { request, response }: Answering,
+): boolean {
+  const refused = SENDING.has(request.method ?? "") ? quotas.refusesBytes(exchange.subject) : undefined;
   if (refused === undefined) return false;
+  exchange.refused = { kind: "quota", message: refused.message };
   const headers = { "retry-after": String(Math.ceil(refused.retryAfterMs / 1000)), connection: "close" };
   answerText(response, 429, `${refused.message}\n`, request.httpVersionMajor === 1 ? headers : {});
   // What it still sends is read away, so that it sees the answer.
@@ -128,6 +140,8 @@ interface ObservedExchange {
   subject: Subject;
   /** That a cache took. */
   bodyBytes: number;
+  /** Why it was not answered as asked. */
+  refused: { readonly kind: string; readonly message: string } | undefined;
 }
 
 function observed(
@@ -135,7 +149,7 @@ function observed(
   { request, response, path, peer }: Answering & { readonly path: string; readonly peer: Peer },
 ): ObservedExchange {
   const { observer, clock } = options;
-  const exchange: ObservedExchange = { subject: ANONYMOUS_SUBJECT, bodyBytes: 0 };
+  const exchange: ObservedExchange = { subject: ANONYMOUS_SUBJECT, bodyBytes: 0, refused: undefined };
   const startedAtMs = clock.monotonicMs();
   const method = request.method ?? "";
   const route = options.routeName(path);
@@ -152,6 +166,7 @@ function observed(
         status: response.headersSent ? response.statusCode : 499,
         sentBytes: method === "HEAD" || !Number.isSafeInteger(length) ? 0 : length,
         durationMs: clock.monotonicMs() - startedAtMs,
+        refused: exchange.refused,
       },
       span,
     );
@@ -161,13 +176,17 @@ function observed(
 
 function answerMetrics(
   { access, metrics, openMetrics }: HttpFrontOptions,
-  response: ServerResponse,
-  outcome: Result<Subject, AuthenticationRefusal>,
+  exchange: ObservedExchange,
+  { response, outcome }: Pick<Answering, "response"> & { readonly outcome: Result<Subject, AuthenticationRefusal> },
 ): void {
   const may = outcome.ok ? access.may(outcome.value, { what: "admin", instance: "" }) : identifiedAs(outcome);
   if (openMetrics || may.kind !== "denied") {
+    exchange.refused = undefined;
     answerText(response, 200, metrics.text(), { "content-type": METRICS_CONTENT_TYPE });
-  } else if (may.because === "forbidden") answerText(response, 403, `${may.message}\n`);
+    return;
+  }
+  exchange.refused = { kind: may.because, message: may.message };
+  if (may.because === "forbidden") answerText(response, 403, `${may.message}\n`);
   else answerText(response, 401, `${may.message}\n`, { "www-authenticate": CHALLENGE });
 }
 

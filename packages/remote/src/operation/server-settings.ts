@@ -35,6 +35,9 @@ const moment: Kind<number> = scalar('a moment like "2027-01-31T00:00:00Z"', (it)
   return Number.isNaN(atMs) ? undefined : atMs;
 });
 
+/** The empty instance has a name, too. */
+const instance = scalar("a text", (it) => (typeof it === "string" ? it : undefined));
+
 const address: Kind<ListenAddress> = scalar(
   'an address like "127.0.0.1:9092", ":9092" or "unix:/run/kahn.sock"',
   (it) =>
@@ -47,7 +50,7 @@ const rule = section({
     "Subjects: `token:ci`, `user:ann`, `cert:runner`, `jwt:github/*`, `local`; `anonymous`, whom no star means.",
   ),
   claims: described(claims, "Claims that the subject must have."),
-  instances: described(standard(listOf(text), "*"), "Instance names."),
+  instances: described(standard(listOf(instance), "*"), 'Instance names; "" is the empty one.'),
   allow: described(standard(listOf(right), []), "What they may do."),
   overlay: described(
     optional(text),
@@ -170,13 +173,7 @@ const assets = section({
 const backing = optional(
   section({
     url: described(text, "A REAPI server behind this one, such as grpc://cache:9092."),
-    instance: described(
-      standard(
-        scalar("a text", (it) => (typeof it === "string" ? it : undefined)),
-        "",
-      ),
-      "There.",
-    ),
+    instance: described(standard(instance, ""), "There."),
     tokenFile: described(optional(text), "File with a bearer token for it."),
     authorities: described(optional(text), "File: authorities that vouch for it, PEM; default: those of the system."),
     write: described(standard(flag, true), "Sends what is stored here on to it."),

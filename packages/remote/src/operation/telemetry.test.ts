@@ -109,6 +109,52 @@ test("a call's line says who, what, and how it went, and never a credential", as
   assert.ok(!lines.join().includes(token) && !JSON.stringify(it.reported).includes(token));
 });
 
+// Goal: who reads the log of a failed build knows why, over HTTP as over gRPC. A plain miss says it by its code.
+test("a refusal over HTTP says why: no credential, no right, a wrong hash, a quota, a protocol that is off, trouble", async () => {
+  const { token, hash } = newToken(seededRandom(9));
+  const lines: string[] = [];
+  const it = await testServer({
+    config: `
+access:
+  tokens: [{ name: ci, hash: "${hash}" }]
+  rules: [{ who: ["token:ci"], instances: [""], allow: [write] }]
+  quotas: [{ bytesPerDay: 3 }]
+http: { nx: false }
+telemetry: { accessLog: "-" }
+`,
+    ports: { print: (text) => void lines.push(...text.trimEnd().split("\n")) },
+  });
+  const name = "a".repeat(64);
+  const ask = async (path: string, { method = "GET", as = token } = {}) => {
+    const body = method === "PUT" ? { body: "four" } : {};
+    await (await fetch(`${it.url}${path}`, { method, headers: { authorization: `Bearer ${as}` }, ...body })).text();
+  };
+  await ask(`/ac/${name}`);
+  await ask(`/ac/${name}`, { as: "other" });
+  await ask(`/x/ac/${name}`);
+  await ask(`/cas/${name}`, { method: "PUT" });
+  await ask(`/cas/${name}`, { method: "PUT" });
+  await ask("/v1/cache/1");
+  await ask("/metrics");
+  await ask(`/cas/${name.slice(32)}`);
+  await it.close();
+  const told = lines.map((line) => JSON.parse(line) as { code: number; reason?: string; message?: string });
+  assert.deepEqual(
+    told.map(({ code, reason, message }) => [code, reason, message?.replace(/[0-9a-f]{64}/g, "HASH")]),
+    [
+      [404, undefined, undefined],
+      [401, "unauthenticated", "the token is not known here"],
+      [403, "forbidden", "token:ci has no right ac.read on instance x"],
+      [400, "malformed", told[3]!.message?.replace(/[0-9a-f]{64}/g, "HASH")],
+      [429, "quota", "token:ci has sent its 3 bytes of today"],
+      [404, "missing", "this protocol is switched off"],
+      [403, "forbidden", "token:ci has no right admin on the empty instance"],
+      [400, "malformed", "MD5 is no name for content: use --digest_function=SHA256 or BLAKE3"],
+    ],
+  );
+  assert.ok(told[3]!.message !== undefined);
+});
+
 test("lines are gathered, and written at the latest when asked", () => {
   const clock = virtualClock();
   const written: string[] = [];
