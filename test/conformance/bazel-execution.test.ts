@@ -33,11 +33,9 @@ function troubledWorkspace(folder: string): { workspace: string; traces: string 
 sh_test(name = "sleeps", srcs = ["sleeps.sh"])
 `,
   );
-  // Only a sandbox holds a process that leaves its session.
-  const away = sandboxAbsence() === undefined ? `setsid sleep ${SLEEP} &\n` : "";
-  writeFileSync(join(workspace, "sleeps.sh"), `#!/bin/sh\nsleep ${SLEEP} &\n${away}sleep ${SLEEP}\n`, {
-    mode: 0o755,
-  });
+  // The second one leaves its session and its parent, as a daemon does.
+  const script = `#!/bin/sh\nsleep ${SLEEP} &\n(setsid sleep ${SLEEP} &)\nsleep ${SLEEP}\n`;
+  writeFileSync(join(workspace, "sleeps.sh"), script, { mode: 0o755 });
   return { workspace, traces };
 }
 
@@ -95,16 +93,21 @@ describe.each(VERSIONS)("Bazel %s with a remote executor", { timeout: 300_000 },
     }
   });
 
-  test("a test that takes too long is a timeout, and nothing of it is left", async ({ skip }) => {
+  test("a test that takes too long is a timeout, and nothing of it is left, with a sandbox or without", async ({
+    skip,
+  }) => {
     skip(absent !== undefined, absent);
     const { workspace } = troubledWorkspace(join(folder, "sleeps"));
     used.push(workspace);
-    const sandboxed = await serve();
-    const args = ["test", ...options(sandboxed), "--test_timeout=2", "//:sleeps"];
-    const { exitCode, printed } = await bazel.fresh(args, workspace);
-    expect(printed).toMatch(/TIMEOUT/);
-    expect(exitCode).toBe(3);
-    await until("every process of the test has ended", () => sleepers().length === 0);
+    const sandboxed = sandboxAbsence() === undefined ? await serve() : undefined;
+    for (const it of [server, ...(sandboxed === undefined ? [] : [sandboxed])]) {
+      const args = ["test", ...options(it), "--test_timeout=2", "//:sleeps"];
+      const { exitCode, printed } = await bazel.fresh(args, workspace);
+      expect(printed).toMatch(/TIMEOUT/);
+      expect(exitCode).toBe(3);
+      expect(sleepers()).toEqual([]);
+    }
+    if (sandboxed === undefined) return;
     await sandboxed.kill();
     rmSync(sandboxed.base, { recursive: true });
   });

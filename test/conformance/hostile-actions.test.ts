@@ -46,8 +46,8 @@ const MISTAKES = ["overwrite", "append", "in place"];
 
 describe.each(["enforce", "off"] as const)("actions with sandbox: %s", { timeout: 120_000 }, (sandbox) => {
   const absent = sandbox === "off" ? undefined : sandboxAbsence();
-  // Only a sandbox holds a process that leaves its session.
-  const away = sandbox === "off" ? "" : `setsid sleep ${SLEEP} &`;
+  // As daemons do: another session, another folder, nothing open, and a parent that has gone.
+  const away = `(cd /; setsid sh -c '(sleep ${SLEEP} &)' </dev/null >/dev/null 2>&1 &)`;
   const outside = mkdtempSync(join(tmpdir(), "kahn-outside-"));
   let server: Served;
   let client: ReapiClient;
@@ -118,9 +118,9 @@ describe.each(["enforce", "off"] as const)("actions with sandbox: %s", { timeout
 
   test("kill -9 of the server ends its actions, and all that they started", async ({ skip }) => {
     skip(absent !== undefined, absent);
-    const script = `${away} sleep ${SLEEP} & sleep ${SLEEP}`;
+    const script = `${away}; sleep ${SLEEP} & sleep ${SLEEP}`;
     const running = client.run(script).catch((error: { code: number }) => error.code);
-    await until("the action runs", () => sleepers().length >= 2);
+    await until("the action runs", () => sleepers().length >= 3);
     server = await server.killAndRestart();
     expect(await running).toBe(14);
     await until("every process of the action has ended", () => sleepers().length === 0);
@@ -132,10 +132,10 @@ describe.each(["enforce", "off"] as const)("actions with sandbox: %s", { timeout
   test("an action at its limit is DEADLINE_EXCEEDED, and all that it started is ended", async ({ skip }) => {
     skip(absent !== undefined, absent);
     const again = new ReapiClient(server.address);
-    const script = `echo begun; ${away} sleep ${SLEEP} & trap '' TERM; sleep ${SLEEP}`;
+    const script = `echo begun; ${away}; sleep ${SLEEP} & trap '' TERM; sleep ${SLEEP}`;
     const { status, result } = await again.run(script, { timeoutSeconds: 1 });
     expect([status?.code, result?.stdoutRaw.toString()]).toEqual([4, "begun\n"]);
-    await until("every process of the action has ended", () => sleepers().length === 0);
+    expect(sleepers()).toEqual([]);
     again.close();
   });
 });

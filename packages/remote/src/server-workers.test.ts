@@ -1,5 +1,6 @@
 /** Persistent workers behind a whole server: who gets one, who shares it, and that nobody can tell by what comes out. */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { dirname } from "node:path";
 import type { Digest, FileNode } from "@kahn/core";
 import { digestOf, encodeDirectory } from "@kahn/core";
@@ -98,8 +99,13 @@ afterAll(async () => {
   place.cleanup();
 });
 
-async function serve(settings = "") {
-  const config = `dir: ${place.root}-workers\nexecution: { sandbox: "off", slots: 3${settings} }\n`;
+const bwrap = ["--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"];
+/** A sandbox shows no program but the system's own. */
+const canSandbox = process.execPath.startsWith("/usr/") && spawnSync("/usr/bin/bwrap", bwrap).status === 0;
+const LEVELS = canSandbox ? (["off", "enforce"] as const) : (["off"] as const);
+
+async function serve(settings = "", sandbox: "off" | "enforce" = "off") {
+  const config = `dir: ${place.root}-workers\nexecution: { sandbox: "${sandbox}", slots: 3${settings} }\n`;
   const store = await place.open();
   const server = await testServer({ config, fs: nodeFileSystem(), ports: { store, processes } });
   servers.push(server);
@@ -156,9 +162,14 @@ function outputsOf({ outputFiles, outputDirectories, outputSymlinks, exitCode }:
   );
 }
 
-for (const protocol of ["proto", "json"]) {
-  test(`100 actions of one tool have one process, by ${protocol}, and make what they make alone`, async () => {
-    const it = await serve();
+const numbersOf = async ({ server }: Awaited<ReturnType<typeof serve>>) => {
+  const text = await (await fetch(`${server.url}/metrics`)).text();
+  return ["starts", "reuses"].map((what) => Number(text.match(`kahn_persistent_worker_${what}_total (\\d+)`)?.[1]));
+};
+
+for (const [protocol, sandbox] of LEVELS.flatMap((level) => [["proto", level] as const, ["json", level] as const])) {
+  test(`100 actions of one tool have one process, by ${protocol}, and make what they make alone (${sandbox})`, async () => {
+    const it = await serve("", sandbox);
     const flags = protocol === "json" ? ["--json"] : [];
     const platform = { persistentWorkerKey: "k", persistentWorkerProtocol: protocol };
     const workers = new Set<string>();
@@ -171,17 +182,20 @@ for (const protocol of ["proto", "json"]) {
     }
     assert.equal(workers.size, 1);
     assert.match([...workers][0]!, /^worker \d+$/);
+    assert.deepEqual(await numbersOf(it), [1, 99]);
   });
 }
 
-test("another tool, other flags or other callers have another process", async () => {
-  const it = await serve(", workers: { max: 4 }");
+test.each(LEVELS)("another tool, other flags or other callers have another process (%s)", async (sandbox) => {
+  const it = await serve(", workers: { max: 4 }", sandbox);
   const variants: readonly Partial<Compilation>[] = [
     ...[{}, { tool: `${TOOL}\n// newer` }, { flags: ["--quiet"] }, { instance: "other" }],
   ];
   const workers = new Set<string>();
   for (const variant of [...variants, ...variants]) workers.add((await compile(it, { text: "a", ...variant })).worker);
-  assert.deepEqual([workers.size, workers.has("")], [variants.length, false]);
+  // In a sandbox each has the same number.
+  if (sandbox === "off") assert.deepEqual([workers.size, workers.has("")], [variants.length, false]);
+  assert.deepEqual(await numbersOf(it), [variants.length, variants.length]);
 });
 
 test("a multiplex worker does several pieces at once, each in its own directory", async () => {

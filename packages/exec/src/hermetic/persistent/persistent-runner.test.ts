@@ -21,6 +21,7 @@ function work(args, dir) {
   works++;
   const [what, from] = args;
   const at = (path) => (dir ? dir + "/" + path : path);
+  if (what === "daemon") { require("child_process").spawn("/usr/bin/sleep", [from], { detached: true, stdio: "ignore", cwd: "/" }).unref(); return "begun"; }
   if (what.startsWith("shout")) fs.writeSync(2, what + " " + "x".repeat(100000) + "\\n");
   if (what === "shout-and-die") process.exit(3);
   if (what === "die") process.exit(3);
@@ -207,6 +208,16 @@ test.skipIf(spawnSync("/usr/bin/bwrap", bwrap).status !== 0)("a worker in a sand
     expect(await textOf(rig.blobs, completed(outcome).result.outputFiles[0]!.digest)).toBe(text.toUpperCase());
   }
   expect(pids.size).toBe(1);
+});
+
+test.runIf(process.platform === "linux")("a daemon that a worker began ends with it", async () => {
+  const { runner, request } = open();
+  const seconds = `9${process.pid}.5`;
+  expect(said(await runner.run(await request(["daemon", seconds])))).toBe("begun");
+  const alive = () => spawnSync("pgrep", ["-xf", `/usr/bin/sleep ${seconds}`]).status === 0;
+  expect(alive()).toBe(true);
+  await runner.close();
+  expect(alive()).toBe(false);
 });
 
 test("what a worker shouts stands in the log of what failed, and is forgotten with the next piece of work", async () => {
