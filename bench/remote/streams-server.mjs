@@ -19,7 +19,7 @@ const port = stack === "kahn" ? await serveKahn() : await serveRaw();
 let peakBytes = 0;
 const watch = setInterval(() => {
   peakBytes = Math.max(peakBytes, process.memoryUsage.rss());
-}, 20);
+}, 100);
 watch.unref();
 process.on("message", () => {
   const { user, system } = process.cpuUsage();
@@ -31,6 +31,7 @@ process.send?.(port);
 
 async function serveKahn() {
   const { startServer, resolveServerConfig, ...system } = await load();
+  system.growHeapFreely();
   const config = await resolveServerConfig({
     file: { name: "bench.yaml", text: `store:\n  durability: ${durability}\n  maxSize: 100GB\n` },
     options: { listen: ["127.0.0.1:0"], dir: folder },
@@ -59,7 +60,7 @@ async function load() {
   const contents = `
     export { startServer } from "./packages/remote/src/server.ts";
     export { resolveServerConfig } from "./packages/remote/src/operation/server-config.ts";
-    export { livenessOf, nodeClock, nodeFileSystem, nodeRandom, ownIdentity } from "@kahn/system";`;
+    export { growHeapFreely, livenessOf, nodeClock, nodeFileSystem, nodeRandom, ownIdentity } from "@kahn/system";`;
   const stdin = { contents, resolveDir: ROOT, loader: /** @type {const} */ ("ts") };
   const external = ["@napi-rs/*", "hash-wasm"];
   // What bundled CommonJS asks for by `require`.

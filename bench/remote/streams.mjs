@@ -1,14 +1,16 @@
 /**
  * Large blobs: ByteStream.Read and Write of 64 MiB on the whole server, verified and on disk, beside bare `node:http2`.
  *
- * `node bench/remote/streams.mjs [--rounds=7] [--dirs=/tmp,/dev/shm] [--rtt-ms=20] [--only=reads,writes,far]`; needs `h2load` (nghttp2-client) as
- * the client, in a process of its own. The servers run in turn within each round, and ratios are medians over pairs of
+ * `node bench/remote/streams.mjs [--rounds=7] [--dirs=/tmp,/dev/shm] [--rtt-ms=20] [--only=reads,writes,far]
+ * [--client=node|h2load]`. The client, in a process of its own, is `node:http2` as well, or `h2load` (nghttp2-client),
+ * which needs less than half of the time itself. The servers run in turn within each round, and ratios are medians over pairs of
  * neighbours, so that a busy machine disturbs both alike. The peer verifies and stores nothing: it sends 64 MiB from
  * memory or from a file, and counts what it is sent. Round trips are made by `delay-proxy.mjs`, in a third process.
  */
 import { execFileSync, fork } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -106,8 +108,15 @@ async function writes({ kahn, raw, via, name, messageBytes }) {
  *
  * @param {Server} server @param {{ body: string, path: string, requests: number }} what @returns {Promise<Timing>} of one
  */
-async function load({ child, port }, { body, path, requests }) {
+async function load({ child, port }, what) {
   const before = await ask(child);
+  const ms = args.client === "h2load" ? h2load(port, what) : await node(port, what);
+  const cpuMs = ((await ask(child)).cpuUs - before.cpuUs) / 1000;
+  return { ms: ms / what.requests, cpuMs: cpuMs / what.requests };
+}
+
+/** @param {number} port @param {{ body: string, path: string, requests: number }} what @returns {number} milliseconds */
+function h2load(port, { body, path, requests }) {
   const output = execFileSync(
     "h2load",
     [
@@ -116,12 +125,51 @@ async function load({ child, port }, { body, path, requests }) {
     ],
     { encoding: "utf8" },
   );
-  const cpuMs = ((await ask(child)).cpuUs - before.cpuUs) / 1000 / requests;
-  const isWhole =
-    path === WRITE || path === "/sink" || Number(/data\), (\d+)|\((\d+)\) data/.exec(output)?.[2]) >= SIZE_BYTES;
-  if (!output.includes(` ${requests} succeeded`) || !isWhole)
-    throw new Error(`not every call of ${path} succeeded:\n${output}`);
-  return { ms: milliseconds(/finished in ([\d.]+\w+)/.exec(output)?.[1] ?? "") / requests, cpuMs };
+  const gotBytes = Number(/\((\d+)\) data/.exec(output)?.[1]);
+  const isWhole = path === WRITE || path === "/sink" || gotBytes >= SIZE_BYTES * requests;
+  if (!output.includes(` ${requests} succeeded`) || !isWhole) throw new Error(`${path} failed:\n${output}`);
+  return milliseconds(/finished in ([\d.]+\w+)/.exec(output)?.[1] ?? "");
+}
+
+/** @param {number} port @param {{ body: string, path: string, requests: number }} what @returns {Promise<number>} milliseconds */
+async function node(port, { body, path, requests }) {
+  const bytes = readFileSync(body);
+  const settings = { initialWindowSize: 4 << 20 };
+  const session = connect(`http://127.0.0.1:${port}`, { settings, maxSessionMemory: Number.MAX_SAFE_INTEGER });
+  await new Promise((resolve) => session.once("remoteSettings", resolve));
+  session.setLocalWindowSize(32 << 20);
+  const startMs = performance.now();
+  for (let request = 0; request < requests; request++) await call(session, path, bytes);
+  const ms = performance.now() - startMs;
+  session.destroy();
+  return ms;
+}
+
+/** @param {import("node:http2").ClientHttp2Session} session @param {string} path @param {Buffer} body */
+function call(session, path, body) {
+  const stream = session.request({
+    ...{ ":method": "POST", ":path": path },
+    ...{ "content-type": "application/grpc", te: "trailers" },
+  });
+  stream.end(body);
+  let gotBytes = 0;
+  let status = "";
+  stream.on("data", (chunk) => {
+    gotBytes += chunk.length;
+  });
+  stream.on("response", (headers) => {
+    status = String(headers["grpc-status"] ?? (headers[":status"] === 200 && !path.includes(".") ? "0" : ""));
+  });
+  stream.on("trailers", (trailers) => {
+    status = String(trailers["grpc-status"]);
+  });
+  return new Promise((resolve, reject) => {
+    stream.on("error", reject);
+    stream.on("close", () => {
+      if (status === "0" && gotBytes >= (path === READ ? SIZE_BYTES : 1)) resolve(undefined);
+      else reject(new Error(`${path} ended with status ${status} after ${gotBytes} bytes`));
+    });
+  });
 }
 
 /** @returns {{ ours: Timing[], theirs: Timing[] }} */

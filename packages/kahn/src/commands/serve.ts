@@ -17,7 +17,8 @@ import {
   startServer,
   targetText,
 } from "@kahn/remote";
-import { painter, problemText } from "@kahn/report";
+import { painter, problemText, sizeText } from "@kahn/report";
+import { growHeapFreely } from "@kahn/system";
 import type { ParsedArguments } from "../cli/arguments.ts";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
 import type { Host } from "../cli/host.ts";
@@ -51,8 +52,8 @@ Options win over variables (KAHN_SERVE_STORE_MAX_SIZE), these over the file, the
 authentication it listens on this machine alone. The first TERM or Ctrl-C drains it: running actions finish within
 drain.grace; a second one ends it at once. HUP makes a server without a terminal read the configuration again: tokens,
 passwords, issuers, rules, quotas and certificates count at once, without losing a connection; what is wrong is told,
-and changes nothing. \`kahn serve-token NAME\` makes a token, and docs/guides/serve.md shows what
-to write into the files of each client.`,
+and changes nothing. \`kahn serve-token NAME\` makes a token, and docs/guides/serve.md shows what to write into the
+files of each client.`,
   examples: [
     ["kahn serve", "on 127.0.0.1:9092, in .kahn/server"],
     ["kahn serve --config server.yaml --check", "is the configuration right?"],
@@ -138,11 +139,12 @@ async function serveUntilSignalled(
     report: (problem) => tell(host, problem, isJson),
   });
   try {
+    growHeapFreely();
     const started = await startServer(config, ports);
     if (!started.ok) return refuse(host, started.problem);
     const server = started.value;
     for (const warning of server.warnings) tell(host, warning, isJson);
-    announce(host, { server, config, isJson });
+    announce(host, { server, config, given, isJson });
     let signals = 0;
     let reloading: Promise<void> = Promise.resolve();
     // A terminal that closes says HUP, too, and means that whoever started the server has gone.
@@ -192,10 +194,11 @@ async function reload(
 interface Announced {
   readonly server: RunningServer;
   readonly config: ServerConfig;
+  readonly given: ParsedArguments;
   readonly isJson: boolean;
 }
 
-function announce(host: Host, { server, config, isJson }: Announced): void {
+function announce(host: Host, { server, config, given, isJson }: Announced): void {
   const { store, version } = server.status();
   const isEncrypted = config.tls !== undefined;
   const targets = server.addresses.map((it) => targetText(it.kind === "unix" ? it : { ...it, isEncrypted }));
@@ -203,12 +206,29 @@ function announce(host: Host, { server, config, isJson }: Announced): void {
     host.stdout.write(`${JSON.stringify({ kind: "serve.started", version, targets, dir: config.dir, store })}\n`);
     return;
   }
+  const web = targets.find((it) => it.startsWith("grpc"))?.replace(/^grpc/, "http");
+  const lines: readonly (readonly [string, string | undefined])[] = [
+    [
+      "store",
+      `${resolve(baseOf(host, given), config.dir)}, ${sizeText(store.usedBytes)} of ${sizeText(store.maxSizeBytes)}`,
+    ],
+    ["access", server.isOpen ? "everybody who reaches it may do everything" : "by credentials"],
+    ["execution", executionText(host, { server, config })],
+    ["look", web === undefined ? undefined : `${web}/status`],
+    ["stop", host.stdout.isTerminal ? "Ctrl-C; once more to stop at once" : "TERM; once more to stop at once"],
+  ];
+  const shown = lines.filter(([, text]) => text !== undefined).map(([name, text]) => `  ${name.padEnd(9)}  ${text}\n`);
   host.stdout.write(
-    `Kahn ${version} serves ${targets.join(", ")}\n` +
-      `  store      ${config.dir}\n` +
-      `  execution  ${config.execution.enabled ? `on, sandbox ${config.execution.sandbox}` : "off"}\n` +
-      "  stop       Ctrl-C; once more to stop at once\n",
+    `Kahn ${version} serves ${targets.join(", ")}${web === undefined ? "" : ` and ${web}`}\n${shown.join("")}`,
   );
+}
+
+function executionText(host: Host, { server, config }: Pick<Announced, "server" | "config">): string {
+  const { enabled, slots, sandbox } = config.execution;
+  if (!enabled) return "off";
+  const isBare = sandbox === "off" || server.warnings.some(({ code }) => code === "sandbox-lowered");
+  const count = slots === 0 ? host.processorCount : slots;
+  return `${count} ${count === 1 ? "action" : "actions"} at once, ${isBare ? "without a sandbox" : "each in a sandbox"}`;
 }
 
 function tell(host: Host, problem: Problem, isJson: boolean): void {

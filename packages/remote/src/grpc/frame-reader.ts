@@ -3,16 +3,19 @@
  *
  * Owns:      the bytes of at most one unfinished message.
  * Invariant: holds at most four times as many bytes as have arrived of that message, whatever length it claims to have
- *            (1 MiB of untouched address space apart); a message that arrives in one chunk is not copied.
+ *            (2 MiB of untouched address space, and what was given back, apart); a message that arrives in one chunk is
+ *            not copied.
  * Source:    "PROTOCOL-HTTP2": one byte of flags (bit 0: compressed), four bytes of length, big-endian, message.
  */
 
 /** Bytes of the prefix of each message. */
 export const PREFIX_BYTES = 5;
 
-/** Largest first allocation for a message in pieces. */
-const FIRST_ALLOCATION_BYTES = 1 << 20;
+/** Largest first allocation for a message in pieces: many clients send 1 MiB of a blob and a few bytes around it. */
+const FIRST_ALLOCATION_BYTES = 2 << 20;
 const GROWTH = 4;
+/** Memory given back that is kept for later messages. */
+const SPARE_MAX_BYTES = 4 << 20;
 
 /** What is wrong with the bytes. */
 export type FramingFault =
@@ -34,6 +37,10 @@ export class FrameReader {
   #isCompressed = false;
   #body: Buffer | undefined;
   #bodyFilled = 0;
+  /** Memory of messages that came in pieces: ours alone, as a chunk's is not. */
+  readonly #own = new WeakSet<ArrayBufferLike>();
+  #spares: Buffer[] = [];
+  #spareBytes = 0;
 
   constructor(messageMaxBytes: number, sink: MessageSink) {
     this.#messageMaxBytes = messageMaxBytes;
@@ -63,6 +70,15 @@ export class FrameReader {
       at += this.#readBody(chunk, at);
     }
     return undefined;
+  }
+
+  /** Nobody needs the message with these bytes any more: where it was put together, later ones may be. */
+  giveBack(bytes: Uint8Array): void {
+    if (!this.#own.has(bytes.buffer) || this.#spareBytes + bytes.buffer.byteLength > SPARE_MAX_BYTES) return;
+    // Once given back it is ours to give back no more, until it is used again.
+    this.#own.delete(bytes.buffer);
+    this.#spares.push(Buffer.from(bytes.buffer));
+    this.#spareBytes += bytes.buffer.byteLength;
   }
 
   /** How many bytes the last `#readPrefix` took. */
@@ -122,10 +138,19 @@ export class FrameReader {
     const held = this.#body;
     if (held !== undefined && held.length >= needed) return held;
     const wanted = held === undefined ? FIRST_ALLOCATION_BYTES : held.length * GROWTH;
-    const grown = Buffer.allocUnsafeSlow(Math.min(this.#sizeBytes, Math.max(wanted, needed)));
+    const grown = this.#memory(Math.min(this.#sizeBytes, Math.max(wanted, needed)));
     if (held !== undefined) held.copy(grown, 0, 0, this.#bodyFilled);
     this.#body = grown;
     return grown;
+  }
+
+  #memory(sizeBytes: number): Buffer {
+    const spare = this.#spares.pop();
+    if (spare !== undefined) this.#spareBytes -= spare.length;
+    // Messages of one call are of one size as a rule, so another one would not be large enough either.
+    const memory = spare !== undefined && spare.length >= sizeBytes ? spare : Buffer.allocUnsafeSlow(sizeBytes);
+    this.#own.add(memory.buffer);
+    return memory;
   }
 }
 

@@ -18,6 +18,8 @@ export interface ReaderFlow {
   resume(): void;
   /** The number of waiting bytes went down. */
   released(): void;
+  /** The reader needs the message with these bytes no more. */
+  giveBack?(bytes: Uint8Array): void;
 }
 
 type Ending =
@@ -76,6 +78,14 @@ export class MessageReader<T> implements AsyncIterable<T> {
       this.#flow.resume();
     }
     return decoded(this.#codec, bytes);
+  }
+
+  /**
+   * Says that a message with these bytes, or with fields that are views of them, is done with: its memory may hold the
+   * next one. Need not be said; where messages are large and many it saves most of what they cost.
+   */
+  giveBack(bytes: Uint8Array): void {
+    this.#flow.giveBack?.(bytes);
   }
 
   /** Waits until `poll` has something: true; or the peer has sent its last: false. @throws what ended the stream. */

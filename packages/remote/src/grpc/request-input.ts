@@ -40,9 +40,15 @@ export class RequestInput {
     this.#frames = new FrameReader(options.messageMaxBytes, this.#onMessage);
     const { method, flow } = options;
     const released = () => void this.#charge();
+    const giveBack = (bytes: Uint8Array) => this.#frames.giveBack(bytes);
     const isStream = method.kind === "client-streaming" || method.kind === "bidirectional";
     this.requests = isStream
-      ? new MessageReader(method.request, { pause: () => flow.pause(), resume: () => flow.resume(), released })
+      ? new MessageReader(method.request, {
+          pause: () => flow.pause(),
+          resume: () => flow.resume(),
+          released,
+          giveBack,
+        })
       : undefined;
   }
 

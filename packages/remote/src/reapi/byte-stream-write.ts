@@ -102,7 +102,9 @@ class BlobWriteRun {
       let end = await this.#accept(first);
       while (end === undefined && (await rest.ready())) {
         for (let next = rest.poll(); next !== undefined && end === undefined; next = rest.poll()) {
-          end = await this.#accept(next);
+          const accepted = this.#accept(next);
+          // Most messages are only gathered, and of a large blob there are many.
+          end = accepted instanceof Promise ? await accepted : accepted;
         }
       }
       return end ?? (await this.#halfClosed());
@@ -114,35 +116,54 @@ class BlobWriteRun {
   }
 
   /** @returns `committed_size` when the call is over. */
-  async #accept(message: WriteRequest): Promise<number | undefined> {
-    if (!this.#upload.isHeld) return await this.#lost();
-    const { resourceName } = this.#call;
+  #accept(message: WriteRequest): Promise<number | undefined> | undefined {
+    if (!this.#upload.isHeld) return this.#lost();
+    const { resourceName, rest } = this.#call;
+    const { data, finishWrite, writeOffset } = message;
     if (message.resourceName !== "" && message.resourceName !== resourceName) {
       throw invalidArgument(`resource_name changed from ${resourceName} to ${message.resourceName.slice(0, 200)}`);
     }
     const expected = this.#startOffset + this.#receivedBytes;
-    if (message.writeOffset !== expected) {
-      throw invalidArgument(`write_offset is ${message.writeOffset}, but the next byte is ${expected}`);
+    if (writeOffset !== expected) {
+      throw invalidArgument(`write_offset is ${writeOffset}, but the next byte is ${expected}`);
     }
-    this.#receivedBytes += message.data.length;
-    await this.#take(message.data, message.finishWrite);
-    if (message.finishWrite) return await this.#finish();
-    if (!this.#upload.isPresent) return undefined;
+    if (this.#decompressor === undefined && this.#missingBytes() < data.length) {
+      throw invalidArgument(`more bytes than the ${digestSizeBytes(this.#upload.digest)} of the digest were sent`);
+    }
+    this.#receivedBytes += data.length;
+    if (finishWrite || data.length >= DIRECT_BYTES || this.#gatheredBytes + data.length >= GATHER_BYTES) {
+      return this.#take(message);
+    }
+    this.#gather(data);
+    rest.giveBack(data);
+    return this.#upload.isPresent ? this.#present() : undefined;
+  }
+
+  /** Takes a message that cannot just be gathered. */
+  async #take({ data, finishWrite }: WriteRequest): Promise<number | undefined> {
+    if (finishWrite || data.length >= DIRECT_BYTES) {
+      await this.#flush();
+      await this.#pass(data);
+    } else {
+      // The store gets full pieces, which it need not copy.
+      const taken = GATHER_BYTES - this.#gatheredBytes;
+      this.#gather(data.subarray(0, taken));
+      await this.#flush();
+      this.#gather(data.subarray(taken));
+    }
+    this.#call.rest.giveBack(data);
+    if (finishWrite) return await this.#finish();
+    return this.#upload.isPresent ? await this.#present() : undefined;
+  }
+
+  /** Somebody else has brought the blob. */
+  async #present(): Promise<number> {
     const { uploads, name } = this.#call;
     await uploads.drop(name, this.#upload);
     return presentSize(name, digestSizeBytes(name.digest));
   }
 
-  async #take(data: Uint8Array, isLast: boolean): Promise<void> {
-    if (this.#decompressor === undefined && this.#missingBytes() < data.length) {
-      throw invalidArgument(`more bytes than the ${digestSizeBytes(this.#upload.digest)} of the digest were sent`);
-    }
-    if (data.length >= DIRECT_BYTES || isLast) {
-      await this.#flush();
-      await this.#pass(data);
-      return;
-    }
-    if (this.#gatheredBytes + data.length > GATHER_BYTES) await this.#flush();
+  #gather(data: Uint8Array): void {
     this.#gathered ??= Buffer.allocUnsafe(GATHER_BYTES);
     this.#gathered.set(data, this.#gatheredBytes);
     this.#gatheredBytes += data.length;
