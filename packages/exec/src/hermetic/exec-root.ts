@@ -5,7 +5,7 @@
  * Never:     lets a command get at an inode of the store that it could write. Without a sandbox every input is a copy
  *            (a reflink where the file system has it): root is not stopped by a mode, and an owner may change it. In a
  *            sandbox, directories that hold no output are the staged trees, mounted read-only; the directories on the
- *            way to outputs are real, and the input files in them read-only copies.
+ *            way to outputs are real, and the input files in them read-only copies, looked at again in the end.
  * Invariant: nothing is made before the whole action was judged.
  */
 import { posix } from "node:path";
@@ -13,6 +13,7 @@ import { err, ok, type Problem, problem, type Result, type StoreProblem } from "
 import type { CheckedCommand, WantedOutput } from "./command-check.ts";
 import type { InvalidActionCode } from "./hermetic-action.ts";
 import type { InputTree } from "./input-tree.ts";
+import type { CopiedInput } from "./internal/copied-inputs.ts";
 import { Planting, type PlantingPorts } from "./internal/planting.ts";
 import { follow } from "./internal/tree-paths.ts";
 import type { StagedTree, StagedTrees } from "./staged-trees.ts";
@@ -28,6 +29,8 @@ export interface InputMount {
 export interface StagedInputs {
   /** None inside another. */
   readonly mounts: readonly InputMount[];
+  /** Read-only, and yet the command's own. None without a sandbox, where everything is. */
+  readonly copies: readonly CopiedInput[];
   /** Lets go of the staged trees. To be called once, when the command has ended. */
   release(): void;
 }
@@ -113,7 +116,8 @@ export async function stageExecRoot(
       mounts.push({ from: staged.staged.path, place: candidate.place });
     }
     const made = await planting.make(ports);
-    if (made.ok && made.value.size === 0) return { kind: "ready", inputs: { mounts, release } };
+    if (made.ok && made.value.size === 0)
+      return { kind: "ready", inputs: { mounts, copies: planting.readOnly, release } };
     release();
     return made.ok ? { kind: "missing" } : { kind: "errored", problem: made.problem };
   } catch (error) {

@@ -156,6 +156,8 @@ export type InvalidActionCode =
   | "working-directory-missing"
   /** An output's parent is an input file, or leads out of the exec root through a symlink. */
   | "output-path-blocked"
+  /** It wrote an input that is no output of it as well. */
+  | "input-changed"
   /** A file where a directory was declared, or the other way round; REAPI's FAILED_PRECONDITION. */
   | "output-type-clash"
   /** A socket, pipe or device among the outputs, or a name that is not UTF-8. */

@@ -25,6 +25,7 @@ import type {
   HermeticRunnerOptions,
   HermeticTimings,
 } from "./hermetic-action.ts";
+import { CopiedInputs } from "./internal/copied-inputs.ts";
 import { LOG_MAX_BYTES, lastBytes } from "./internal/last-bytes.ts";
 import { exitCodeOf, type LaunchFiles, launch, readUse, sandboxFailed } from "./launch.ts";
 import type { Sandbox } from "./sandbox.ts";
@@ -59,6 +60,7 @@ export class HermeticRun {
   readonly #timings: Writable<Omit<HermeticTimings, "completedAtMs">>;
   #endedBy: EndedBy = "itself";
   #process: RunningProcess | undefined;
+  #copies: CopiedInputs | undefined;
 
   constructor(options: HermeticRunnerOptions, parts: HermeticRunParts) {
     this.#options = options;
@@ -83,6 +85,8 @@ export class HermeticRun {
     if (staged.kind === "missing") return "missing";
     if (staged.kind === "errored") return staged;
     let exit: ProcessExit;
+    const { copies } = staged.inputs;
+    this.#copies = copies.length === 0 ? undefined : new CopiedInputs(fs, this.#execRoot, copies);
     try {
       this.#timings.inputsReadyAtMs = this.#options.clock.nowMs();
       if (this.#isCancelled()) return { kind: "cancelled" };
@@ -212,6 +216,8 @@ export class HermeticRun {
     if (collected.kind === "invalid") return { ...collected, streams: streams.fields };
     if (collected.kind === "errored") return collected;
     if (streams.problem !== undefined) return { kind: "errored", problem: streams.problem };
+    const changed = exitCodeOf(exit) === 0 ? this.#changedInputs() : [];
+    if (changed.length > 0) return { ...inputChanged(this.#parts.request, changed), streams: streams.fields };
     const undeclared = undeclaredWrites(this.#options.fs, { execRoot: this.#execRoot, tree: plan.tree, command });
     const timings = this.#completedTimings();
     const { executionStartedAtMs, executionCompletedAtMs } = timings;
@@ -232,6 +238,13 @@ export class HermeticRun {
       sandbox: sandbox === undefined ? "none" : "bubblewrap",
       ...(undeclared.length === 0 ? {} : { undeclared }),
     };
+  }
+
+  /** Relative to the exec root. */
+  #changedInputs(): string[] {
+    const { executionStartedAtMs = 0 } = this.#timings;
+    const changed = this.#copies?.changed(executionStartedAtMs, this.#parts.digest) ?? [];
+    return changed.map((path) => path.slice(this.#execRoot.length + 1));
   }
 
   #streams(publishable: boolean): Promise<CapturedStreams> {
@@ -275,6 +288,12 @@ function timedOut({ label, timeoutMs }: HermeticRequest): Problem<"action-timed-
   return problem("action-timed-out", `${label} did not end within its timeout of ${timeoutMs} ms`, {
     next: "Raise the action's timeout, or find out what it waits for.",
   });
+}
+
+function inputChanged({ label }: HermeticRequest, paths: readonly string[]) {
+  const message = `${label} wrote its own inputs: ${paths.join(", ")}`;
+  const next = "Have it write a copy, or declare them as its outputs.";
+  return { kind: "invalid", problem: problem("input-changed", message, { next }) } as const;
 }
 
 function notStarted(request: HermeticRequest, exit: Extract<ProcessExit, { kind: "not-started" }>): HermeticOutcome {

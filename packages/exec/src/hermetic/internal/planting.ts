@@ -33,7 +33,12 @@ export class Planting {
   readonly #directories: string[] = [];
   readonly #files: MaterializeRequest[] = [];
   readonly #symlinks: { readonly path: string; readonly target: string }[] = [];
-  readonly #readOnly: { readonly path: string; readonly executable: boolean }[] = [];
+  readonly #readOnly: { readonly path: string; readonly digest: Digest; readonly executable: boolean }[] = [];
+
+  /** The copies without the right to write, as far as they were added. */
+  get readOnly(): readonly { readonly path: string; readonly digest: Digest }[] {
+    return this.#readOnly;
+  }
 
   /** A directory, whose parent is there or was added before. */
   directory(path: string): void {
