@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { digestOf } from "@kahn/core";
+import { type Clock, digestOf } from "@kahn/core";
 import { directRunner, nodeClock, nodeFileSystem, nodeRandom, startGuardian, tryLock } from "@kahn/system";
 import { afterAll, test } from "vitest";
 import { newToken } from "./access/token.ts";
@@ -97,6 +97,38 @@ execution: { sandbox: off, slots: 1 }
   await drained;
   await it.close();
   assert.deepEqual(it.reported, []);
+});
+
+// Goal: a server that was told to go lets its process go: a timer that is left would keep it for the whole grace.
+test("a server that has nothing to do is drained without waiting, and leaves no timer", async () => {
+  const waiting = new Set<object>();
+  const watched: Clock = {
+    ...{ nowMs: () => clock.nowMs(), monotonicMs: () => clock.monotonicMs() },
+    setTimer: (delayMs, fire) => {
+      const entry = {};
+      waiting.add(entry);
+      const timer = clock.setTimer(delayMs, () => {
+        waiting.delete(entry);
+        fire();
+      });
+      return {
+        cancel: () => {
+          waiting.delete(entry);
+          timer.cancel();
+        },
+      };
+    },
+  };
+  const config = `dir: ${folder}/idle\nexecution: { sandbox: off }\n`;
+  const it = await testServer({
+    config,
+    fs: nodeFileSystem(),
+    ports: { clock: watched, processes, store: await place.open() },
+  });
+  assert.ok(it.server.status().execution !== undefined);
+  assert.deepEqual(await it.server.drain(600_000), { kind: "drained" });
+  await it.server.closed;
+  assert.equal(waiting.size, 0);
 });
 
 test("a second server on one folder is refused and touches nothing; when the first has gone, one may start", async () => {

@@ -13,11 +13,13 @@ import { executionServices } from "./execution/index.ts";
 import type { Registration } from "./grpc/index.ts";
 import { GrpcServer, HealthService, reflectionService } from "./grpc/index.ts";
 import { httpCaches } from "./http/index.ts";
+import type { LineSink } from "./operation/access-log.ts";
 import { AccessLog } from "./operation/access-log.ts";
 import { CallObserver } from "./operation/call-observer.ts";
 import { executionMetrics, measureExecution } from "./operation/execution-metrics.ts";
 import { httpFront } from "./operation/http-front.ts";
 import { isServed, routeName } from "./operation/http-routes.ts";
+import { LogFile } from "./operation/log-file.ts";
 import { Metrics } from "./operation/metrics.ts";
 import { Readiness } from "./operation/readiness.ts";
 import type { ServerConfig } from "./operation/server-settings.ts";
@@ -53,6 +55,7 @@ export class ServerParts {
   readonly #readiness: Readiness;
   readonly #tracer: Tracer | undefined;
   readonly #log: AccessLog | undefined;
+  readonly #logFile: LogFile | undefined;
   readonly #handlers: Omit<PortOptions, "address" | "tls">;
   readonly #startedAtMs: number;
   #connections: () => number = () => 0;
@@ -66,17 +69,21 @@ export class ServerParts {
   ): Promise<Result<ServerParts, readonly Problem[]>> {
     const lock = await lockDir(config, ports);
     if (!lock.ok) return err([lock.problem]);
-    const parts = await ServerParts.#openLocked({ config, ports, access, lock: lock.value });
-    if (!parts.ok) lock.value.release();
+    const log = openLog(config, ports);
+    const given = { config, ports, access, lock: lock.value };
+    const parts = log.ok ? await ServerParts.#openLocked({ ...given, log: log.value }) : err([log.problem]);
+    if (parts.ok) return parts;
+    if (log.ok && log.value instanceof LogFile) log.value.close();
+    lock.value.release();
     return parts;
   }
 
   static async #openLocked(
-    given: Pick<Foundation, "config" | "ports" | "access" | "lock">,
+    given: Pick<Foundation, "config" | "ports" | "access" | "lock" | "log">,
   ): Promise<Result<ServerParts, readonly Problem[]>> {
     const { config, ports, access } = given;
     const opened = ports.store === undefined ? await openStore(config, ports) : ok(ports.store);
-    if (!opened.ok) return err([opened.problem]);
+    if (!opened.ok) return err([aboutFolder(opened.problem)]);
     const backed = openBacking(config, ports, opened.value);
     if (!backed.ok) {
       await opened.value.close();
@@ -93,7 +100,7 @@ export class ServerParts {
     return err([runner.problem]);
   }
 
-  private constructor({ config, ports, access, lock, store, runner, backing }: Foundation) {
+  private constructor({ config, ports, access, lock, log, store, runner, backing }: Foundation) {
     this.#backing = backing;
     this.#lock = lock;
     const { clock } = ports;
@@ -104,7 +111,8 @@ export class ServerParts {
     this.#startedAtMs = clock.monotonicMs();
     const metrics = new Metrics();
     this.#tracer = tracerOf(config, ports);
-    this.#log = accessLogOf(config, ports);
+    this.#log = accessLogOf(log, ports);
+    this.#logFile = log instanceof LogFile ? log : undefined;
     const observer = new CallObserver({ metrics, tracer: this.#tracer, log: this.#log });
     const fault = (error: unknown, where: string) => ports.report?.(faultProblem(error, where));
     this.#reapi = cacheServices(config, ports, { access, store, runner });
@@ -186,11 +194,21 @@ export class ServerParts {
     if (announceMs > 0) await sleep(clock, announceMs, this.#hurried.signal);
     const workMs = Math.max(0, graceMs - (clock.monotonicMs() - startedAtMs));
     if (this.#execution !== undefined) {
-      await Promise.race([this.#execution.drain(), sleep(clock, workMs, this.#hurried.signal)]);
+      const done = new AbortController();
+      const late = sleep(clock, workMs, AbortSignal.any([this.#hurried.signal, done.signal]));
+      await Promise.race([this.#execution.drain(), late]);
+      // The rest of the grace is nobody's: a timer that ran on would keep the process.
+      done.abort();
     }
     await this.#backing?.flush(Math.max(0, graceMs - (clock.monotonicMs() - startedAtMs)));
     const leftMs = graceMs - (clock.monotonicMs() - startedAtMs);
     return this.#hurried.signal.aborted ? 0 : Math.max(CONNECTIONS_MIN_MS, leftMs);
+  }
+
+  /** Goes on with the access log in a file of its name, which somebody may have moved away. */
+  reopenLog(): Result<void, Problem> {
+    this.#log?.flush();
+    return this.#logFile?.reopen() ?? ok(undefined);
   }
 
   /** Ends waiting for work. */
@@ -210,6 +228,7 @@ export class ServerParts {
     if (!closed.ok) this.#ports.report?.(closed.problem);
     this.#lock.release();
     this.#log?.flush();
+    this.#logFile?.close();
     await this.#tracer?.flush();
   }
 
@@ -251,6 +270,7 @@ interface Foundation {
   readonly ports: ServerPorts;
   readonly access: ServerAccess;
   readonly lock: FolderLock;
+  readonly log: LogFile | LineSink | undefined;
   readonly store: ServerStore;
   readonly runner: ServerRunner | undefined;
   readonly backing: BackedStore | undefined;
@@ -279,7 +299,7 @@ interface Running {
 }
 
 function runningServices(
-  { config, ports, access, store, runner, metrics }: Omit<Foundation, "backing" | "lock"> & Running,
+  { config, ports, access, store, runner, metrics }: Omit<Foundation, "backing" | "lock" | "log"> & Running,
   { logs }: ReapiServices,
   fault: (error: unknown, where: string) => void,
 ): ExecutionServices {
@@ -311,12 +331,24 @@ function tracerOf({ telemetry }: ServerConfig, { clock, random, post, version }:
   return new Tracer({ url: telemetry.traces, ratio: telemetry.traceRatio, version, clock, random, post });
 }
 
-function accessLogOf({ telemetry }: ServerConfig, ports: ServerPorts): AccessLog | undefined {
+/** The store speaks of caches of the command line. */
+function aboutFolder(found: Problem): Problem {
+  if (found.code !== "store-format-newer") return found;
+  return { ...found, next: "Update Kahn, or give this server a folder of its own (--dir)." };
+}
+
+/** Where the access log goes; `undefined` when there is none. */
+function openLog({ telemetry }: ServerConfig, ports: ServerPorts): Result<LogFile | LineSink | undefined, Problem> {
   const { accessLog } = telemetry;
-  if (accessLog === "none") return undefined;
-  if (accessLog === "-") return ports.print === undefined ? undefined : new AccessLog(ports.print, ports.clock);
-  const file = ports.fs.openAppend(ports.resolvePath(accessLog));
-  return new AccessLog((lines) => void file.append(Buffer.from(lines)), ports.clock);
+  if (accessLog === "none") return ok(undefined);
+  if (accessLog === "-") return ok(ports.print);
+  const { fs, resolvePath, report = () => {} } = ports;
+  return LogFile.open({ fs, path: resolvePath(accessLog), report });
+}
+
+function accessLogOf(log: LogFile | LineSink | undefined, { clock }: ServerPorts): AccessLog | undefined {
+  if (log === undefined) return undefined;
+  return new AccessLog(log instanceof LogFile ? (lines) => log.write(lines) : log, clock);
 }
 
 function serviceName({ method }: Registration): string {

@@ -9,6 +9,7 @@ import type { Problem, Result } from "@kahn/core";
 import { err, ok } from "@kahn/core";
 import type { ServerAccess } from "./access/open-access.ts";
 import { replaceAccess } from "./access/open-access.ts";
+import { ANONYMOUS_SUBJECT } from "./access/subject.ts";
 import type { ServerConfig } from "./operation/server-settings.ts";
 import type { ServerStatus } from "./operation/server-status.ts";
 import type { DrainOutcome, ListenAddress, Port, PortTls } from "./port/index.ts";
@@ -23,10 +24,12 @@ export interface RunningServer {
   readonly addresses: readonly ListenAddress[];
   /** What is worth telling about how it was started, such as `serve-plaintext-credentials`. */
   readonly warnings: readonly Problem[];
+  /** Whether callers without credentials may do everything. */
+  readonly isOpen: boolean;
   status(): ServerStatus;
   /**
-   * Takes over who may come and what they may do (but not whose signatures count), and the certificates. Calls and
-   * connections that are open go on as they began.
+   * Takes over who may come and what they may do (but not whose signatures count), and the certificates; goes on with
+   * the access log in a new file when somebody moved the old one. Calls and connections that are open go on as they began.
    *
    * @returns or what is wrong with the files, and then everything stays as it was. The problems are those of `startServer`.
    */
@@ -52,7 +55,7 @@ export interface Reloaded {
  * Starts a server.
  *
  * @returns or every problem: `serve-open-to-network`, `serve-file-unreadable`, `serve-htpasswd-invalid`,
- *          `serve-jwks-invalid`, `port-unavailable`, `tls-material-invalid`, or why the store cannot be opened.
+ *          `serve-jwks-invalid`, `port-unavailable`, `tls-material-invalid`, `serve-log-unwritable`, or why the store cannot be opened.
  */
 export async function startServer(
   config: ServerConfig,
@@ -105,6 +108,11 @@ class Server implements RunningServer {
     return this.#ports.map((port) => port.address);
   }
 
+  get isOpen(): boolean {
+    const question = { what: "admin", instance: "" } as const;
+    return this.#running.access.policy.may(ANONYMOUS_SUBJECT, question).kind === "allowed";
+  }
+
   status(): ServerStatus {
     return this.#parts.status();
   }
@@ -119,6 +127,8 @@ class Server implements RunningServer {
     const problems = refused.flatMap((each) => (each.ok ? [] : [each.problem]));
     if (problems.length > 0) return err(problems);
     replaceAccess(access, material.value.access);
+    const log = this.#parts.reopenLog();
+    if (!log.ok) ports.report?.({ ...log.problem, severity: "warning" });
     return ok({ forRestart: settingsForRestart(config, next) });
   }
 

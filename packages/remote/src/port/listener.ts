@@ -144,8 +144,15 @@ function isAbandoned(path: string): Promise<boolean> {
   });
 }
 
+const NEXT: ReadonlyMap<string, string> = new Map([
+  ["EADDRINUSE", "Stop what listens there, or choose another address."],
+  ["EACCES", "Choose a port from 1024 on, or a folder that this user may write."],
+  ["EADDRNOTAVAIL", "Choose an address of this machine; :PORT stands for all of them."],
+  ["ENOENT", "Make the folder of the socket first."],
+]);
+
 function unavailable(address: ListenAddress, error: NodeJS.ErrnoException): ListenProblem {
   const where = address.kind === "unix" ? address.path : `${address.host}:${address.port}`;
-  const next = error.code === "EADDRINUSE" ? "Stop what listens there, or choose another address." : "Choose another.";
+  const next = NEXT.get(error.code ?? "") ?? "Choose another address.";
   return problem("port-unavailable", `${where} cannot be listened on: ${error.message}`, { next });
 }
