@@ -27,6 +27,8 @@ export interface BlobReader {
    */
   read(offset: number, lengthBytes: number, into?: Uint8Array): Promise<Result<Uint8Array, ResidentProblem>>;
   close(): void;
+  /** All bytes, for a blob that is in memory. Nobody may change them. */
+  readonly inMemory?: Uint8Array;
 }
 
 /** A blob that is in memory. */
@@ -35,6 +37,7 @@ export function bytesReader(bytes: Uint8Array): BlobReader {
     sizeBytes: bytes.byteLength,
     read: async (offset, lengthBytes) => ok(bytes.subarray(offset, offset + lengthBytes)),
     close: () => undefined,
+    inMemory: bytes,
   };
 }
 

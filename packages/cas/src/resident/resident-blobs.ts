@@ -12,8 +12,9 @@ import type { PackItem } from "../internal/pack-format.ts";
 import type { StoreContext } from "../internal/store-context.ts";
 import { parentOf } from "../internal/store-layout.ts";
 import { StoreFailure } from "../internal/store-problem.ts";
-import type { BlobReader, ReadPorts } from "./blob-reader.ts";
-import { bytesReader, openBlobFile } from "./blob-reader.ts";
+import type { BlobReader } from "./blob-reader.ts";
+import { bytesReader } from "./blob-reader.ts";
+import { BlobReads } from "./blob-reads.ts";
 import { BlobReceiver, tooLarge } from "./blob-receiver.ts";
 import type { BlobWriter } from "./blob-writer.ts";
 import { FileUpload, mismatch } from "./blob-writer.ts";
@@ -28,9 +29,6 @@ import type { Room } from "./room.ts";
 import { Shelf } from "./shelf.ts";
 import type { StagingPorts } from "./staged-file.ts";
 import { Turns } from "./turns.ts";
-
-/** One of so many reads of a large blob is hashed as it goes by. */
-const SAMPLED_ONE_IN = 32;
 
 /** What resident blobs stand on. */
 export interface ResidentBlobPorts {
@@ -50,6 +48,7 @@ export class ResidentBlobs {
   readonly #open = new Map<DigestFunction, Shelf>();
   readonly #uploads = new Map<Digest, Set<FileUpload>>();
   readonly #appenders = new Map<Shelf, Appender>();
+  readonly #reads: BlobReads;
   readonly #packing = new Map<Digest, Promise<unknown>>();
   readonly #smallFlushes: GroupCommit;
   readonly #largeFlushes: GroupCommit;
@@ -59,6 +58,7 @@ export class ResidentBlobs {
   constructor(ports: ResidentBlobPorts) {
     this.#ports = ports;
     this.maxBlobBytes = ports.maxBlobBytes;
+    this.#reads = new BlobReads(ports);
     this.#smallFlushes = new GroupCommit(ports.context.fs, ports.durability);
     this.#largeFlushes = new GroupCommit(ports.context.fs, ports.durability);
   }
@@ -87,6 +87,22 @@ export class ResidentBlobs {
     return shelf;
   }
 
+  /**
+   * Whether all of these are there: what `findMissing` says of few blobs of one function, without a wait.
+   *
+   * @returns `undefined` when it has to be asked instead. @throws FileSystemError
+   */
+  areThere(digests: readonly Digest[]): boolean | undefined {
+    const first = digests[0];
+    if (first === undefined) return true;
+    const fn = digestFunction(first);
+    const shelf = this.#open.get(fn);
+    const isSimple = digests.length === 1 || digests.every((digest) => digest.startsWith(`${fn}:`));
+    if (shelf === undefined || !isSimple) return undefined;
+    const named = digests.filter((digest) => !isEmptyBlob(digest));
+    return shelf.missing(named, this.#ports.context.clock.nowMs()).length === 0;
+  }
+
   /** Those of the list that are not there, each once. The others count as used now. */
   findMissing(digests: readonly Digest[]): Promise<Result<Digest[], ResidentProblem>> {
     return residentResult(async () => {
@@ -110,22 +126,12 @@ export class ResidentBlobs {
     });
   }
 
-  /** The whole blob, verified; `undefined` when missing. The bytes belong to the caller. */
+  /** The whole blob, verified; `undefined` when missing. Nobody may change the bytes. */
   read(digest: Digest): Promise<Result<Uint8Array | undefined, ResidentProblem>> {
     return residentResult(async () => {
       if (isEmptyBlob(digest)) return new Uint8Array();
       const shelf = await this.shelf(digestFunction(digest));
-      const packed = this.#readPacked(shelf, digest);
-      if (packed !== undefined) return packed;
-      const file = await openBlobFile(digest, this.#readPorts(shelf));
-      if (file === undefined) return this.#gone(shelf, digest);
-      try {
-        const bytes = await file.whole();
-        this.#used(shelf, digest);
-        return bytes;
-      } finally {
-        file.close();
-      }
+      return await this.#reads.read(shelf, digest);
     });
   }
 
@@ -134,12 +140,7 @@ export class ResidentBlobs {
     return residentResult(async () => {
       if (isEmptyBlob(digest)) return bytesReader(new Uint8Array());
       const shelf = await this.shelf(digestFunction(digest));
-      const packed = this.#readPacked(shelf, digest);
-      if (packed !== undefined) return bytesReader(packed);
-      const file = await openBlobFile(digest, this.#readPorts(shelf));
-      if (file === undefined) return this.#gone(shelf, digest);
-      this.#used(shelf, digest);
-      return file;
+      return await this.#reads.open(shelf, digest);
     });
   }
 
@@ -250,9 +251,10 @@ export class ResidentBlobs {
 
   /** Counts as used now what of these is there, as far as is known. */
   touch(digests: readonly Digest[]): void {
+    const nowMs = this.#ports.context.clock.nowMs();
     for (const digest of digests) {
       const shelf = this.#open.get(digestFunction(digest));
-      if (shelf !== undefined) this.#used(shelf, digest);
+      shelf?.used(digest, nowMs);
     }
   }
 
@@ -348,34 +350,8 @@ export class ResidentBlobs {
     await Promise.allSettled([this.#ports.commits.known(), ...(this.#flushing.get(pack) ?? [])]);
   }
 
-  #readPacked(shelf: Shelf, digest: Digest): Uint8Array | undefined {
-    const bytes = shelf.packs.read(digest);
-    if (bytes === undefined || bytes === "corrupt") return undefined;
-    this.#used(shelf, digest);
-    return bytes;
-  }
-
-  #used(shelf: Shelf, digest: Digest): void {
-    const entry = shelf.index.find(digest);
-    if (entry >= 0) shelf.index.touch(entry, this.#ports.context.clock.nowMs());
-  }
-
-  #gone(shelf: Shelf, digest: Digest): undefined {
-    shelf.vanished(digest);
-    return undefined;
-  }
-
   #isPresent(shelf: Shelf, digest: Digest): boolean {
     return shelf.missing([digest], this.#ports.context.clock.nowMs()).length === 0;
-  }
-
-  #readPorts(shelf: Shelf): ReadPorts {
-    return {
-      context: this.#ports.context,
-      engine: shelf.engine,
-      vanished: (digest) => shelf.vanished(digest),
-      isSampled: () => randomBelow(this.#ports.random, SAMPLED_ONE_IN) === 0,
-    };
   }
 
   #stagingPorts(shelf: Shelf): StagingPorts {

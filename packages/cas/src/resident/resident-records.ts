@@ -7,7 +7,7 @@
  *            decoded is kept in memory only as long as the record is the same.
  */
 import type { ActionResult, Digest, Result } from "@kahn/core";
-import { decodeActionResult, digestFunction, encodeActionResult } from "@kahn/core";
+import { decodeActionResult, digestFunction, encodeActionResult, err, ok } from "@kahn/core";
 import { packedResult } from "../internal/packed-record.ts";
 import { decodeRecord, encodeRecordOf, recordedAction } from "../internal/record-bytes.ts";
 import type { NewRecord, RecordPlace } from "../internal/record-packs.ts";
@@ -15,7 +15,6 @@ import type { StoreContext } from "../internal/store-context.ts";
 import { storedBytes } from "../internal/store-context.ts";
 import { parentOf } from "../internal/store-layout.ts";
 import { storedFiles } from "../internal/store-walk.ts";
-import { namedDigests, treeFileDigests } from "../result-digests.ts";
 import type { BlobIndex } from "./blob-index.ts";
 import type { KnownRecord, StoredRecord } from "./known-records.ts";
 import { KnownRecords } from "./known-records.ts";
@@ -23,7 +22,8 @@ import type { PackAppend, PackCommit } from "./pack-commit.ts";
 import { isPacked, PACKED, RecordLedger, recordSizeBytes, SETTLED, UNSETTLED } from "./record-ledger.ts";
 import type { ResidentBlobs } from "./resident-blobs.ts";
 import type { ResidentProblem } from "./resident-problem.ts";
-import { residentResult } from "./resident-problem.ts";
+import { residentProblem, residentResult } from "./resident-problem.ts";
+import { blobsOfResult } from "./result-blobs.ts";
 import type { Room } from "./room.ts";
 import type { Turns } from "./turns.ts";
 
@@ -99,15 +99,26 @@ export class ResidentRecords {
   }
 
   /** The record of an action; `undefined` when there is none, or a blob that it names is gone. A use of all of them. */
-  get(action: Digest): Promise<Result<StoredRecord | undefined, ResidentProblem>> {
-    return residentResult(async () => {
-      const known = await this.#lookUp(action);
-      if (known === undefined) return undefined;
-      const missing = await this.#ports.blobs.findMissing(known.digests);
-      if (!missing.ok || missing.value.length > 0) return undefined;
+  async get(action: Digest): Promise<Result<StoredRecord | undefined, ResidentProblem>> {
+    try {
+      const place = this.#ports.context.recordPacks.find(action);
+      const isPacked = place !== undefined && !place.isGone;
+      // What is asked for most is known, and costs no wait.
+      const kept = isPacked ? this.#known.get(action, place.digest) : undefined;
+      const known = kept ?? (await (isPacked ? this.#lookUpPacked(action, place) : this.#lookUpFile(action)));
+      if (known === undefined) return ok(undefined);
+      const areThere = this.#ports.blobs.areThere(known.digests) ?? (await this.#areThere(known.digests));
+      if (!areThere) return ok(undefined);
       this.#ledger.used(action, SETTLED);
-      return known;
-    });
+      return ok(known);
+    } catch (error) {
+      return err(residentProblem(error));
+    }
+  }
+
+  async #areThere(digests: readonly Digest[]): Promise<boolean> {
+    const missing = await this.#ports.blobs.findMissing(digests);
+    return missing.ok && missing.value.length === 0;
   }
 
   /**
@@ -135,7 +146,7 @@ export class ResidentRecords {
     const { context, commits } = this.#ports;
     // Gets its time now: what is asked for later counts.
     const fresh = context.recordPacks.encode(action, bytes);
-    const digests = result && (await this.#digestsOf(result));
+    const digests = result && (await blobsOfResult(result, this.#ports.blobs));
     const { item, place } = fresh;
     if (item.bytes.byteLength > context.packs.packedMaxBytes) {
       if (before !== undefined) await commits.stored([before]);
@@ -318,7 +329,7 @@ export class ResidentRecords {
       this.#drop(action);
       return undefined;
     }
-    const digests = await this.#digestsOf(result);
+    const digests = await blobsOfResult(result, this.#ports.blobs);
     if (digests === undefined) return undefined;
     const fresh = { bytes: packed.body, result, token: place.digest, digests };
     this.#known.remember(action, fresh);
@@ -338,25 +349,11 @@ export class ResidentRecords {
     if (content?.kind === "corrupt") this.#drop(action);
     if (content?.kind !== "record") return undefined;
     this.#ledger.note(action, { sizeBytes: file!.byteLength, usedMs: stat.mtimeMs, home: UNSETTLED });
-    const digests = await this.#digestsOf(content.result);
+    const digests = await blobsOfResult(content.result, this.#ports.blobs);
     if (digests === undefined) return undefined;
     const fresh = { bytes: content.body, result: content.result, token, digests };
     this.#known.remember(action, fresh);
     return fresh;
-  }
-
-  /** All blobs of a result; `undefined` when a tree is missing or is none. */
-  async #digestsOf(result: ActionResult): Promise<Digest[] | undefined> {
-    const digests = new Set(namedDigests(result));
-    for (const { tree } of result.outputDirectories) {
-      const bytes = await this.#ports.blobs.read(tree);
-      if (!bytes.ok || bytes.value === undefined) return undefined;
-      const { engine } = await this.#ports.blobs.shelf(digestFunction(tree));
-      const files = treeFileDigests(bytes.value, { fn: engine.fn, digest: engine.digest });
-      if (!files.ok) return undefined;
-      for (const digest of files.value) digests.add(digest);
-    }
-    return [...digests];
   }
 
   #drop(action: Digest): void {

@@ -122,6 +122,12 @@ export class Shelf {
     });
   }
 
+  /** Somebody has read a blob; of one that is not known nothing follows. */
+  used(digest: Digest, nowMs: number): void {
+    const entry = this.index.find(digest);
+    if (entry >= 0) this.index.touch(entry, nowMs);
+  }
+
   /** The digest that has this hash, as far as is known. */
   digestOf(hash: string): Digest | undefined {
     const entry = this.index.findHash(hash);

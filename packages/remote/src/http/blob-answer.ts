@@ -8,7 +8,7 @@
 import type { OutgoingHttpHeaders } from "node:http";
 import type { Digest } from "@kahn/core";
 import { digestHash, digestSizeBytes } from "@kahn/core";
-import type { BlobReader } from "../store/server-store.ts";
+import { BlobPieces } from "../reapi/blob-pieces.ts";
 import type { ByteRange } from "./byte-range.ts";
 import { parseRange } from "./byte-range.ts";
 import type { Exchange } from "./exchange.ts";
@@ -17,8 +17,6 @@ import { ClientGone, HttpRefusal, stored } from "./http-refusal.ts";
 
 /** Smaller blobs are read, verified and sent in one go; the store verifies larger ones now and then as they go by. */
 const WHOLE_BYTES = 64 << 10;
-/** Larger ones in such pieces. */
-const PIECE_BYTES = 256 * 1024;
 /** Smaller ones are not worth packing. */
 const PACKED_MIN_BYTES = 1024;
 
@@ -87,35 +85,48 @@ async function sendPieces(exchange: Exchange, digest: Digest, pieces: Pieces): P
   const { store } = exchange.services;
   const reader = stored(await store.blobs.open(digest));
   if (reader === undefined) throw gone(digest);
+  const { range } = pieces;
+  const from = range.kind === "part" ? range.start : 0;
+  const to = range.kind === "part" ? from + range.lengthBytes : reader.sizeBytes;
+  const { inMemory } = reader;
+  const part = range.kind === "part" ? { "content-range": `bytes ${from}-${to - 1}/${reader.sizeBytes}` } : {};
+  const headers = { ...pieces.headers, ...part };
+  if (inMemory !== undefined && !pieces.isPacked) {
+    const status = range.kind === "part" ? 206 : 200;
+    return answer(exchange, status, { headers, body: inMemory.subarray(from, to) });
+  }
+  const blob = new BlobPieces(reader, { from, to, buffers: exchange.services.buffers });
   try {
-    await pump(exchange, reader, pieces);
+    await pump(exchange, blob, { ...pieces, lengthBytes: to - from, headers });
   } finally {
-    reader.close();
+    await blob.close();
   }
 }
 
-async function pump(exchange: Exchange, reader: BlobReader, { headers, range, isPacked }: Pieces): Promise<void> {
+async function pump(
+  exchange: Exchange,
+  blob: BlobPieces,
+  { headers, range, isPacked, lengthBytes }: Pieces & { readonly lengthBytes: number },
+): Promise<void> {
   const { response, services } = exchange;
-  const from = range.kind === "part" ? range.start : 0;
-  const end = range.kind === "part" ? from + range.lengthBytes : reader.sizeBytes;
-  // The first piece is read before anything is said: a blob that cannot be read is then only missing.
-  let piece = stored(await reader.read(from, Math.min(PIECE_BYTES, end - from)));
-  const length = isPacked ? {} : { "content-length": end - from };
-  const part = range.kind === "part" ? { "content-range": `bytes ${from}-${end - 1}/${reader.sizeBytes}` } : {};
-  response.writeHead(range.kind === "part" ? 206 : 200, { ...headers, ...length, ...part });
-  for (let at = from; ; ) {
-    if (piece.byteLength === 0) throw new HttpRefusal("trouble", "a blob ended before its size");
-    at += piece.byteLength;
-    // The piece is the reader's again with its next call, so it must be out of here by then.
-    await send(exchange, isPacked ? await services.zstd!.compress(piece) : piece);
-    if (at >= end) break;
-    piece = stored(await reader.read(at, Math.min(PIECE_BYTES, end - at)));
+  let leftBytes = lengthBytes;
+  for (let piece = await blob.next(); piece !== undefined; piece = await blob.next()) {
+    // The first piece is read before anything is said: a blob that cannot be read is then only missing.
+    const bytes = stored(piece.bytes);
+    if (!response.headersSent) {
+      const length = isPacked ? {} : { "content-length": lengthBytes };
+      response.writeHead(range.kind === "part" ? 206 : 200, { ...headers, ...length });
+    }
+    leftBytes -= bytes.byteLength;
+    const isLast = leftBytes === 0;
+    if (bytes.byteLength === 0) throw new HttpRefusal("trouble", "a blob ended before its size");
+    await send(exchange, isPacked ? await services.zstd!.compress(bytes) : bytes, isLast);
+    piece.done();
   }
-  response.end();
 }
 
 /** Resolves when the bytes have left. @throws ClientGone when they cannot, or are not taken in time. */
-function send({ response, services }: Exchange, bytes: Uint8Array): Promise<void> {
+function send({ response, services }: Exchange, bytes: Uint8Array, isLast: boolean): Promise<void> {
   return new Promise((resolve, reject) => {
     const end = (isSent: boolean) => {
       timer.cancel();
@@ -127,7 +138,9 @@ function send({ response, services }: Exchange, bytes: Uint8Array): Promise<void
     const timer = services.clock.setTimer(services.limits.paceMs, () => response.destroy());
     if (response.destroyed) return onClose();
     response.once("close", onClose);
-    response.write(bytes, (error) => end(error === undefined || error === null));
+    const sent = (error?: Error | null) => end(error === undefined || error === null);
+    if (isLast) response.end(bytes, () => end(true));
+    else response.write(bytes, sent);
   });
 }
 

@@ -4,6 +4,7 @@ import type { Clock, Random } from "@kahn/core";
 import type { Peer } from "../grpc/index.ts";
 import { parseInstanceName } from "../names/resource-name.ts";
 import type { Access, AccessAnswer, AccessQuestion, Caller } from "../reapi/access-port.ts";
+import type { PieceBuffers } from "../reapi/blob-pieces.ts";
 import type { Zstd } from "../reapi/zstd-port.ts";
 import type { ActionScope, ServerStore } from "../store/server-store.ts";
 import { HttpRefusal } from "./http-refusal.ts";
@@ -45,6 +46,8 @@ export interface HttpServices {
   readonly random: Random;
   readonly zstd: Zstd | undefined;
   readonly limits: HttpLimits;
+  /** For pieces of large blobs. */
+  readonly buffers: PieceBuffers;
   /** Told of the bytes of bodies as they come. */
   readonly received: (request: IncomingMessage, bytes: number) => void;
 }

@@ -17,8 +17,8 @@ export interface ValuePlace {
 }
 
 /** The entry that the caller may read under a name; `undefined` when there is none. @throws HttpRefusal */
-export async function findValue(exchange: Exchange, place: ValuePlace, name: string): Promise<NamedEntry | undefined> {
-  return await findIn(exchange, { place, scope: permitted(exchange, "ac.read", place.instance) }, name);
+export function findValue(exchange: Exchange, place: ValuePlace, name: string): Promise<NamedEntry | undefined> {
+  return findIn(exchange, { place, scope: permitted(exchange, "ac.read", place.instance) }, name);
 }
 
 /** A place as somebody sees it who has been asked for rights already. */

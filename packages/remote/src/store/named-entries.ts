@@ -83,11 +83,19 @@ function resultOf({ digest, facts }: NamedEntry): ActionResult {
   };
 }
 
+/** What results say, for as long as somebody keeps them. */
+const ENTRIES = new WeakMap<ActionResult, NamedEntry>();
+
 /** `undefined` for a record that this module did not write. */
-function entryOf({ outputFiles, stdoutRaw }: ActionResult): NamedEntry | undefined {
-  const digest = outputFiles[0]?.digest;
-  if (digest === undefined || stdoutRaw === undefined) return undefined;
-  return { digest, facts: JSON.parse(Buffer.from(stdoutRaw).toString()) as Record<string, string> };
+function entryOf(result: ActionResult): NamedEntry | undefined {
+  const known = ENTRIES.get(result);
+  if (known !== undefined) return known;
+  const digest = result.outputFiles[0]?.digest;
+  if (digest === undefined || result.stdoutRaw === undefined) return undefined;
+  const facts = JSON.parse(Buffer.from(result.stdoutRaw).toString()) as Record<string, string>;
+  const entry = { digest, facts };
+  ENTRIES.set(result, entry);
+  return entry;
 }
 
 function noBlob(namespace: string, { digest }: NamedEntry) {

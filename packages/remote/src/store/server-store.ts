@@ -48,7 +48,7 @@ export interface ServerBlobs {
   readonly maxBlobBytes: number;
   /** Those of the list that are not there, each once. The others count as used now. One pass over an index in memory. */
   findMissing(digests: readonly Digest[]): Promise<Result<Digest[], ServerStoreProblem>>;
-  /** The whole blob, verified; for small ones. `undefined` when missing. The bytes belong to the caller. */
+  /** The whole blob, verified; for small ones. `undefined` when missing. Nobody may change the bytes. */
   read(digest: Digest): Promise<Result<Uint8Array | undefined, ServerStoreProblem>>;
   /** A blob to be read in pieces; `undefined` when missing. It stays readable until it is closed. */
   open(digest: Digest): Promise<Result<BlobReader | undefined, ServerStoreProblem>>;
@@ -90,6 +90,8 @@ export interface BlobReader {
    */
   read(offset: number, lengthBytes: number, into?: Uint8Array): Promise<Result<Uint8Array, ServerStoreProblem>>;
   close(): void;
+  /** All bytes, for a blob that is in memory. Nobody may change them. */
+  readonly inMemory?: Uint8Array;
 }
 
 /** An upload. Bytes come in order; what was written before a break can be continued (`committedBytes`). */
