@@ -1,7 +1,7 @@
 // Goal: a decision reaches the barrier that it names, is judged by that barrier, and is never told of after the end of
 // its run. Method: bodies of maps that differ by item, patterns over branches, and decisions beside what ends the run.
 import { expect, test } from "vitest";
-import { logOf, quiet, S, world } from "./flow.fixture.ts";
+import { deferred, logOf, quiet, S, world } from "./flow.fixture.ts";
 import { type BarrierOutcome, barrier, defineGraph, END, isTerminal, map, parallel } from "./index.ts";
 
 const asks = (accept: Readonly<Record<string, "string" | "number">>) =>
@@ -83,4 +83,49 @@ test("a decision that meets a run as it is left is made once nobody executes it"
   const decided = { target: "each#1/1", decision: { approve: true, payload: { price: 3 } } } as never;
   expect(await flow.decide("r", decided)).toMatchObject({ ack: "accepted" });
   expect(logOf(await (await flow.resume("r", mixed)).result)).toEqual(["task", "approve"]);
+});
+
+// Goal: a barrier that was refused in a run that goes on without it is over, and one of a run that failed by it is asked
+// again when the run is resumed. Method: a rejected branch beside one that takes its time; a second decision for it.
+test("a refused branch cannot be approved while its siblings end", async () => {
+  const slow = deferred<object>();
+  const graph = defineGraph(S, {
+    id: "vote",
+    start: "vote",
+    nodes: { vote: parallel({ a: barrier({}), b: { run: () => slow.promise } } as never, { strategy: "collect" }) },
+    edges: [["vote", END]],
+  });
+  const { flow } = world();
+  const run = await flow.start(graph, {});
+  await quiet();
+  expect(await run.decide("vote#1/a" as never, { reject: "no" } as never)).toMatchObject({ ack: "accepted" });
+  expect(run.peek().barriers).toEqual([]);
+  expect(await run.decide("vote#1/a" as never, { approve: true } as never)).toMatchObject({ ack: "late" });
+  const pattern = await run.decide({ node: "vote/a" } as never, { approve: true } as never, { count: 1 });
+  expect(pattern).toMatchObject({ ack: "accepted" });
+  await quiet();
+  expect(run.peek().status).not.toBe("completed");
+  slow.resolve({ add: { log: "b" } });
+  expect(await run.result).toMatchObject({ status: "completed", state: { log: ["b"] } });
+});
+
+test("what is decided of a barrier by which a run failed answers it when the run is resumed", async () => {
+  const graph = defineGraph(S, {
+    id: "strict",
+    start: "all",
+    nodes: { all: parallel({ a: barrier({}), b: barrier({}) } as never) },
+    edges: [["all", END]],
+  });
+  const { flow, events } = world();
+  const run = await flow.start(graph, {}, { id: "r" });
+  await run.settled();
+  await run.decide("all#1/a" as never, { reject: "no" } as never);
+  expect(await run.result).toMatchObject({ status: "failed" });
+  const again = { target: "all#1/a", decision: { approve: true } } as never;
+  expect(await flow.decide("r", again, graph as never)).toMatchObject({ ack: "accepted" });
+  expect(events("r").filter(({ type }) => type === "node.committed")).toEqual([]);
+  const resumed = await flow.resume("r", graph);
+  expect((await resumed.settled()).barriers.map((each) => each.barrier)).toEqual(["all#1/b"]);
+  await resumed.decide("all#1/b" as never, { approve: true } as never);
+  expect(await resumed.result).toMatchObject({ status: "completed" });
 });

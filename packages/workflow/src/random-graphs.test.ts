@@ -84,6 +84,16 @@ function checkOnce(records: readonly FlowRecord[]): void {
   expect(commits.length).toBe(new Set(commits).size);
 }
 
+/** What has failed is neither decided nor done, until its run is resumed. */
+function checkFailed(records: readonly FlowRecord[]): void {
+  const failed = new Set<string>();
+  for (const record of records) {
+    if (record.k === "resume") failed.clear();
+    if (record.k === "x") failed.add(record.v);
+    if (record.k === "b" || record.k === "out") expect([record.v, failed.has(record.v)]).toEqual([record.v, false]);
+  }
+}
+
 /** A run that was cancelled does not complete, unless it was taken up again after that. */
 function checkCancels(records: readonly FlowRecord[]): void {
   let isCancelled = false;
@@ -132,6 +142,7 @@ async function checkRemains(remains: Remains, random: SeededRandom): Promise<voi
   checkEnds(events);
   checkTold(remains, events);
   checkOnce(records);
+  checkFailed(records);
   checkCancels(records);
   checkCounts(records, remains.graph);
   checkSnapshot(journals, look.codec);

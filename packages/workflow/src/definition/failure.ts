@@ -64,7 +64,7 @@ export function fail(message: string, options: FailOptions = {}): never {
 
 /** What was thrown, in the form that is kept. */
 export function nodeErrorOf(thrown: unknown): NodeError {
-  if (isFailure(thrown)) return { ...thrown.error, ...stackOf(thrown) };
+  if (isFailure(thrown)) return { ...journalled(thrown.error), ...stackOf(thrown) };
   if (isProblemError(thrown)) {
     const [first] = thrown.problems;
     if (first !== undefined) return errorOfProblem(first);
@@ -72,6 +72,17 @@ export function nodeErrorOf(thrown: unknown): NodeError {
   const message = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
   const parts = thrown instanceof AggregateError ? { parts: thrown.errors.map(nodeErrorOf) } : {};
   return { class: "Retryable", code: "flow-node-failed", message, ...parts, ...stackOf(thrown) };
+}
+
+/** Journals hold JSON: a detail that is none is left out, and said to be. */
+function journalled(error: NodeError): NodeError {
+  const { detail, facts = [], ...rest } = error;
+  try {
+    if (detail === undefined || JSON.stringify(detail) !== undefined) return error;
+  } catch (thrown) {
+    if (!(thrown instanceof TypeError || thrown instanceof RangeError)) throw thrown;
+  }
+  return { ...rest, facts: [...facts, ["detail", "is no JSON, and was not kept"]] };
 }
 
 function stackOf(thrown: unknown): Pick<NodeError, "stack"> {

@@ -1,7 +1,7 @@
 /** The barriers that could have been meant, in words, for whoever named one that is not there. */
 import { closestName } from "@kahn/core";
 import type { AnyNode, FlowGraph } from "../definition/nodes.ts";
-import type { RunState } from "./run-state.ts";
+import { isWaiting, type RunState } from "./run-state.ts";
 
 /** So many are named. */
 const NAMES_MAX = 10;
@@ -16,7 +16,7 @@ export function barriersThere(graph: FlowGraph, wanted: string): string {
 
 /** The visits that wait for a decision. */
 export function openNow(state: RunState): string {
-  const open = [...state.visits.values()].filter(({ phase }) => phase.kind === "barrier").map(({ id }) => id);
+  const open = [...state.visits.values()].filter(isWaiting).map(({ id }) => id);
   return open.length === 0 ? "none is open" : `open: ${listed(open)}`;
 }
 

@@ -13,7 +13,7 @@ import { isOverdue, resolve } from "./barriers.ts";
 import type { Desk } from "./desk.ts";
 import type { DecisionRecord, RecordedDecision, Writes } from "./records.ts";
 import { isNamedTarget } from "./route.ts";
-import { ROOT, type RunState, type Visit } from "./run-state.ts";
+import { isWaiting, ROOT, type RunState, type Visit } from "./run-state.ts";
 
 /** A decision, its payload checked and its values encoded. */
 export interface DecideRequest {
@@ -64,7 +64,7 @@ export function onDecide(desk: Desk, request: DecideRequest, expired: readonly s
 function answerOpen(desk: Desk, { barrier, node, decision, by }: DecideRequest, token: string): void {
   if (desk.stopping !== undefined && desk.stopping.how !== "passive") return; // It waits in the state, for the resume.
   for (const visit of [...desk.state.visits.values()]) {
-    if (visit.phase.kind !== "barrier" || desk.isDrained(visit.id) || desk.isDead(visit)) continue;
+    if (!isWaiting(visit) || desk.isDrained(visit.id) || desk.isDead(visit)) continue;
     if (isOverdue(desk, visit)) continue;
     const isMeant = barrier === undefined ? matchesPath(node!, staticPath(visit.id)) : visit.id === barrier;
     const isLeft = node === undefined || desk.state.wildcards.some((each) => each.token === token);
@@ -109,8 +109,8 @@ function judge(desk: Desk, request: DecideRequest, expired: readonly string[]): 
 
 /** What is accepted and answers nothing yet says so: whoever misnamed a visit would wait for it. */
 function early(state: RunState, { barrier, node = "" }: DecideRequest): Pick<Judgement, "why"> {
-  const isOpen = ({ phase, id }: Visit) =>
-    phase.kind === "barrier" && (barrier === undefined ? matchesPath(node, staticPath(id)) : id === barrier);
+  const isOpen = (visit: Visit) =>
+    isWaiting(visit) && (barrier === undefined ? matchesPath(node, staticPath(visit.id)) : visit.id === barrier);
   if ([...state.visits.values()].some(isOpen)) return {};
   const what = barrier === undefined ? `no visit of "${node}" is open` : `"${barrier}" is not open yet`;
   return { why: `${what}, and the decision waits for ${barrier === undefined ? "the next" : "it"}; ${openNow(state)}` };
@@ -155,6 +155,8 @@ function standingOf(state: RunState, id: string): "open" | "ahead" | "over" | "u
     const prefix = parts.slice(0, depth + 1).join("/");
     const open = state.visits.get(prefix);
     if (open === undefined) return closedStanding(state, { part: parts[depth]!, above, frame });
+    // What has failed is tried again when its run is resumed; in one that goes on without it it is over.
+    if (open.error !== undefined) return state.status === "running" ? "over" : "ahead";
     above = open;
     if (open.phase.kind === "subgraph") frame = open.id;
   }

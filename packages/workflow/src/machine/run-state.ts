@@ -62,6 +62,11 @@ export interface Visit {
   definition: AnyNode | undefined;
 }
 
+/** Whether a visit is a barrier that waits for somebody; one that has failed waits no more, unless its run is resumed. */
+export function isWaiting({ phase, error }: Visit): boolean {
+  return phase.kind === "barrier" && error === undefined;
+}
+
 /** A graph that runs: the run's own, or a subgraph's. */
 export interface Frame {
   readonly id: string;

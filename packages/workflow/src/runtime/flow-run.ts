@@ -6,7 +6,7 @@ import type { FlowEvent } from "../machine/events.ts";
 import { stoppedAnswer } from "../machine/machine.ts";
 import type { AcceptedPayload } from "../machine/records.ts";
 import type { RunState } from "../machine/run-state.ts";
-import { ROOT } from "../machine/run-state.ts";
+import { isWaiting, ROOT } from "../machine/run-state.ts";
 import type { DecideOptions, Decision, DecisionFor, DecisionTarget, RunCommand, TargetIn } from "./decision.ts";
 import { decideRequest } from "./decision.ts";
 import type { Ack, RunDriver, Stopped } from "./driver.ts";
@@ -210,8 +210,9 @@ export function resultOf(state: RunState, stopped: Stopped | undefined): RunResu
 /** The barriers of a run that wait. */
 export function openBarriers(state: RunState): readonly OpenBarrier[] {
   const open: OpenBarrier[] = [];
-  for (const { id, node, phase } of state.visits.values()) {
-    if (phase.kind !== "barrier") continue;
+  for (const visit of state.visits.values()) {
+    const { id, node, phase } = visit;
+    if (phase.kind !== "barrier" || !isWaiting(visit)) continue;
     const { payload, dueMs, accept } = phase;
     open.push({
       barrier: id,
