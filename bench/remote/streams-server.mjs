@@ -1,8 +1,9 @@
 /**
  * One server of the benchmarks of large blobs: `node streams-server.mjs kahn FOLDER batched|strict|none` is the whole
  * server of the tree, `node streams-server.mjs raw FOLDER` is bare `node:http2`, which answers a POST to `/memory` and
- * `/file` with 64 MiB and counts what is sent to `/sink`. Started by `streams.mjs` and `memory.mjs`. Says its port, then
- * answers each message with what it has used: processor time in microseconds, and memory in bytes.
+ * `/file` with 64 MiB and counts what is sent to `/sink`. Started by `streams.mjs`, `memory.mjs` and `million.mjs`. Says its
+ * port, then answers each message with what it has used: processor time in microseconds, memory in bytes, and what
+ * starting took.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http2";
@@ -15,6 +16,8 @@ const BLOB_BYTES = 64 << 20;
 const PIECE_BYTES = 256 << 10;
 const [, , stack, folder = "", durability = "batched"] = process.argv;
 
+/** What starting took, without loading the program. */
+let start = { ms: 0, cpuMs: 0 };
 const port = stack === "kahn" ? await serveKahn() : await serveRaw();
 let peakBytes = 0;
 const watch = setInterval(() => {
@@ -23,7 +26,7 @@ const watch = setInterval(() => {
 watch.unref();
 process.on("message", () => {
   const { user, system } = process.cpuUsage();
-  process.send?.({ cpuUs: user + system, peakBytes: Math.max(peakBytes, process.memoryUsage.rss()) });
+  process.send?.({ start, cpuUs: user + system, peakBytes: Math.max(peakBytes, process.memoryUsage.rss()) });
   peakBytes = 0;
 });
 process.on("disconnect", () => process.exit());
@@ -37,6 +40,8 @@ async function serveKahn() {
     options: { listen: ["127.0.0.1:0"], dir: folder },
   });
   if (!config.ok) throw new Error(JSON.stringify(config.problem));
+  const startMs = performance.now();
+  const before = process.cpuUsage();
   const started = await startServer(config.value, {
     clock: system.nodeClock(),
     random: system.nodeRandom(),
@@ -48,6 +53,8 @@ async function serveKahn() {
     report: (/** @type {object} */ problem) => console.error(problem),
   });
   if (!started.ok) throw new Error(JSON.stringify(started.problem));
+  const { user, system: inKernel } = process.cpuUsage(before);
+  start = { ms: performance.now() - startMs, cpuMs: (user + inKernel) / 1000 };
   return started.value.addresses[0].port;
 }
 
