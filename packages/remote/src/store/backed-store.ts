@@ -1,14 +1,16 @@
 /**
  * A server's store with another cache behind it: what is not here is fetched from there, what is stored here is sent on.
  *
- * Method:    reading through makes a blob ours before it is given out. Results that were found behind are given out and
- *            not kept: what a result names may go there any time, and asking is how one finds out. Sending on is behind
- *            the answer, in order, blobs before the results that name them.
- * Invariant: trouble behind never fails a request: it is a miss, and is told. Layers of untrusted writers stay here.
- *            What waits to be sent is bounded; what has no room is dropped and counted.
+ * Method:    reading through makes a blob ours before it is given out. A result that was found behind is given out at
+ *            once, and made ours with all that it names behind the answer (see `KeptResults`). Sending on is behind the
+ *            answer, too, in order, blobs before the results that name them.
+ * Invariant: trouble behind never fails a request, and a cache behind that does not answer never holds one up for long: it
+ *            is a miss, and is told. Layers of untrusted writers stay here. What waits to be sent is bounded; what has no
+ *            room is dropped and counted.
  */
-import type { ActionCache, BlobStore, Clock, Digest, Problem, Random, Result } from "@kahn/core";
-import { digestSizeBytes, encodeActionResult, ok, randomHex, sleep } from "@kahn/core";
+import type { ActionCache, BlobStore, Clock, Digest, Problem, Random, Result, StoreProblem } from "@kahn/core";
+import { digestSizeBytes, encodeActionResult, err, ok, problem, randomHex, sleep } from "@kahn/core";
+import { KeptResults } from "./kept-results.ts";
 import type {
   ActionScope,
   BlobReader,
@@ -34,6 +36,8 @@ export interface BackedStoreOptions {
   readonly backing: BackingCache;
   /** Sends what is stored here on. */
   readonly write: boolean;
+  /** Makes results that were found behind ours, with all that they name. */
+  readonly keep: boolean;
   readonly clock: Clock;
   readonly random: Random;
   /** Absolute path of a folder for blobs on their way; it exists. */
@@ -44,10 +48,18 @@ export interface BackedStoreOptions {
   readonly report: (problem: Problem) => void;
 }
 
+/** What is on its way: to be sent, never sent, and results whose blobs are being made ours. */
+export interface BackingQueue {
+  readonly blobs: number;
+  readonly results: number;
+  readonly dropped: number;
+  readonly keeping: number;
+}
+
 /** A store that is backed. */
 export interface BackedStore extends ServerStore {
   /** What waits to be sent, and what was dropped. */
-  waiting(): { readonly blobs: number; readonly results: number; readonly dropped: number };
+  waiting(): BackingQueue;
   /** Sends what waits; resolves when nothing is left or the time is up. */
   flush(timeoutMs: number): Promise<void>;
 }
@@ -59,6 +71,9 @@ const RETRY_MS = [1000, 5000, 30_000] as const;
 const REPORT_MS = 60_000;
 /** After a failure it is not asked for so long. */
 const AWAY_MS = 10_000;
+/** How long a client that wants an answer waits for the cache behind: for a small answer, and for a blob in memory. */
+const ANSWER_MS = 5000;
+const BLOB_MS = 15_000;
 
 type Item =
   | { readonly kind: "blob"; readonly digest: Digest }
@@ -183,22 +198,26 @@ class BackingLink {
   #queue: Item[] = [];
   #dropped = 0;
   #sending: Promise<void> | undefined;
+  /** It may be read, and not written. */
+  #isDenied = false;
   #awayUntilMs = Number.NEGATIVE_INFINITY;
   #reportedAtMs = Number.NEGATIVE_INFINITY;
   readonly #closed = new AbortController();
+  readonly #kept: KeptResults;
 
   constructor(options: BackedStoreOptions) {
     this.#options = options;
+    this.#kept = new KeptResults({ store: options.store, fetch: (digest) => this.fetch(digest) });
   }
 
-  waiting(): { readonly blobs: number; readonly results: number; readonly dropped: number } {
+  waiting(): BackingQueue {
     const blobs = this.#queue.filter(({ kind }) => kind === "blob").length;
-    return { blobs, results: this.#queue.length - blobs, dropped: this.#dropped };
+    return { blobs, results: this.#queue.length - blobs, dropped: this.#dropped, keeping: this.#kept.size };
   }
 
   async findMissing(digests: readonly Digest[]): Promise<Result<Digest[], ServerStoreProblem>> {
     if (this.#isAway()) return ok([...digests]);
-    const missing = await this.#options.backing.blobs.findMissing(digests);
+    const missing = await this.#within(ANSWER_MS, this.#options.backing.blobs.findMissing(digests));
     if (missing.ok) return missing;
     this.#trouble(missing.problem);
     return ok([...digests]);
@@ -207,11 +226,13 @@ class BackingLink {
   async result(scope: ActionScope, action: Digest) {
     const actions = this.#isAway() ? undefined : this.#options.backing.actionsOf(scope.instance);
     if (actions === undefined) return undefined;
-    const found = await actions.lookup(action);
+    const found = await this.#within(ANSWER_MS, actions.lookup(action));
     if (!found.ok) this.#trouble(found.problem);
     if (!found.ok || found.value.kind === "miss") return undefined;
     const { result } = found.value;
-    return ok({ result, bytes: encodeActionResult(result) });
+    const bytes = encodeActionResult(result);
+    if (this.#options.keep) this.#kept.keep({ scope, action, result, bytes });
+    return ok({ result, bytes });
   }
 
   /** Makes a blob ours; several who want the same wait for one. False when it is not behind either. */
@@ -225,7 +246,7 @@ class BackingLink {
   }
 
   send(item: Item): void {
-    if (!this.#options.write || this.#closed.signal.aborted) return;
+    if (!this.#options.write || this.#isDenied || this.#closed.signal.aborted) return;
     if (this.#queue.length >= WAITING_MAX) this.#dropped++;
     else this.#queue.push(item);
     this.#sending ??= this.#sendAll().finally(() => {
@@ -241,13 +262,14 @@ class BackingLink {
 
   close(): void {
     this.#closed.abort();
+    this.#kept.close();
     this.#options.backing.close();
   }
 
   async #fetch(digest: Digest): Promise<boolean> {
     const { backing, store } = this.#options;
     if (digestSizeBytes(digest) <= IN_MEMORY_BYTES) {
-      const read = await backing.blobs.read(digest);
+      const read = await this.#within(BLOB_MS, backing.blobs.read(digest));
       if (!read.ok) this.#trouble(read.problem);
       if (!read.ok || read.value === undefined) return false;
       return (await store.blobs.write(digest, read.value)).ok;
@@ -275,7 +297,9 @@ class BackingLink {
         continue;
       }
       this.#trouble(problem);
-      const waitMs = RETRY_MS[attempt++];
+      // What it refuses once it refuses always: nobody has to wait for that, and nothing more is gathered for it.
+      this.#isDenied ||= problem.code === "store-denied";
+      const waitMs = this.#isDenied ? undefined : RETRY_MS[attempt++];
       if (waitMs === undefined) {
         this.#dropped += batch.length;
         attempt = 0;
@@ -336,6 +360,15 @@ class BackingLink {
     }
   }
 
+  /** An answer, or after that long that there is none; what comes later is not looked at. */
+  async #within<T>(limitMs: number, asked: Promise<Result<T, StoreProblem>>): Promise<Result<T, StoreProblem>> {
+    const answered = new AbortController();
+    const late = sleep(this.#options.clock, limitMs, answered.signal).then(() => err(silent(limitMs)));
+    const answer = await Promise.race([asked, late]);
+    answered.abort();
+    return answer;
+  }
+
   /** Nobody waits for the retries of a cache that just failed. */
   #isAway(): boolean {
     return this.#options.clock.monotonicMs() < this.#awayUntilMs;
@@ -348,4 +381,9 @@ class BackingLink {
     this.#reportedAtMs = nowMs;
     this.#options.report({ ...problem, severity: "warning" });
   }
+}
+
+function silent(limitMs: number): StoreProblem {
+  const next = "Look whether the server of backing.url is well; until it answers, everything is done without it.";
+  return problem("store-remote", `the cache behind has not answered for ${limitMs} ms`, { next });
 }
