@@ -1,12 +1,20 @@
 /** A server with another one behind it: reading through, sending on, and that trouble behind fails nobody. */
 import assert from "node:assert/strict";
 import { type Digest, digestOf } from "@kahn/core";
+import { nodeRandom } from "@kahn/system";
+import { memoryFileSystem } from "@kahn/testing";
 import { test } from "vitest";
+import { newToken } from "./access/token.ts";
 import { methodOf, StatusCode, StatusError } from "./grpc/index.ts";
 import { digestMessage } from "./names/request-digest.ts";
 import { ByteStreamMethods } from "./proto/generated/bytestream.ts";
-import { ActionCacheMethods, ContentAddressableStorageMethods as Cas } from "./proto/generated/remote-execution.ts";
+import {
+  ActionCacheMethods,
+  ContentAddressableStorageMethods as Cas,
+  Tree,
+} from "./proto/generated/remote-execution.ts";
 import { type TestServer, testServer } from "./server.fixture.ts";
+import { memoryStore } from "./store/store.fixture.ts";
 
 const UPDATE = methodOf("unary", ActionCacheMethods.updateActionResult);
 const GET = methodOf("unary", ActionCacheMethods.getActionResult);
@@ -77,6 +85,72 @@ test("blobs and results are read through, small and large, by instance; what is 
   const sent = await behind.channel().unary(GET, { instanceName: "up/x", actionDigest: second });
   assert.ok(sent.ok && sent.value.outputFiles.length === 2, JSON.stringify(sent));
   assert.deepEqual(front.reported, []);
+  await behind.close();
+});
+
+/** Waits for what happens behind answers. */
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+// Goal: what was found behind once needs nobody behind the next time, the files in its trees included.
+test("a result that was found behind is kept with all that it names, and read again when nobody is behind", async () => {
+  const behind = await testServer();
+  const fs = memoryFileSystem();
+  const store = await memoryStore({ fs });
+  const config = `backing: { url: "${behind.url.replace("http", "grpc")}" }`;
+  const front = await testServer({ config, fs, ports: { store } });
+  const inTree = Buffer.from("a file in a tree");
+  const fileInTree = digestMessage(await put(behind, inTree));
+  const root = { files: [{ name: "f", digest: fileInTree }] };
+  const tree = Buffer.from(Tree.encode({ root }));
+  const treeDigest = digestMessage(await put(behind, tree));
+  const fileDigest = digestMessage(await put(behind, large));
+  const action = digestOf(Buffer.from("an action"));
+  const update = {
+    actionDigest: digestMessage(action),
+    actionResult: {
+      outputFiles: [{ path: "a", digest: fileDigest }],
+      outputDirectories: [{ path: "d", treeDigest }],
+    },
+  };
+  assert.ok((await behind.channel().unary(UPDATE, update)).ok);
+  const asked = { actionDigest: digestMessage(action) };
+  assert.ok((await front.channel().unary(GET, asked)).ok);
+  await until(async () => {
+    const kept = await store.actions.get({ instance: "" }, action);
+    return kept.ok && kept.value !== undefined;
+  });
+  await behind.close();
+  const again = await front.channel().unary(GET, asked);
+  assert.ok(again.ok && again.value.outputDirectories.length === 1, JSON.stringify(again));
+  assert.deepEqual([await got(front, inTree), await got(front, large)], [200, 200]);
+  await front.close();
+});
+
+test("a cache behind that lets nobody write is read as before, and told of once", async () => {
+  const reader = newToken(nodeRandom());
+  const rules = 'rules: [{ who: ["token:front"], allow: [read] }, { who: ["anonymous"], allow: [write] }]';
+  const behind = await testServer({
+    config: `access: { tokens: [{ name: front, hash: "${reader.hash}" }], ${rules} }`,
+  });
+  const fs = memoryFileSystem();
+  fs.writeFile("/token", Buffer.from(reader.token));
+  const config = `backing: { url: "${behind.url.replace("http", "grpc")}", tokenFile: token }`;
+  const front = await testServer({ config, fs });
+  await put(front, small);
+  await until(async () => front.reported.length > 0);
+  assert.deepEqual(
+    front.reported.map(({ code, severity }) => [code, severity]),
+    [["store-denied", "warning"]],
+  );
+  await put(front, Buffer.from("another"));
+  await put(behind, large);
+  assert.equal(await got(front, large), 200);
+  const metrics = await (await fetch(`${front.url}/metrics`)).text();
+  assert.match(metrics, /kahn_backing_dropped 1\n/);
+  assert.equal(front.reported.length, 1);
+  await front.close();
   await behind.close();
 });
 

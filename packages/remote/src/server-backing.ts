@@ -42,7 +42,7 @@ export function openBacking(
   fs.makeDirectory(folder);
   return ok(
     backedStore({
-      ...{ store, clock, random, folder, report, write: backing.write },
+      ...{ store, clock, random, folder, report, write: backing.write, keep: backing.keep },
       backing: new Backing(base.value, (instance) => {
         const client = open(backing.instance === "" ? instance : `${backing.instance}/${instance}`);
         return client.ok ? client.value : undefined;

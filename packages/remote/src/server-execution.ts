@@ -1,7 +1,7 @@
 /**
  * The part of a server that runs actions: the hermetic runner on the server's store, behind the execution services.
  */
-import type { BlobStore, Problem, Result, StoreProblem } from "@kahn/core";
+import type { Problem, Result } from "@kahn/core";
 import { err, ok, problem } from "@kahn/core";
 import type { HermeticRunner, HermeticRunnerOptions, SandboxLevel, WorkerCounts } from "@kahn/exec";
 import { hermeticRunner, persistentRunner } from "@kahn/exec";
@@ -10,7 +10,8 @@ import type { ActionRunner } from "./execution/index.ts";
 import { WorkerRunner } from "./execution/persistent/worker-runner.ts";
 import type { ServerConfig } from "./operation/server-settings.ts";
 import type { ServerPorts } from "./server-ports.ts";
-import type { ServerStore, ServerStoreProblem } from "./store/server-store.ts";
+import { blobStoreOf } from "./store/blob-store-of.ts";
+import type { ServerStore } from "./store/server-store.ts";
 
 /** What runs actions on this machine. */
 export interface ServerRunner {
@@ -92,21 +93,4 @@ function withWorkers(
     alone.close();
   };
   return { runner: new WorkerRunner(alone, persistent, slots), workers: () => persistent.counts(), close };
-}
-
-/** The server's store as the runner knows stores. */
-function blobStoreOf({ blobs, files }: ServerStore): BlobStore {
-  return {
-    findMissing: async (digests) => plain(await blobs.findMissing(digests)),
-    read: async (digest) => plain(await blobs.read(digest)),
-    write: async (digest, bytes) => plain(await blobs.write(digest, bytes)),
-    ingest: (requests) => files.ingest(requests),
-    materialize: (requests) => files.materialize(requests),
-  };
-}
-
-function plain<T>(result: Result<T, ServerStoreProblem>): Result<T, StoreProblem> {
-  if (result.ok) return result;
-  const { problem: found } = result;
-  return err(found.code === "store-limit" ? { ...found, code: "store-full" } : (found as StoreProblem));
 }

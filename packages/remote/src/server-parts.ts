@@ -252,10 +252,13 @@ export class ServerParts {
       measureExecution(metrics, this.#execution.status(), { level, workers: workers?.() });
     }
     if (this.#backing !== undefined) {
-      const { blobs: waiting, results, dropped } = this.#backing.waiting();
+      const { blobs: waiting, results, dropped, keeping } = this.#backing.waiting();
       const help = "What waits to be sent to the cache behind.";
       metrics.gauge("kahn_backing_waiting", help, { kind: "blob" }).set(waiting);
       metrics.gauge("kahn_backing_waiting", help, { kind: "result" }).set(results);
+      metrics
+        .gauge("kahn_backing_keeping", "Results from the cache behind whose blobs are being fetched.")
+        .set(keeping);
       metrics.gauge("kahn_backing_dropped", "What was never sent to the cache behind.").set(dropped);
     }
     if (this.#tracer !== undefined) {

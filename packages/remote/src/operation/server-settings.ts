@@ -177,6 +177,7 @@ const backing = optional(
     tokenFile: described(optional(text), "File with a bearer token for it."),
     authorities: described(optional(text), "File: authorities that vouch for it, PEM; default: those of the system."),
     write: described(standard(flag, true), "Sends what is stored here on to it."),
+    keep: described(standard(flag, true), "Keeps results that were found there, with all that they name."),
   }),
 );
 

@@ -296,10 +296,16 @@ class BackingLink {
         attempt = 0;
         continue;
       }
-      this.#trouble(problem);
-      // What it refuses once it refuses always: nobody has to wait for that, and nothing more is gathered for it.
-      this.#isDenied ||= problem.code === "store-denied";
-      const waitMs = this.#isDenied ? undefined : RETRY_MS[attempt++];
+      // Told, but no reason not to read: that may be allowed, and whether anybody is there reading finds out itself.
+      this.#report(problem);
+      if (problem.code === "store-denied") {
+        // Refused once is refused always: nothing more is gathered.
+        this.#isDenied = true;
+        this.#dropped += batch.length + this.#queue.length;
+        this.#queue = [];
+        return;
+      }
+      const waitMs = RETRY_MS[attempt++];
       if (waitMs === undefined) {
         this.#dropped += batch.length;
         attempt = 0;
@@ -375,8 +381,12 @@ class BackingLink {
   }
 
   #trouble(problem: Problem): void {
+    this.#awayUntilMs = this.#options.clock.monotonicMs() + AWAY_MS;
+    this.#report(problem);
+  }
+
+  #report(problem: Problem): void {
     const nowMs = this.#options.clock.monotonicMs();
-    this.#awayUntilMs = nowMs + AWAY_MS;
     if (nowMs - this.#reportedAtMs < REPORT_MS) return;
     this.#reportedAtMs = nowMs;
     this.#options.report({ ...problem, severity: "warning" });
