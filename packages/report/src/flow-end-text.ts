@@ -2,7 +2,7 @@
 import type { NodeError, OpenBarrier, RunResult } from "@kahn/workflow";
 import { stateText, valueText } from "./flow-value-text.ts";
 import { type Paint, painter } from "./paint.ts";
-import { payloadExample } from "./payload-example.ts";
+import { payloadExamples } from "./payload-example.ts";
 import { problemText } from "./problem-text.ts";
 import { shellWord } from "./shell-word.ts";
 import type { TextSink } from "./text-sink.ts";
@@ -30,17 +30,29 @@ export function flowEndText(end: FlowEnd, sink: Pick<TextSink, "colour">): strin
     case "completed":
       return `${paint("✔ completed", "green")} ${facts}\n${stateText(result.state)}`;
     case "failed":
-      return `${failureText(result.error, paint)}${paint("✖ failed", "red")} ${facts}\n${stateText(result.state)}to try again what failed: ${resume}\n`;
+      return `${failureText(result.error, paint)}${paint("✖ failed", "red")} ${facts}\n${stateText(result.state)}to try again what failed: ${resume}${roomOption(result)}\n`;
     case "cancelled":
       return `${paint("○ cancelled", "yellow")} ${facts}\n${stateText(result.state)}to go on after all: ${resume}\n`;
     case "waiting":
     case "suspended": {
       const broken = result.problem === undefined ? "" : problemText(result.problem, paint);
       const waits = barriersText(result.run, result.barriers, { ...end, paint });
-      const why = isInterrupted ? "left; nothing is lost" : result.barriers.length > 0 ? "waiting" : "left";
+      const why =
+        broken !== ""
+          ? "stopped"
+          : isInterrupted
+            ? "left; nothing is lost"
+            : result.barriers.length > 0
+              ? "waiting"
+              : "left";
       return `${broken}${paint(`⏸ ${why}`, "yellow")} ${facts}\n${waits}to go on: ${resume}\n`;
     }
   }
+}
+
+/** A run that failed by the number of its steps fails again unless it may make more. */
+function roomOption({ error, steps }: RunResult): string {
+  return error?.code === "flow-steps-exceeded" && error.path === undefined ? ` --max-steps ${2 * steps}` : "";
 }
 
 /** The barriers that wait, each with the command that decides it. */
@@ -53,12 +65,13 @@ export function barriersText(
     .map(({ barrier, payload, dueMs, accept }) => {
       const left = dueMs === undefined ? "" : paint(`, ${durationText(Math.max(0, dueMs - nowMs))} left`, "dim");
       const shown = payload === undefined ? "" : ` ${paint(valueText(payload, 200), "dim")}`;
-      const example = payloadExample(accept);
-      const said = example === undefined ? "" : ` --payload ${shellWord(example)}`;
+      const { needed, whole } = payloadExamples(accept);
+      const said = needed === undefined ? "" : ` --payload ${shellWord(needed)}`;
       const decide = `kahn flow decide ${run} ${shellWord(barrier)} --approve${said}${dirOption}`;
-      const checked =
-        accept === "schema" ? paint("    (the graph's schema says what goes into the payload)\n", "dim") : "";
-      return `  ${barrier} waits for a decision${left}${shown}\n    ${decide}\n${checked}`;
+      const schema = accept === "schema" ? "    the graph's schema says what goes into the payload\n" : "";
+      const more = whole === undefined ? "" : `    with all that may be said: --payload ${shellWord(whole)}\n`;
+      const notes = `${schema}${more}`;
+      return `  ${barrier} waits for a decision${left}${shown}\n    ${decide}\n${notes === "" ? "" : paint(notes, "dim")}`;
     })
     .join("");
 }

@@ -34,11 +34,13 @@ const RENDERERS: Renderers = {
   },
   "node.started": (event, context) => startLine(event.path, context),
   "node.committed": (event, { visit, paint }) => {
-    const ways = { fallback: "fell back", error: "failed, and an error edge took it", timeout: "timed out" } as const;
+    const ways = { fallback: "fell back", error: "failed, and the graph goes on", timeout: "timed out" } as const;
     const how = event.how === undefined ? undefined : ways[event.how];
     const mark = how === undefined ? paint("✔", "green") : paint("↪", "yellow");
     const why = event.why ?? event.error?.message;
-    const said = [visit?.verdict, how, how === undefined ? undefined : why].filter((each) => each !== undefined);
+    // Why it failed was told when it did.
+    const isTold = how === undefined || (event.how === "error" && visit === undefined);
+    const said = [visit?.verdict, how, isTold ? undefined : why].filter((each) => each !== undefined);
     const next = event.next.length === 0 ? "" : paint(` → ${event.next.join(", ")}`, "dim");
     return `${mark} ${event.path}${took(visit, event.atMs)}${said.length === 0 ? "" : ` ${said.join(": ")}`}${next}`;
   },

@@ -10,7 +10,7 @@ export { type GraphFormat, graphText } from "./graph-text.ts";
 export { JsonReporter } from "./json-reporter.ts";
 export { missLine, missText } from "./miss-text.ts";
 export { type Paint, painter } from "./paint.ts";
-export { payloadExample } from "./payload-example.ts";
+export { payloadExamples } from "./payload-example.ts";
 export { PlainReporter } from "./plain-reporter.ts";
 export { problemText } from "./problem-text.ts";
 export type { OutputMode } from "./run-output.ts";

@@ -156,8 +156,9 @@ function ackText(ack: Ack, { session, run, given, hasOwner, statusBefore }: AckP
       return `${paint("= duplicate", "cyan")}${why}\n`;
     default: {
       const options = { nowMs: ports.clock.nowMs(), dirOption: session.dirOption(), paint };
-      const waiting =
-        open.length === 0 ? "nothing of this run waits for a decision\n" : barriersText(run, open, options);
+      // Of an unknown one the answer says so itself.
+      const nothing = ack.ack === "late" ? "nothing of this run waits for a decision\n" : "";
+      const waiting = open.length === 0 ? nothing : barriersText(run, open, options);
       return `${paint(`✖ ${ack.ack}`, "red")}${why}\n${waiting}`;
     }
   }

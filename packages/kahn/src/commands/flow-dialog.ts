@@ -5,7 +5,7 @@
  * Invariant: a question is taken back as soon as its barrier is decided or its time is up, and what was half typed with it.
  */
 import type { Clock } from "@kahn/core";
-import { durationText, type FlowReporter, painter, payloadExample, stateText, valueText } from "@kahn/report";
+import { durationText, type FlowReporter, painter, payloadExamples, stateText, valueText } from "@kahn/report";
 import type {
   Ack,
   AnyNode,
@@ -176,7 +176,7 @@ export class BarrierDialog {
     const { host, graph, clock } = this.#parts;
     const paint = painter(host.stdout.colour);
     const node = barriersAt(graph, staticPath(barrier))[0]?.barrier;
-    const example = payloadExample(accept);
+    const { needed, whole } = payloadExamples(accept);
     const lines = [`${paint("?", "cyan")} ${paint(node?.label ?? barrier, "bold")} waits for a decision`];
     if (typeof payload === "object" && payload !== null && !Array.isArray(payload)) {
       lines.push(...indented(stateText(payload as Readonly<Record<string, unknown>>)));
@@ -185,7 +185,8 @@ export class BarrierDialog {
       const left = durationText(Math.max(0, dueMs - clock.nowMs()));
       lines.push(paint(`  without one in ${left}: ${node?.onTimeout ?? "reject"}`, "dim"));
     }
-    if (example !== undefined) lines.push(paint(`  approve with a payload: a ${example}`, "dim"));
+    if (needed !== undefined) lines.push(paint(`  approve with its payload: a ${needed}`, "dim"));
+    if (whole !== undefined) lines.push(paint(`  approve with all that may be said: a ${whole}`, "dim"));
     const targets = reroutes(graph, barrier);
     const reroute = targets.length === 0 ? "" : `  rerou[t]e (${targets.join(", ")})`;
     lines.push(paint(`  [a]pprove  [r]eject  [m]odify${reroute}  [s]tate  [l]eave`, "dim"));

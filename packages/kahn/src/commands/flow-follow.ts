@@ -121,8 +121,14 @@ export function engineOptions(host: Host, { durability, tap, watch }: FollowOpti
 
 /** Follows a run to its end or until it is left, and ends the process: code of the graph may keep it from ending. */
 export async function followRun(run: FlowRun, followed: Followed): Promise<number> {
-  const { host } = followed.session;
-  return host.exit(await new Follower(run, followed).follow());
+  const { host, flow } = followed.session;
+  try {
+    return await host.exit(await new Follower(run, followed).follow());
+  } catch (thrown) {
+    // A bug of ours: a run that went on would keep the process from ending.
+    await flow.close();
+    throw thrown;
+  }
 }
 
 class Follower {

@@ -239,7 +239,8 @@ function historyText(entries: readonly HistoryEntry[]): string {
 /** What was decided, by whom and why: `rejected by ann: too thin`. */
 function decisionText({ kind, by, reason, payload, set, to, default: fallback }: DecidedEntry): string {
   const who = by === undefined ? "" : ` by ${by}`;
-  const extra = payload === undefined ? "" : `, with ${valueText(payload, 200)}`;
+  const said = payload === undefined ? "{}" : valueText(payload, 200);
+  const extra = said === "{}" ? "" : `, with ${said}`;
   switch (kind) {
     case "approve":
       return `approved${who}${extra}`;

@@ -105,7 +105,7 @@ const schema = { "~standard": { validate: (value) => ({ value }) } };
 export default defineGraph(S, {
   id: "asks", version: "1", start: "it's;me", maxSteps: 9,
   nodes: {
-    "it's;me": barrier({ accept: { note: "string", "it's": "number?", sure: "boolean", more: "json" }, decided }),
+    "it's;me": barrier({ accept: { note: "string", few: "number?", "it's": "boolean", more: "json" }, decided }),
     check: barrier({ accept: schema }),
   },
   edges: [["it's;me", "check"], ["check", END]],
@@ -121,11 +121,11 @@ test("the command that decides a barrier can be pasted into a shell, payload and
     .slice(0, -1);
   expect(words).toEqual([
     ...["decide", "a", "it's;me#1", "--approve"],
-    ...["--payload", `{"note": "TEXT", "it's": 0, "sure": true, "more": null}`, "--dir", "my runs"],
+    ...["--payload", `{"note": "TEXT", "it's": true, "more": null}`, "--dir", "my runs"],
   ]);
   expect(await folder.flow(words)).toMatchObject({ exitCode: 0 });
   const shown = await folder.flow(["resume", "a", "--dir", "my runs"]);
-  expect(shown.stdout).toContain("--approve --payload '{}' --dir 'my runs'\n    (the graph's schema says");
+  expect(shown.stdout).toContain("--approve --payload '{}' --dir 'my runs'\n    the graph's schema says");
 });
 
 test("a decision for a visit that has not come says so, and how to take it back", async () => {
@@ -198,4 +198,41 @@ test("a resumed run asks what it had asked below the line that says that it goes
     "✔ publish#1",
     "✔ completed 5 steps",
   ]);
+});
+
+/** What goes wrong in code, by name. */
+const WRONG = `${HEAD}
+const S = state({ what: state.value("") });
+const circle = { name: "a" };
+circle.self = circle;
+const wrongs = {
+  emit: ({ emit }) => void emit(circle),
+  detail: () => fail("no", { detail: circle }),
+  loop: () => ({ goto: "go" }),
+};
+export default defineGraph(S, {
+  id: "wrong", version: "1", start: "go", maxSteps: 5,
+  nodes: { go: { targets: ["go", END], run: (context) => wrongs[context.state.what](context) } },
+  edges: [["go", END]],
+});
+`.replace("barrier,", "barrier, fail,");
+
+test("a value that contains itself ends no process, whoever is given it", async () => {
+  const folder = new FlowFolder({ "wrong.mjs": WRONG });
+  const run = (what: string) => folder.flow(["run", "wrong.mjs", "--json", "--input", JSON.stringify({ what })]);
+  const emitted = await run("emit");
+  expect(emitted, emitted.stderr).toMatchObject({ exitCode: 0 });
+  expect(emitted.stdout).toContain('"data":{"name":"a","self":"(circular)"}');
+  const failed = await run("detail");
+  expect(failed, failed.stdout).toMatchObject({ exitCode: 1 });
+  expect(JSON.parse(failed.stdout.trim().split("\n").at(-1)!)).toMatchObject({
+    status: "failed",
+    error: { message: "no", facts: [["detail", "is no JSON, and was not kept"]] },
+  });
+});
+
+test("a run that has made all of its steps is taken up with room for more", async () => {
+  const folder = new FlowFolder({ "wrong.mjs": WRONG });
+  const failed = await folder.flow(["run", "wrong.mjs", "--id", "w", "--input", '{"what":"loop"}']);
+  expect(failed.stdout).toContain("to try again what failed: kahn flow resume w --max-steps 12\n");
 });

@@ -46,7 +46,8 @@ export class ExecutionTimes {
   /**
    * Takes in one event, in order.
    *
-   * @returns of a visit that ends with it: how long it was executed, in milliseconds; of a barrier nothing.
+   * @returns of a visit that ends or fails with it: how long it was executed, in milliseconds; once, and of a barrier
+   *          never.
    */
   take(event: FlowEvent): number | undefined {
     const { atMs } = event;
@@ -171,7 +172,7 @@ export class ExecutionTimes {
     if (visit === undefined) return undefined;
     if (visit.role === "work" && !visit.hasFailed) this.#count(path, -1, atMs);
     this.#forget(path);
-    return tookOf(visit, atMs);
+    return visit.hasFailed ? undefined : tookOf(visit, atMs);
   }
 
   #forget(path: string): void {
