@@ -9,6 +9,7 @@ import type { Problem, Result } from "@kahn/core";
 import { err, FileSystemError, ok, problem, warning } from "@kahn/core";
 import {
   type ConfigSource,
+  importGoregoConfig,
   type RunningServer,
   readMaterial,
   resolveServerConfig,
@@ -41,6 +42,11 @@ export const serve: Command = {
     { name: "set", value: "KEY=VALUE", help: "one setting, such as store.maxSize=20GB; may be repeated" },
     { name: "settings", help: "list every setting with its variable and its default, and start nothing" },
     { name: "check", help: "read the configuration, say what is wrong with it, and start nothing" },
+    {
+      name: "import",
+      value: "FILE",
+      help: "print a config.yaml of goREgo as a configuration of ours, and start nothing",
+    },
     { name: "json", help: "JSON lines instead of text" },
   ],
   description: `
@@ -62,6 +68,7 @@ files of each client.`,
   ],
   async run(host, given) {
     if (given.has("settings")) return listSettings(host, given.has("json"));
+    if (given.has("import")) return importConfig(host, given);
     const config = await configOf(host, given);
     if (!config.ok) return refuse(host, config.problem);
     if (given.has("check")) {
@@ -87,6 +94,16 @@ function listSettings(host: Host, isJson: boolean): number {
       host.stdout.write(`${key}${shown === "" ? "" : ` (${shown})`}\n    ${description}\n`);
     }
   }
+  return EXIT.done;
+}
+
+async function importConfig(host: Host, given: ParsedArguments): Promise<number> {
+  const file = readConfig(host, given.value("import"));
+  if (!file.ok) return refuse(host, [file.problem]);
+  const imported = await importGoregoConfig(file.value ?? { name: "", text: "" });
+  if (!imported.ok) return refuse(host, imported.problem);
+  host.stdout.write(imported.value.text);
+  for (const each of imported.value.warnings) tell(host, each, given.has("json"));
   return EXIT.done;
 }
 

@@ -46,6 +46,8 @@ const KEYS: Readonly<Record<string, Take>> = {
   "backing_cache.target": (value, settings) => put(settings, "backing.url", withScheme(String(value))),
   "backing_cache.compression": () => `${HERE}: both sides agree on it`,
   "backing_cache.put_retry_count": () => `${HERE}: what cannot be sent is tried again`,
+  "backing_cache.tls.enabled": () => undefined,
+  "backing_cache.tls.ca_file": (value, settings) => put(settings, "backing.authorities", value),
   "execution.enabled": (value, settings) => put(settings, "execution.enabled", value),
   "execution.concurrency": (value, settings) => put(settings, "execution.slots", value),
   "execution.queue_size": (value, settings) => put(settings, "execution.queueMax", value),
@@ -72,7 +74,7 @@ const CLIENT_AUTH: ReadonlyMap<unknown, string> = new Map([
 
 /** Keys under which everything is left out alike. */
 const GROUPS: readonly (readonly [prefix: string, why: string])[] = [
-  ["backing_cache.tls.", "has no counterpart: write grpcs:// in backing.url"],
+  ["backing_cache.tls.", "has no counterpart: a server shows the one behind it a token (backing.tokenFile)"],
   ["cluster.", "has no counterpart: a server here is one node"],
   ["telemetry.", "has no counterpart"],
 ];
@@ -85,11 +87,17 @@ export async function importGoregoConfig(source: ConfigSource): Promise<Result<I
   const settings: Settings = {};
   const warnings: Problem[] = [];
   const written = leaves(document.value);
-  const isEncrypted = written.some(([path, value]) => path.join(".") === "tls.enabled" && value === true);
+  const isOn = (name: string) => written.some(([path, value]) => path.join(".") === name && value === true);
+  const isEncrypted = isOn("tls.enabled");
   for (const [path, value] of written) {
     const key = path.join(".").replace(/^execution\.sandbox\./, "sandbox.");
-    const why = key.startsWith("tls.") && !isEncrypted ? undefined : takeKey(key, value, settings);
+    const isIdle = key.startsWith("tls.") && key !== "tls.enabled" && !isEncrypted;
+    const why = isIdle ? "counts for nothing, since tls.enabled is not true" : takeKey(key, value, settings);
     if (why !== undefined) warnings.push(leftOut(document, path, why));
+  }
+  const { backing } = settings as { backing?: { url?: string } };
+  if (isOn("backing_cache.tls.enabled") && backing?.url !== undefined) {
+    backing.url = backing.url.replace(/^grpc:/, "grpcs:");
   }
   if (!written.some(([path]) => path[0] === "listen_addr")) put(settings, "listen", ":50051");
   const { stringify } = await import("yaml");

@@ -164,6 +164,56 @@ test("addresses: what is read is written back the same, and what is none is refu
   }
 });
 
+// Goal: nobody moves over and silently loses a setting. Method: each key of goREgo alone.
+test("every key of goREgo changes something here or is named", async () => {
+  const keys: readonly (readonly [key: string, value: string])[] = [
+    ...([
+      ["listen_addr", '":1234"'],
+      ["force_update_atime", "true"],
+      ["log_level", "debug"],
+    ] as const),
+    ...(["cert_file", "key_file", "ca_file", "client_auth"] as const).map((key) => [`tls.${key}`, "x"] as const),
+    ["local_cache.enabled", "false"],
+    ["local_cache.dir", "/x"],
+    ["local_cache.max_size_gb", "3"],
+    ["backing_cache.target", "x:1"],
+    ["backing_cache.compression", "zstd"],
+    ["backing_cache.put_retry_count", "5"],
+    ["backing_cache.tls.ca_file", "x"],
+    ["backing_cache.tls.cert_file", "x"],
+    ["execution.enabled", "false"],
+    ["execution.concurrency", "3"],
+    ["execution.queue_size", "3"],
+    ["execution.build_root", "/x"],
+    ["sandbox.enabled", "true"],
+    ["sandbox.network_isolation", "false"],
+    ["sandbox.binary_path", "/x"],
+    ["sandbox.writable_paths", "[/x]"],
+    ["sandbox.kill_delay", "5"],
+    ["execution.sandbox.enabled", "true"],
+    ...["node_id", "discovery_mode", "bind_port", "peers"].map((key) => [`cluster.${key}`, "x"] as const),
+    ["telemetry.metrics_addr", '":9090"'],
+    ["telemetry.tracing_endpoint", "x:4317"],
+    ["telemetry.anything", "x"],
+    ["something.new", "1"],
+  ];
+  const textOf = async (written: string) => {
+    const imported = await importGoregoConfig(file(written, "config.yaml"));
+    assert.ok(imported.ok);
+    return imported.value;
+  };
+  const nothing = (await textOf("")).text;
+  for (const [key, value] of keys) {
+    const nested = key.split(".").reduceRight((inner, part) => `{ ${part}: ${inner} }`, value);
+    const { text, warnings } = await textOf(nested);
+    const isNamed = warnings.some(({ message }) => message.startsWith(`${key} `));
+    assert.ok(isNamed || text !== nothing, key);
+  }
+  const behind = await textOf("backing_cache: { target: x:1, tls: { enabled: true, ca_file: ca.pem } }");
+  const { backing } = await config({ file: file(behind.text) });
+  assert.deepEqual([backing?.url, backing?.authorities, behind.warnings], ["grpcs://x:1", "ca.pem", []]);
+});
+
 test("a goREgo file becomes one of ours; what has no counterpart is named with its line", async () => {
   const text = `listen_addr: ":50051"
 tls: { enabled: true, cert_file: c.pem, key_file: k.pem, ca_file: ca.pem, client_auth: require_and_verify }
