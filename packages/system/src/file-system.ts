@@ -35,7 +35,7 @@ import { flushFileSystem, flushPath } from "./internal/flush.ts";
 import { fill } from "./internal/read.ts";
 import { openReadHandle } from "./internal/read-handle.ts";
 import { errnoOf, guarded, guardedOrAbsent, isAbsent, refusal } from "./internal/refusal.ts";
-import { removeTree } from "./internal/remove-tree.ts";
+import { removeTree, removeTreeInTurns } from "./internal/remove-tree.ts";
 
 /** The real file system. Instances share nothing but the disk; each has its own read buffer, made at first use. */
 export function nodeFileSystem(): FileSystem {
@@ -70,6 +70,7 @@ export function nodeFileSystem(): FileSystem {
       guarded("utimes", path, () => lutimesSync(path, atimeMs / 1000, mtimeMs / 1000)),
     remove,
     removeTree,
+    removeTreeInTurns,
     syncAll: flushFileSystem,
     syncDirectory: flushPath,
     freeBytes: (path) =>

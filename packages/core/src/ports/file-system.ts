@@ -133,6 +133,8 @@ export interface FileSystem {
   remove(path: string): boolean;
   /** Removes a whole tree, read-only directories in it too; no effect when there is none. Never follows symlinks. */
   removeTree(path: string): void;
+  /** The same, while others get their turns. Left out where nothing is large. */
+  removeTreeInTurns?(path: string): Promise<void>;
   /** Flushes everything written so far on the file system that holds `path`. */
   syncAll(path: string): Promise<void>;
   /** Flushes the names of one directory: what was renamed into it is there after a power loss. */

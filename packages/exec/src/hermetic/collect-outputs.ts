@@ -11,6 +11,7 @@ import {
   compareUtf8,
   type Digest,
   type FileStat,
+  FileSystemError,
   type IngestRequest,
   invariant,
   type Problem,
@@ -79,6 +80,10 @@ class Unfit extends Error {
   }
 }
 
+const TOO_DEEP = problem("output-not-storable", "an output lies so deep that no path leads to it", {
+  next: "Let the command make fewer directories inside each other.",
+});
+
 /** Finds the outputs and stores them. @throws FileSystemError */
 export async function collectOutputs(ports: PlantingPorts, request: CollectRequest): Promise<CollectOutcome> {
   let found: Found[];
@@ -86,6 +91,8 @@ export async function collectOutputs(ports: PlantingPorts, request: CollectReque
     found = new OutputSearch(ports, request).all();
   } catch (error) {
     if (error instanceof Unfit) return { kind: "invalid", problem: error.problem };
+    if (error instanceof FileSystemError && error.code === "ENAMETOOLONG")
+      return { kind: "invalid", problem: TOO_DEEP };
     throw error;
   }
   const files = found.flatMap((each) => ("leaf" in each ? [each.leaf] : each.leaves)).filter(isFile);

@@ -69,6 +69,7 @@ class Runner implements HermeticRunner {
       return await this.#run(request, observer, signal);
     } catch (error) {
       if (!(error instanceof FileSystemError)) throw error;
+      if (error.code === "ENAMETOOLONG") return tooDeep(request);
       const message = `${request.label} could not be run: ${error.message}`;
       const next = "Check the free space, the inodes and the rights of the runner's folder.";
       return { kind: "errored", problem: problem("exec-root-failed", message, { next }) };
@@ -116,7 +117,7 @@ class Runner implements HermeticRunner {
       return outcome === "missing" ? await this.#missing(request, loaded.tree) : outcome;
     } finally {
       signal?.removeEventListener("abort", abort);
-      removeFolder(fs, folder);
+      await removeFolder(fs, folder);
     }
   }
 
@@ -128,6 +129,12 @@ class Runner implements HermeticRunner {
     const message = `inputs of ${request.label} lacked while they were staged and are back now`;
     return { kind: "errored", problem: problem("inputs-unsteady", message, { next: "Run the action again." }) };
   }
+}
+
+function tooDeep({ label }: HermeticRequest): HermeticOutcome {
+  const next = "Give the action shorter names, or fewer directories inside each other.";
+  const message = `the input tree of ${label} has a path that is too long for this machine`;
+  return { kind: "invalid", problem: problem("input-tree-too-large", message, { next }) };
 }
 
 /** A digest that nothing has: it only says by which function the store is to digest a file. */

@@ -73,7 +73,7 @@ export async function openStagedShell(options: HermeticRunnerOptions, request: S
       staged.inputs.release();
     }
   } finally {
-    removeFolder(fs, root);
+    await removeFolder(fs, root);
   }
 }
 

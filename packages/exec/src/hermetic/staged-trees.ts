@@ -9,6 +9,7 @@
 import type { Digest, StoreProblem } from "@kahn/core";
 import type { InputTree } from "./input-tree.ts";
 import { Planting, type PlantingPorts } from "./internal/planting.ts";
+import { removeFolder } from "./internal/remove-folder.ts";
 
 /** A tree on disk, for one user of it. */
 export interface StagedTree {
@@ -104,7 +105,7 @@ export class StagedTrees {
       this.#kept.delete(digest);
       this.#entries -= kept.entries;
     }
-    if (kept.users === 0) this.#ports.fs.removeTree(kept.path);
+    if (kept.users === 0) void removeFolder(this.#ports.fs, kept.path);
   }
 
   #shrink(): void {
@@ -113,7 +114,7 @@ export class StagedTrees {
       if (kept.users > 0) continue;
       this.#kept.delete(digest);
       this.#entries -= kept.entries;
-      this.#ports.fs.removeTree(kept.path);
+      void removeFolder(this.#ports.fs, kept.path);
     }
   }
 }

@@ -154,7 +154,7 @@ export class PersistentWorker {
     this.#process?.end(how);
     await this.#process?.ended;
     this.#pipes?.close();
-    removeFolder(this.#ports.fs, this.#spec.folder);
+    await removeFolder(this.#ports.fs, this.#spec.folder);
   }
 
   #sinks() {

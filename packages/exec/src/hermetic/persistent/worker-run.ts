@@ -9,6 +9,7 @@ import type { CheckedCommand } from "../command-check.ts";
 import type { ExecRootPlan } from "../exec-root.ts";
 import type { HermeticObserver, HermeticOutcome, HermeticTimings, RunLog, SandboxLevel } from "../hermetic-action.ts";
 import type { PlantingPorts } from "../internal/planting.ts";
+import { removeFolder } from "../internal/remove-folder.ts";
 import type { PersistentRequest, PersistentRunnerOptions } from "./persistent-action.ts";
 import type { PersistentWorker, WorkEnd } from "./persistent-worker.ts";
 import { inputFiles, WorkFolder } from "./work-folder.ts";
@@ -114,7 +115,7 @@ export class WorkerRun {
     try {
       return await this.#settle(end, timings);
     } finally {
-      if (this.#place !== "") this.#options.fs.removeTree(this.#directory);
+      if (this.#place !== "") await removeFolder(this.#options.fs, this.#directory);
     }
   }
 
