@@ -20,6 +20,9 @@ const streams = Number(args.streams ?? 64);
 const sizeBytes = Number(args.mib ?? 256) * MIB;
 const slowSeconds = Number(args["slow-seconds"] ?? 20);
 const folder = mkdtempSync(join(args.dir ?? tmpdir(), "kahn-memory-"));
+// Also when it is interrupted: gigabytes may lie there.
+process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
 const piece = Buffer.alloc(MESSAGE_BYTES, "m");
 // All blobs begin alike, so what their hashes begin with is hashed once.
 const beginning = createHash("sha256");
@@ -33,7 +36,6 @@ try {
   for (const each of (args.connections ?? "1,64").split(",")) await measure(Number(each));
 } finally {
   child?.kill();
-  rmSync(folder, { recursive: true, force: true });
 }
 
 /** @typedef {{ hash: string, last: Buffer, name: string }} Blob */
@@ -43,7 +45,7 @@ async function measure(connections) {
   const dir = join(folder, String(connections));
   const server = fork(fileURLToPath(new URL("streams-server.mjs", import.meta.url)), ["kahn", dir, "batched"]);
   child = server;
-  const port = await new Promise((resolve) => server.once("message", resolve));
+  const port = await started(server);
   const before = await peak(server);
   const sessions = await Promise.all(Array.from({ length: connections }, () => open(port)));
   /** @param {number} stream */
@@ -83,6 +85,14 @@ function blobOf(serial) {
   const last = Buffer.from(piece);
   last.writeUInt32LE(serial, 0);
   return { hash: beginning.copy().update(last).digest("hex"), last, name: `uploads/u-${serial}/blobs/` };
+}
+
+/** Resolves with what a child says first. @param {import("node:child_process").ChildProcess} child @returns {Promise<number>} */
+function started(child) {
+  return new Promise((resolve, reject) => {
+    child.once("message", (/** @type {number} */ port) => resolve(port));
+    child.once("exit", (code) => reject(new Error(`a server ended with code ${code}`)));
+  });
 }
 
 /** @param {number} port @returns {Promise<import("node:http2").ClientHttp2Session>} */

@@ -33,22 +33,26 @@ const READ = "/google.bytestream.ByteStream/Read";
 const bodies = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "kahn-bodies-"));
 const random = randomBytes(SIZE_BYTES);
 let serial = 0;
-try {
-  for (const dir of dirs) await measure(dir);
-} finally {
-  rmSync(bodies, { recursive: true, force: true });
-}
+/** @type {string[]} */
+const folders = [bodies];
+// Also when it is interrupted: gigabytes may lie there.
+process.on("exit", () => {
+  for (const each of folders) rmSync(each, { recursive: true, force: true });
+});
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
+for (const dir of dirs) await measure(dir);
 
 /** @param {string} dir */
 async function measure(dir) {
   const folder = mkdtempSync(join(dir, "kahn-streams-"));
+  folders.push(folder);
   /** @type {import("node:child_process").ChildProcess[]} */
   const children = [];
   /** @param {string} script @param {string[]} given */
   const start = async (script, ...given) => {
     const child = fork(fileURLToPath(new URL(script, import.meta.url)), given);
     children.push(child);
-    const port = /** @type {number} */ (await new Promise((resolve) => child.once("message", resolve)));
+    const port = await started(child);
     return { child, port };
   };
   try {
@@ -67,6 +71,14 @@ async function measure(dir) {
     for (const child of children) child.kill();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Resolves with what a child says first. @param {import("node:child_process").ChildProcess} child @returns {Promise<number>} */
+function started(child) {
+  return new Promise((resolve, reject) => {
+    child.once("message", (/** @type {number} */ port) => resolve(port));
+    child.once("exit", (code) => reject(new Error(`a server ended with code ${code}`)));
+  });
 }
 
 /** @param {Server} kahn @param {Server} raw */
