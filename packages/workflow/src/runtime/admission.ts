@@ -3,7 +3,8 @@
  *
  * Invariant: attempts that claim nothing never come here, so a chain of trivial steps costs no kernel node. Settled
  *            nodes are folded away: when nothing is admitted, or when many have settled, a fresh kernel takes over what
- *            runs and waits.
+ *            runs and waits. Work that ends as it starts lets more work start: that is a loop and never a recursion,
+ *            and nothing of a flow is called while the kernel takes events, or while it is replaced.
  */
 import type { ResourceClaim, ResourceLimits } from "@kahn/core";
 import type { KernelEvent, KernelState, NodeSpec } from "@kahn/scheduler";
@@ -14,7 +15,8 @@ interface Entry {
   readonly start: () => void;
   node: number;
   effect: number;
-  phase: "waiting" | "running";
+  /** `gone`: given up before its turn. The kernel knows no way back for one node, so it ends as soon as it is admitted. */
+  phase: "waiting" | "running" | "gone" | "over";
 }
 
 /** A place in the queue, or what it led to. */
@@ -32,6 +34,9 @@ export class Admission {
   #entries = new Map<number, Entry>();
   #settled = 0;
   #admittedNodes = 0;
+  /** Admitted, and not told yet. */
+  readonly #starts: Entry[] = [];
+  #isStarting = false;
 
   /** @param limits of the flow. */
   constructor(limits: ResourceLimits) {
@@ -39,10 +44,14 @@ export class Admission {
     this.#kernel = this.#fresh();
   }
 
-  /** Calls `start` once the claim can be taken; at once, if it can be now. `undefined`: it never can. */
+  /**
+   * Calls `start` once the claim can be taken: before this returns if it can be now, unless it is asked for by what
+   * another `start` does. `undefined`: it never can.
+   */
   admit(claim: ResourceClaim, start: () => void): Admitted | undefined {
     const entry: Entry = { claim, start, node: -1, effect: -1, phase: "waiting" };
     if (!this.#enter(entry)) return undefined;
+    this.#startAll();
     let isDone = false;
     return {
       done: () => {
@@ -76,19 +85,24 @@ export class Admission {
 
   #leave(entry: Entry): void {
     if (entry.phase === "waiting") {
-      // The kernel knows no way back for one node: it ends as soon as it starts.
-      this.#entries.set(entry.node, { ...entry, start: () => this.#leave(this.#entries.get(entry.node)!) });
+      entry.phase = "gone";
       return;
     }
+    this.#settle(entry);
+    this.#startAll();
+  }
+
+  #settle(entry: Entry): void {
+    entry.phase = "over";
     this.#entries.delete(entry.node);
-    this.#feed({ kind: "executed", id: entry.effect, outcome: "succeeded" });
     this.#settled++;
-    if (this.#entries.size === 0 ? this.#settled > 256 : this.#settled > SETTLED_MAX) this.#renew();
+    this.#feed({ kind: "executed", id: entry.effect, outcome: "succeeded" });
   }
 
   /** A new kernel takes over: what runs first, so that it gets its claims back, then what waits, in order. */
   #renew(): void {
     const entries = [...this.#entries.values()];
+    for (const entry of entries) if (entry.phase === "gone") entry.phase = "over";
     this.#kernel = this.#fresh();
     this.#entries = new Map();
     this.#settled = 0;
@@ -100,7 +114,7 @@ export class Admission {
     for (const entry of ordered) this.#enter(entry);
   }
 
-  /** Feeds the kernel and carries out what it says; false when it refused. */
+  /** Feeds the kernel and carries out what it says, but starts nothing; false when it refused. */
   #feed(event: KernelEvent): boolean {
     const queue: KernelEvent[] = [event];
     let isAccepted = true;
@@ -119,8 +133,30 @@ export class Admission {
     const entry = this.#entries.get(node)!;
     entry.effect = effect;
     if (entry.phase === "running") return; // Taken over from the kernel before.
-    entry.phase = "running";
-    entry.start();
+    if (entry.phase === "waiting") entry.phase = "running";
+    this.#starts.push(entry);
+  }
+
+  /** Starts what has been admitted and not given up since, and what is admitted because of that. */
+  #startAll(): void {
+    if (this.#isStarting) return;
+    this.#isStarting = true;
+    try {
+      for (let at = 0; at < this.#starts.length; at++) {
+        const entry = this.#starts[at]!;
+        if (entry.phase === "gone") this.#settle(entry);
+        else if (entry.phase === "running") entry.start();
+        this.#renewIfDue();
+      }
+    } finally {
+      this.#starts.length = 0;
+      this.#isStarting = false;
+    }
+    this.#renewIfDue();
+  }
+
+  #renewIfDue(): void {
+    if (this.#entries.size === 0 ? this.#settled > 256 : this.#settled > SETTLED_MAX) this.#renew();
   }
 }
 
