@@ -2,7 +2,7 @@
 // its run. Method: bodies of maps that differ by item, patterns over branches, and decisions beside what ends the run.
 import { expect, test } from "vitest";
 import { deferred, logOf, quiet, S, world } from "./flow.fixture.ts";
-import { type BarrierOutcome, barrier, defineGraph, END, isTerminal, map, parallel } from "./index.ts";
+import { type BarrierOutcome, barrier, defineGraph, END, fail, isTerminal, map, parallel } from "./index.ts";
 
 const asks = (accept: Readonly<Record<string, "string" | "number">>) =>
   barrier({ accept: accept as never, decided: ({ kind }: BarrierOutcome) => ({ add: { log: kind } }) } as never);
@@ -128,4 +128,28 @@ test("what is decided of a barrier by which a run failed answers it when the run
   expect((await resumed.settled()).barriers.map((each) => each.barrier)).toEqual(["all#1/b"]);
   await resumed.decide("all#1/b" as never, { approve: true } as never);
   expect(await resumed.result).toMatchObject({ status: "completed" });
+});
+
+test("a barrier in a branch that has failed waits for nobody, and its time does not run out", async () => {
+  const slow = deferred<object>();
+  const inner = parallel({
+    bad: { run: () => fail("no") },
+    ask: barrier({ timeout: "1s", onTimeout: "approve" }),
+  } as never);
+  const graph = defineGraph(S, {
+    id: "half",
+    start: "all",
+    nodes: { all: parallel({ inner, b: { run: () => slow.promise } } as never, { strategy: "collect" }) },
+    edges: [["all", END]],
+  });
+  const { flow, clock, events } = world();
+  const run = await flow.start(graph, {}, { id: "r" });
+  await quiet();
+  expect(run.peek().barriers).toEqual([]);
+  expect(await run.decide("all#1/inner/ask" as never, { approve: true } as never)).toMatchObject({ ack: "late" });
+  clock.advance(2000);
+  await quiet();
+  expect(events("r").map(({ type }) => type)).not.toContain("barrier.timedout");
+  slow.resolve({ add: { log: "b" } });
+  expect(await run.result).toMatchObject({ status: "completed", state: { log: ["b"] } });
 });

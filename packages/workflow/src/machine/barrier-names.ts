@@ -16,7 +16,7 @@ export function barriersThere(graph: FlowGraph, wanted: string): string {
 
 /** The visits that wait for a decision. */
 export function openNow(state: RunState): string {
-  const open = [...state.visits.values()].filter(isWaiting).map(({ id }) => id);
+  const open = [...state.visits.values()].filter((visit) => isWaiting(state, visit)).map(({ id }) => id);
   return open.length === 0 ? "none is open" : `open: ${listed(open)}`;
 }
 

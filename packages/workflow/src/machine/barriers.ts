@@ -93,7 +93,7 @@ function waitingAnswer(desk: Desk, visit: Visit): Answer | undefined {
 /** A timer has fired: a barrier's time is up, or a delay before an attempt. */
 export function onDue(desk: Desk, id: string): void {
   const visit = desk.state.visits.get(id);
-  if (visit === undefined || visit.error !== undefined || desk.stopping !== undefined) return;
+  if (visit === undefined || visit.error !== undefined || desk.stopping !== undefined || desk.isDead(visit)) return;
   const { phase } = visit;
   if (phase.kind === "backoff") return void desk.moves.push({ move: "launch", visit });
   if (phase.kind !== "barrier" || phase.dueMs === undefined) return;

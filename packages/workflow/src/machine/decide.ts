@@ -64,7 +64,7 @@ export function onDecide(desk: Desk, request: DecideRequest, expired: readonly s
 function answerOpen(desk: Desk, { barrier, node, decision, by }: DecideRequest, token: string): void {
   if (desk.stopping !== undefined && desk.stopping.how !== "passive") return; // It waits in the state, for the resume.
   for (const visit of [...desk.state.visits.values()]) {
-    if (!isWaiting(visit) || desk.isDrained(visit.id) || desk.isDead(visit)) continue;
+    if (!isWaiting(desk.state, visit) || desk.isDrained(visit.id)) continue;
     if (isOverdue(desk, visit)) continue;
     const isMeant = barrier === undefined ? matchesPath(node!, staticPath(visit.id)) : visit.id === barrier;
     const isLeft = node === undefined || desk.state.wildcards.some((each) => each.token === token);
@@ -110,7 +110,7 @@ function judge(desk: Desk, request: DecideRequest, expired: readonly string[]): 
 /** What is accepted and answers nothing yet says so: whoever misnamed a visit would wait for it. */
 function early(state: RunState, { barrier, node = "" }: DecideRequest): Pick<Judgement, "why"> {
   const isOpen = (visit: Visit) =>
-    isWaiting(visit) && (barrier === undefined ? matchesPath(node, staticPath(visit.id)) : visit.id === barrier);
+    isWaiting(state, visit) && (barrier === undefined ? matchesPath(node, staticPath(visit.id)) : visit.id === barrier);
   if ([...state.visits.values()].some(isOpen)) return {};
   const what = barrier === undefined ? `no visit of "${node}" is open` : `"${barrier}" is not open yet`;
   return { why: `${what}, and the decision waits for ${barrier === undefined ? "the next" : "it"}; ${openNow(state)}` };

@@ -16,7 +16,7 @@ import type { FoldContext } from "./folding.ts";
 import type { Output } from "./output.ts";
 import type { DecisionRecord, FlowRecord } from "./records.ts";
 import type { Frame, RunState, Visit } from "./run-state.ts";
-import { ROOT } from "./run-state.ts";
+import { isDead, ROOT } from "./run-state.ts";
 import type { ValueCodec } from "./values.ts";
 
 /** Why a running node is told to stop. */
@@ -148,17 +148,9 @@ export class Desk {
     return this.state.frames.get(visit.frame)!;
   }
 
-  /** Whether an ancestor has failed for good, so that nothing below it matters. */
+  /** See `isDead`. */
   isDead(visit: Visit): boolean {
-    for (let above = this.#above(visit); above !== undefined; above = this.#above(above)) {
-      if (above.error !== undefined) return true;
-    }
-    return false;
-  }
-
-  #above(visit: Visit): Visit | undefined {
-    const id = visit.parent ?? this.frameOf(visit).owner;
-    return id === undefined ? undefined : this.state.visits.get(id);
+    return isDead(this.state, visit);
   }
 
   /** Calls code of the graph, which may throw. */

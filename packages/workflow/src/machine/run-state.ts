@@ -62,9 +62,26 @@ export interface Visit {
   definition: AnyNode | undefined;
 }
 
-/** Whether a visit is a barrier that waits for somebody; one that has failed waits no more, unless its run is resumed. */
-export function isWaiting({ phase, error }: Visit): boolean {
-  return phase.kind === "barrier" && error === undefined;
+/** Whether something that a visit is in has failed, so that nothing below it matters. */
+export function isDead(state: RunState, visit: Visit): boolean {
+  for (let above = ownerOf(state, visit); above !== undefined; above = ownerOf(state, above)) {
+    if (above.error !== undefined) return true;
+  }
+  return false;
+}
+
+/** The visit that a visit is in: the fan whose branch it is, or whose subgraph it is in. */
+function ownerOf({ frames, visits }: RunState, { parent, frame }: Visit): Visit | undefined {
+  const id = parent ?? frames.get(frame)!.owner;
+  return id === undefined ? undefined : visits.get(id);
+}
+
+/**
+ * Whether a visit is a barrier that waits for somebody. One that has failed, or is in what has, waits no more unless its
+ * run is resumed.
+ */
+export function isWaiting(state: RunState, visit: Visit): boolean {
+  return visit.phase.kind === "barrier" && visit.error === undefined && !isDead(state, visit);
 }
 
 /** A graph that runs: the run's own, or a subgraph's. */

@@ -212,7 +212,7 @@ export function openBarriers(state: RunState): readonly OpenBarrier[] {
   const open: OpenBarrier[] = [];
   for (const visit of state.visits.values()) {
     const { id, node, phase } = visit;
-    if (phase.kind !== "barrier" || !isWaiting(visit)) continue;
+    if (phase.kind !== "barrier" || !isWaiting(state, visit)) continue;
     const { payload, dueMs, accept } = phase;
     open.push({
       barrier: id,
