@@ -1,6 +1,6 @@
 /** The published package: packed, installed from its file into an empty folder, and used. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -98,4 +98,17 @@ test("the code of others is packed with its licences", () => {
   const text = readFileSync(join(directory, "node_modules/kahn/dist/THIRD-PARTY.txt"), "utf8");
   expect(text).toMatch(/^Kahn contains code of these packages\./);
   expect(readFileSync(join(directory, "node_modules/kahn/dist/LICENSE"), "utf8")).toContain("Apache License");
+});
+
+// Goal: no file carries a package twice, in two versions: that costs readers' bytes and can cost their types.
+test("no bundle holds one package twice", () => {
+  const dist = join(KAHN, "dist");
+  const maps = readdirSync(dist, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".mjs.map"));
+  for (const path of maps) {
+    const { sources } = JSON.parse(readFileSync(join(dist, path), "utf8")) as { readonly sources: readonly string[] };
+    const folders = sources.flatMap((source) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(source)?.[0] ?? []);
+    const names = [...new Set(folders)].map((folder) => folder.slice(folder.lastIndexOf("node_modules/")));
+    expect(names, path).toEqual([...new Set(names)]);
+  }
+  expect(maps).toContain("reapi-conform.mjs.map");
 });

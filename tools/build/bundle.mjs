@@ -69,7 +69,9 @@ export async function bundleSpawner(directory) {
  */
 export async function bundleConform(directory) {
   const entryPoints = { "reapi-conform": join(ROOT, "packages/remote/src/conform/conform-main.ts") };
-  const result = await build({ ...OPTIONS, splitting: false, entryPoints, outdir: directory });
+  // What grpc-js loads for its own diagnosis only, which is never asked for: it would bring a second protobufjs.
+  const external = [...OPTIONS.external, "@grpc/proto-loader"];
+  const result = await build({ ...OPTIONS, external, splitting: false, entryPoints, outdir: directory });
   return result.metafile;
 }
 
