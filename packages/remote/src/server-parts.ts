@@ -92,7 +92,7 @@ export class ServerParts {
     const store = signedStore(backed.value ?? opened.value, access.signing);
     const runner = await openRunner(config, ports, store);
     if (runner.ok) {
-      const zstd = ports.zstd ?? (await loadWireZstd());
+      const zstd = ports.zstd ?? (await loadWireZstd(ports.clock));
       const made = { store, runner: runner.value, backing: backed.value };
       return ok(new ServerParts({ ...given, ports: { ...ports, zstd }, ...made }));
     }

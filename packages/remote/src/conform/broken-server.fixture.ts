@@ -196,7 +196,7 @@ export async function startBroken(fault: Fault) {
   const store = memoryServerStore();
   const broken = fault(store);
   const services = reapiServices({
-    ...{ store, clock, random: nodeRandom(), zstd: await loadWireZstd() },
+    ...{ store, clock, random: nodeRandom(), zstd: await loadWireZstd(clock) },
     execution: { supportedNodeProperties: [] },
   });
   const others = services.services.filter(({ method }) => method.path !== broken.method.path);

@@ -1,6 +1,7 @@
 /** The services on the store that servers have: everything else is tested on a double that shows its insides. */
 import assert from "node:assert/strict";
 import { digestOf, encodeDirectory } from "@kahn/core";
+import { nodeClock } from "@kahn/system";
 import { memoryFileSystem } from "@kahn/testing";
 import { afterAll, test } from "vitest";
 import { StatusCode } from "../grpc/index.ts";
@@ -25,7 +26,7 @@ import { loadWireZstd } from "./wire-zstd.ts";
 const fs = memoryFileSystem();
 const store = await memoryStore({ fs });
 // The double's insides are not used below.
-const zstd = await loadWireZstd();
+const zstd = await loadWireZstd(nodeClock());
 const server = await startReapi({ store: store as MemoryServerStore, zstd });
 const { channel } = server;
 

@@ -1,13 +1,13 @@
-/** The zstd of a server as the services want it: bounded, with problems for answers. */
+/** The zstd of a server as the services want it: bounded, with problems for answers, and never long at once. */
 
-import type { Result } from "@kahn/core";
-import { err, ok, problem } from "@kahn/core";
+import type { Clock, Result } from "@kahn/core";
+import { err, ok, problem, sleep } from "@kahn/core";
 import type { Zstd as Codec, ZstdDecompressor as Decompressor } from "../store/zstd.ts";
 import { loadZstd } from "../store/zstd.ts";
 import type { Zstd, ZstdDecompressor, ZstdProblem } from "./zstd-port.ts";
 
 /** Loads the codec: Node's own where there is one, else WebAssembly. */
-export async function loadWireZstd(): Promise<Zstd> {
+export async function loadWireZstd(clock: Clock): Promise<Zstd> {
   const codec: Codec = await loadZstd();
   return {
     compress: (bytes) => codec.compress(bytes),
@@ -15,18 +15,24 @@ export async function loadWireZstd(): Promise<Zstd> {
       const unpacked = codec.decompress(bytes, maxBytes);
       return unpacked === undefined ? malformed(`or it is more than ${maxBytes} bytes unpacked`) : ok(unpacked);
     },
-    decompressor: (maxBytes) => new BoundedDecompressor(codec.decompressor(), maxBytes),
+    decompressor: (maxBytes) => new BoundedDecompressor(codec.decompressor(), maxBytes, clock),
   };
 }
+
+/** Pieces between two turns of the event loop: 32 MiB of full ones, and a fraction of a millisecond of single bytes. */
+const PIECES_A_TURN = 256;
 
 class BoundedDecompressor implements ZstdDecompressor {
   readonly #stream: Decompressor;
   readonly #maxBytes: number;
+  readonly #clock: Clock;
   #bytes = 0;
+  #pieces = 0;
 
-  constructor(stream: Decompressor, maxBytes: number) {
+  constructor(stream: Decompressor, maxBytes: number, clock: Clock) {
     this.#stream = stream;
     this.#maxBytes = maxBytes;
+    this.#clock = clock;
   }
 
   async push(bytes: Uint8Array, take: (piece: Uint8Array) => Promise<void>): Promise<Result<void, ZstdProblem>> {
@@ -39,6 +45,7 @@ class BoundedDecompressor implements ZstdDecompressor {
         );
       }
       await take(piece);
+      if (++this.#pieces % PIECES_A_TURN === 0) await sleep(this.#clock, 0);
     }
     return ok(undefined);
   }

@@ -68,6 +68,22 @@ test("a frame that asks for a larger window than 8 MiB gets none", async () => {
   }
 });
 
+// Goal: no message costs more than its bytes. Method: two messages of frames as short as they may be, one of which the
+// old way (joining the rest of the message at each frame) took hours for.
+test("a message of a million frames is refused when they are empty, and read in time when they are not", async () => {
+  const zstd = await loadZstd();
+  const empty = Buffer.alloc(16 << 20, Buffer.from([0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0]));
+  for (const pieceBytes of [empty.length, 1_000_003]) {
+    expect(decompressed(zstd, empty, pieceBytes)).toBe("malformed");
+  }
+  const byte = await zstd.compress(Buffer.from("x"));
+  const tiny = Buffer.concat(Array.from({ length: 20_000 }, () => byte));
+  expect(decompressed(zstd, tiny, 1000)).toHaveLength(20_000);
+  const skip = empty.subarray(0, 8);
+  const pairs = Buffer.concat(Array.from({ length: 3000 }, () => [skip, byte]).flat());
+  expect(decompressed(zstd, pairs, pairs.length)).toHaveLength(3000);
+});
+
 // Method: damage a stream anywhere; it is refused, cut, or comes to something, and nothing throws. An independent
 // decoder of the same library agrees where it is well.
 test("no damage to a stream breaks more than the stream", async () => {

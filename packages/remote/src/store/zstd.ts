@@ -5,7 +5,8 @@
  *            compression holds others up for more than some milliseconds. What comes in is decompressed in pieces of
  *            at most 128 KiB, whatever its frames are.
  * Invariant: memory does not depend on what a sender sends: a frame that asks for a window above the limit is refused
- *            before it gets one, and nothing is decompressed beyond the size that was promised.
+ *            before it gets one, and nothing is decompressed beyond the size that was promised. Time is linear in what is
+ *            sent and what comes of it: frames that come to nothing are counted, and too many of them are malformed.
  */
 import * as zlib from "node:zlib";
 import type { ZstdPiece, ZstdStream } from "./internal/zstd-wasm.ts";
@@ -34,7 +35,8 @@ export interface ZstdDecompressor {
    * Takes bytes of any number.
    *
    * @returns what they come to, in pieces that are valid until the next one is asked for; `malformed` is the last one.
-   *   Who does not ask for all pieces must not push again.
+   *   Who does not ask for all pieces must not push again. Pieces may be of one byte each: who asks for all of them at
+   *   once holds the event loop for as long as a million of them take.
    */
   push(bytes: Uint8Array): Iterable<ZstdPiece>;
   /** True between frames: where a stream may end. */
@@ -87,14 +89,24 @@ function nativeZstd(): Pick<Zstd, "compress"> | undefined {
 /** The longest head of a frame: magic, descriptor, window, dictionary, size. */
 const HEAD_MAX_BYTES = 18;
 
-const PUSH_BYTES = 64 * 1024;
+/** What the decoder takes at once. */
+const PART_BYTES = 64 * 1024;
 
-/** Looks at the head of each frame before it gets a window. */
+/**
+ * Frames of nothing that a stream may have beyond one for each frame of something: pzstd writes a skippable frame before
+ * every frame, others end with one.
+ */
+const EMPTY_FRAMES_MAX = 1024;
+
+/** Looks at the head of each frame before it gets a window, and counts those that come to nothing. */
 class WindowGuard implements ZstdDecompressor {
   readonly #stream: ZstdStream;
   /** The head of the next frame as far as it is there. */
   #head = Buffer.alloc(0);
   #isBroken = false;
+  /** Frames of nothing that may still come. */
+  #emptyLeft = EMPTY_FRAMES_MAX;
+  #isFrameEmpty = false;
 
   constructor(stream: ZstdStream) {
     this.#stream = stream;
@@ -105,32 +117,41 @@ class WindowGuard implements ZstdDecompressor {
   }
 
   *push(bytes: Uint8Array): Iterable<ZstdPiece> {
-    let rest: Uint8Array = bytes;
-    while (rest.byteLength > 0 && !this.#isBroken) {
+    for (let at = 0; at < bytes.byteLength && !this.#isBroken; ) {
+      const head = this.#head;
+      const part = bytes.subarray(at, at + PART_BYTES - head.length);
+      at += part.byteLength;
+      this.#head = Buffer.alloc(0);
+      // Joined only where a head was cut: to join at each frame would copy the rest of the message as often.
+      yield* this.#part(head.length === 0 ? part : Buffer.concat([head, part]));
+    }
+  }
+
+  *#part(part: Uint8Array): Iterable<ZstdPiece> {
+    this.#stream.load(part);
+    for (let from = 0; from < part.byteLength && !this.#isBroken; ) {
       if (this.#stream.isAtFrameEnd) {
-        rest = Buffer.concat([this.#head, rest]);
-        this.#head = Buffer.alloc(0);
-        const windowBytes = windowOf(rest);
+        const windowBytes = windowOf(part, from);
         if (windowBytes === "more") {
-          this.#head = Buffer.from(rest);
+          this.#head = Buffer.from(part.subarray(from));
           return;
         }
-        if (windowBytes > WINDOW_MAX_BYTES) {
+        this.#isFrameEmpty = true;
+        if (windowBytes > WINDOW_MAX_BYTES || this.#emptyLeft === 0) {
           this.#isBroken = true;
           yield "malformed";
           return;
         }
       }
-      const pushed = this.#stream.push(rest.subarray(0, PUSH_BYTES));
-      for (;;) {
-        const step = pushed.next();
-        if (step.done === true) {
-          rest = rest.subarray(step.value);
-          break;
-        }
+      const run = this.#stream.run(from);
+      let step = run.next();
+      for (; step.done !== true; step = run.next()) {
         if (step.value === "malformed") this.#isBroken = true;
+        this.#isFrameEmpty = false;
         yield step.value;
       }
+      from = step.value;
+      if (this.#stream.isAtFrameEnd) this.#emptyLeft += this.#isFrameEmpty ? -1 : 1;
     }
   }
 }
@@ -138,9 +159,9 @@ class WindowGuard implements ZstdDecompressor {
 const MAGIC = 0xfd2f_b528;
 const SKIPPABLE_MAGIC = 0x184d_2a50;
 
-/** The window that a frame asks for; `more` when its head is not there whole. Of what is no frame the decoder tells. */
-function windowOf(bytes: Uint8Array): number | "more" {
-  const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, HEAD_MAX_BYTES));
+/** The window that the frame at an offset asks for; `more` when its head is not there whole. Of what is no frame the decoder tells. */
+function windowOf(bytes: Uint8Array, from: number): number | "more" {
+  const head = Buffer.from(bytes.buffer, bytes.byteOffset + from, Math.min(bytes.byteLength - from, HEAD_MAX_BYTES));
   if (head.length < 4) return "more";
   const magic = head.readUInt32LE(0);
   if (magic !== MAGIC) return (magic & 0xffff_fff0) >>> 0 === SKIPPABLE_MAGIC && head.length < 8 ? "more" : 0;

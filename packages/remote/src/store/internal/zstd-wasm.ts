@@ -133,6 +133,7 @@ export class ZstdStream {
   readonly #output: number;
   readonly #outputBytes: number;
   readonly #structs: number;
+  #inputBytes = 0;
   /** The last call ended a frame. */
   isAtFrameEnd = true;
 
@@ -147,19 +148,23 @@ export class ZstdStream {
     this.#structs = exports.malloc(24);
   }
 
-  /**
-   * Decompresses up to the end of the bytes or of a frame, whichever comes first.
-   *
-   * @param bytes at most 64 KiB.
-   * @returns pieces, each valid until the next one is asked for; at the end, how many bytes were read.
-   */
-  *push(bytes: Uint8Array): Generator<ZstdPiece, number> {
+  /** Takes bytes for `run` to read. @param bytes at most 64 KiB; they may change afterwards. */
+  load(bytes: Uint8Array): void {
     new Uint8Array(this.#exports.memory.buffer).set(bytes, this.#input);
-    let readBytes = 0;
+    this.#inputBytes = bytes.byteLength;
+  }
+
+  /**
+   * Decompresses what was loaded, from an offset up to its end or that of a frame, whichever comes first.
+   *
+   * @returns pieces, each valid until the next one is asked for; at the end, up to which offset bytes were read.
+   */
+  *run(from: number): Generator<ZstdPiece, number> {
+    let readBytes = from;
     for (;;) {
       const view = new DataView(this.#exports.memory.buffer);
-      const fields = [this.#input, bytes.byteLength, readBytes, this.#output, this.#outputBytes, 0];
-      for (const [index, field] of fields.entries()) view.setUint32(this.#structs + 4 * index, field, true);
+      const fields = [this.#input, this.#inputBytes, readBytes, this.#output, this.#outputBytes, 0];
+      for (let at = 0; at < fields.length; at++) view.setUint32(this.#structs + 4 * at, fields[at]!, true);
       const left = this.#step();
       if (left >= ERROR_MIN) {
         yield "malformed";
@@ -172,7 +177,7 @@ export class ZstdStream {
       this.isAtFrameEnd = left === 0;
       if (gotBytes > 0) yield new Uint8Array(this.#exports.memory.buffer, this.#output, gotBytes);
       // A full buffer may not have been all.
-      if (this.isAtFrameEnd || (readBytes === bytes.byteLength && gotBytes < this.#outputBytes)) return readBytes;
+      if (this.isAtFrameEnd || (readBytes === this.#inputBytes && gotBytes < this.#outputBytes)) return readBytes;
     }
   }
 
