@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { seededRandom, settled, virtualClock } from "@kahn/testing";
 import { afterAll, test } from "vitest";
 import { StatusCode } from "../grpc/index.ts";
-import { LogStreams } from "./log-streams.ts";
+import { LogStream, LogStreams } from "./log-streams.ts";
 import { answered, codeOf, METHODS, noise, readAll, startReapi, writeAll } from "./reapi-server.fixture.ts";
 
 const server = await startReapi({ limits: { logMaxBytes: 1 << 20 } });
@@ -47,6 +47,31 @@ test("§2.8: a reader gets what is there, then what comes, until the log is fina
   assert.deepEqual([late.code, String(late.bytes)], [0, "two e"]);
   assert.equal((await readAll(server, { resourceName: name, readOffset: 12 })).code, StatusCode.outOfRange);
   assert.equal((await readAll(server, { resourceName: name, readOffset: 11 })).code, 0);
+});
+
+// Goal: a piece costs its bytes. Method: one writer of single bytes, held against a copy; pieces of odd sizes around the
+// ends of chunks; what a reader was given does not change when more comes.
+test("a log of single bytes is held as a few large pieces, and read from any offset", () => {
+  const log = new LogStream({ kind: "log-stream", parent: "", id: "0", token: "1" }, { hold: () => true, dueMs: 0 });
+  const bytes = noise(200_000);
+  for (let at = 0; at < 66_000; at++) assert.ok(log.append(bytes.subarray(at, at + 1)));
+  const early = [...log.slice(65_000, 66_000)];
+  for (let at = 66_000, length = 1; at < bytes.length; at += length, length = (length * 7) % 70_001) {
+    assert.ok(log.append(bytes.subarray(at, at + length)));
+  }
+  const pieces = [...log.slice(0, Number.POSITIVE_INFINITY)];
+  assert.ok(pieces.length <= 4, `${pieces.length} pieces`);
+  assert.deepEqual(Buffer.concat(pieces), Buffer.from(bytes));
+  assert.deepEqual(Buffer.concat(early), Buffer.from(bytes.subarray(65_000, 66_000)));
+  for (const [from, to] of [
+    [0, 1],
+    [65_535, 65_537],
+    [131_072, 131_072],
+    [131_071, 200_000],
+    [199_999, 300_000],
+  ]) {
+    assert.deepEqual(Buffer.concat([...log.slice(from!, to!)]), Buffer.from(bytes.subarray(from, to)));
+  }
 });
 
 test("§2.8: a reader of a limit ends when it has it, and one that leaves is forgotten", async () => {

@@ -2,6 +2,8 @@
  * Logs that are read while they are written: the standard output of a running action.
  *
  * Owns:      the logs of this process, in memory: they are for watching, and what is to stay becomes a blob.
+ * Method:    bytes are copied together into chunks of 64 KiB but for the last, whatever the writer's pieces are: a log
+ *            takes at most twice the memory of its bytes, and an offset is a place in the list of chunks.
  * Invariant: bytes are only appended; a reader gets all of them from its offset on, in order, until the log is final.
  *            Only who knows the token writes. Bytes and number of logs are bounded: finished logs make room for new
  *            ones, oldest first. Who reads a log when it is forgotten gets the rest of it all the same.
@@ -28,6 +30,9 @@ export interface LogStreamsOptions {
 
 const TOTAL_MAX_BYTES = 256 << 20;
 const RETIRED_KEPT_MS = 60_000;
+/** All chunks but the last are full, so that an offset tells its chunk. */
+const CHUNK_BYTES = 64 << 10;
+const FIRST_BYTES = 256;
 
 /** One log. */
 export class LogStream {
@@ -37,7 +42,7 @@ export class LogStream {
   readonly writeName: string;
   readonly token: string;
   readonly #hold: (bytes: number, more: number) => boolean;
-  readonly #pieces: Uint8Array[] = [];
+  readonly #chunks: Buffer[] = [];
   #bytes = 0;
   #isFinal = false;
   readonly #waiting = new Set<() => void>();
@@ -75,10 +80,27 @@ export class LogStream {
     if (this.#isFinal) return false;
     if (bytes.length === 0) return true;
     if (!this.#hold(this.#bytes, bytes.length)) return false;
-    this.#pieces.push(Uint8Array.from(bytes));
-    this.#bytes += bytes.length;
+    for (let at = 0; at < bytes.length; ) at += this.#fill(bytes.subarray(at));
     this.#wake();
     return true;
+  }
+
+  /** Copies into the last chunk what it has room for. @returns how many bytes that were. */
+  #fill(bytes: Uint8Array): number {
+    const used = this.#bytes % CHUNK_BYTES;
+    if (used === 0) this.#chunks.push(Buffer.allocUnsafeSlow(roomFor(bytes.length)));
+    let chunk = this.#chunks.at(-1)!;
+    if (chunk.length < CHUNK_BYTES && chunk.length < used + bytes.length) {
+      // Most logs are a few lines. What readers hold of the smaller one stays as it is.
+      const larger = Buffer.allocUnsafeSlow(roomFor(used + bytes.length));
+      larger.set(chunk.subarray(0, used));
+      this.#chunks[this.#chunks.length - 1] = larger;
+      chunk = larger;
+    }
+    const taken = bytes.subarray(0, chunk.length - used);
+    chunk.set(taken, used);
+    this.#bytes += taken.length;
+    return taken.length;
   }
 
   /** Nothing more will come. */
@@ -89,11 +111,12 @@ export class LogStream {
 
   /** The bytes from an offset to another, as far as they are there, in pieces that never change. */
   *slice(from: number, to: number): Generator<Uint8Array> {
-    let start = 0;
-    for (const piece of this.#pieces) {
-      const end = start + piece.length;
-      if (end > from && start < to) yield piece.subarray(Math.max(0, from - start), Math.min(piece.length, to - start));
-      start = end;
+    const end = Math.min(to, this.#bytes);
+    for (let at = from; at < end; ) {
+      const inChunk = at % CHUNK_BYTES;
+      const length = Math.min(CHUNK_BYTES - inChunk, end - at);
+      yield this.#chunks[Math.floor(at / CHUNK_BYTES)]!.subarray(inChunk, inChunk + length);
+      at += length;
     }
   }
 
@@ -114,6 +137,13 @@ export class LogStream {
   #wake(): void {
     for (const wake of [...this.#waiting]) wake();
   }
+}
+
+/** Bytes of a chunk that is to hold so many; a power of two. */
+function roomFor(bytes: number): number {
+  let room = FIRST_BYTES;
+  while (room < bytes && room < CHUNK_BYTES) room *= 2;
+  return room;
 }
 
 /** All logs. */
