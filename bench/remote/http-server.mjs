@@ -5,7 +5,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { build } from "esbuild";
+import { build, stop } from "esbuild";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const [, , folder = "", durability = "batched"] = process.argv;
@@ -46,6 +46,7 @@ async function load() {
   const stdin = { contents, resolveDir: ROOT, loader: /** @type {const} */ ("ts") };
   const external = ["@napi-rs/*", "hash-wasm"];
   await build({ stdin, outfile, external, bundle: true, format: "esm", platform: "node", logLevel: "warning" });
+  await stop();
   const loaded = await import(pathToFileURL(outfile).href);
   rmSync(made, { recursive: true });
   return loaded;

@@ -20,6 +20,8 @@ const CHUNK_BYTES = 256 * 1024;
 /** Pieces from this size on are written as they are. */
 const DIRECT_BYTES = CHUNK_BYTES / 2;
 
+const NOTHING = Buffer.alloc(0);
+
 /** What a staged file stands on. */
 export interface StagingPorts {
   readonly context: StoreContext;
@@ -41,7 +43,9 @@ export class StagedFile {
   readonly #ports: StagingPorts;
   readonly #hasher: Hasher;
   #staged: { readonly path: string; readonly handle: FileHandle } | undefined;
-  #filling: Buffer;
+  readonly #bufferBytes: number;
+  /** Made when something has to be gathered. */
+  #filling: Buffer = NOTHING;
   #other: Buffer | undefined;
   #filledBytes = 0;
   #reservedBytes = 0;
@@ -52,7 +56,7 @@ export class StagedFile {
   constructor(ports: StagingPorts, sizeBytesMax: number) {
     this.#ports = ports;
     this.#hasher = ports.engine.start();
-    this.#filling = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, sizeBytesMax));
+    this.#bufferBytes = Math.min(CHUNK_BYTES, sizeBytesMax);
   }
 
   /** What was taken, as long as nothing of it has been written: then it is all in memory. */
@@ -69,6 +73,7 @@ export class StagedFile {
         await this.#pass(piece);
         return await this.#landed();
       }
+      if (this.#filling.length === 0) this.#filling = Buffer.allocUnsafe(this.#bufferBytes);
       const taken = Math.min(bytes.byteLength - from, this.#filling.length - this.#filledBytes);
       this.#filling.set(bytes.subarray(from, from + taken), this.#filledBytes);
       this.#filledBytes += taken;
@@ -117,7 +122,7 @@ export class StagedFile {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#giveBack();
-    this.#filling = Buffer.alloc(0);
+    this.#filling = NOTHING;
     this.#other = undefined;
     const staged = this.#staged;
     this.#staged = undefined;
