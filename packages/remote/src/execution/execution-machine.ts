@@ -77,13 +77,8 @@ export class ExecutionMachine {
 
   /** When the next `tick` is wanted; `Infinity` when none is. */
   get nextDueMs(): number {
-    return Math.min(
-      this.#abandoned.nextMs,
-      this.#kept.nextMs,
-      this.#pinned.nextMs,
-      this.#dispatcher.nextDueMs,
-      this.#poisoned.nextMs,
-    );
+    const lists = [this.#abandoned, this.#kept, this.#pinned, this.#poisoned];
+    return Math.min(this.#dispatcher.nextDueMs, ...lists.map(({ nextMs }) => nextMs));
   }
 
   /** True from the drain on: nothing new is taken. */
@@ -93,7 +88,13 @@ export class ExecutionMachine {
 
   /** True when no further operation is to be opened. */
   get isFull(): boolean {
-    return this.#checking.size + this.#jobs.size - this.#dispatcher.slotsUsed >= this.#limits.queueMax;
+    const { queueMax, openMax } = this.#limits;
+    return this.#checking.size + this.#jobs.size - this.#dispatcher.slotsUsed >= queueMax || this.waiting >= openMax;
+  }
+
+  /** Operations that are not done; any number of them may share a job. */
+  get waiting(): number {
+    return this.#operations.size - this.#kept.size;
   }
 
   /** How an operation stands; `undefined` when it is not known. */

@@ -54,7 +54,7 @@ export interface OperationRecord {
   readonly name: string;
   /** Counts operations; the order of listing. */
   readonly number: number;
-  readonly request: OperationRequest;
+  request: OperationRequest;
   view: OperationView;
   shown: OperationShown;
   prepared: PreparedAction | undefined;
@@ -101,7 +101,7 @@ export class ExecutionPool {
   /** A new operation. @throws StatusError UNAVAILABLE or RESOURCE_EXHAUSTED, with RetryInfo. */
   open(request: OperationRequest): OperationRecord {
     if (this.#machine.isDraining) throw goingAway();
-    if (this.#machine.isFull) throw queueFull(this.#machine.counts().queued);
+    if (this.#machine.isFull) throw queueFull(this.#machine.waiting);
     const id = randomHex(this.#options.random, 32);
     const name = printOperationName({ instance: request.instance, id });
     const shown = { name, action: request.action, partial: undefined, stdoutStreamName: "", stderrStreamName: "" };
@@ -309,6 +309,8 @@ export class ExecutionPool {
     if (view.stage === "completed") {
       this.#options.place.listener.operationEnded(endOf(view.outcome, record));
       record.prepared = undefined;
+      // It is remembered for minutes, with thousands of others: of no more use than its answer is.
+      record.request = { ...record.request, wishes: NO_WISHES };
       record.shown = { ...record.shown, partial: undefined };
     }
     if (record.watches.size === 0) return;
@@ -339,6 +341,7 @@ export class ExecutionPool {
 }
 
 const NOTHING: ReadonlySet<string> = new Set();
+const NO_WISHES: InlineWishes = { inlineStdout: false, inlineStderr: false, inlineOutputFiles: [] };
 
 function endOf(outcome: Outcome, { source }: OperationRecord): ExecutionSource | ExecutionFailure {
   return outcome.kind === "answered" ? (outcome.failure ?? source) : outcome.kind;

@@ -104,6 +104,8 @@ export type OperationView =
 export interface MachineLimits {
   /** Operations being checked and jobs that wait; `isFull` from then on. */
   readonly queueMax: number;
+  /** Operations that are not done, those that share a job included. */
+  readonly openMax: number;
   /** How long an operation is kept alive that nobody waits for. */
   readonly abandonedMs: number;
   /** How long a completed operation can be asked about; how many are kept, and how many bytes of responses. */
@@ -124,6 +126,7 @@ export interface MachineLimits {
 /** Bounds for a server of a team. */
 export const DEFAULT_MACHINE_LIMITS: MachineLimits = {
   queueMax: 20_000,
+  openMax: 100_000,
   abandonedMs: 60_000,
   keptMs: 10 * 60_000,
   keptMax: 10_000,
