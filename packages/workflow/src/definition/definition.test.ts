@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { buildGraph, END, reduce, state } from "../index.ts";
+import { buildGraph, END, map, reduce, state } from "../index.ts";
 import { parentsOf } from "./draft.ts";
 import { reduceValue } from "./reducers.ts";
 import { research } from "./types.fixture.ts";
@@ -87,6 +87,9 @@ test("the messages name the graph, the node and what to mend", () => {
   ).toEqual(['flow-unreachable: graph "g": "b" cannot be reached from "a"']);
   expect(problemsOf({ a: { ...task, timeout: "soon" } }, [["a", END]])).toEqual([
     'flow-option-invalid: graph "g": node "a" has a timeout that is no duration: "soon"',
+  ]);
+  expect(problemsOf({ a: map({ over: () => [], body: task as never }) as never }, [["a", END]])).toEqual([
+    'flow-option-invalid: graph "g": node "a" has a body that is no function; it gives the node for an item',
   ]);
   expect(problemsOf({ a: task, b: task }, [["a", "b"], { from: "b", to: "a", fallback: true }, ["b", END]])).toEqual([
     'flow-cycle-unbounded: graph "g": no edge of the cycle a → b → a has a maxVisits',

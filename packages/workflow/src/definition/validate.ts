@@ -136,6 +136,12 @@ function* nodeOptionProblems(draft: Draft, name: string, node: AnyNode): Iterabl
   if (node.kind === "action" && typeof node.work !== "function") {
     for (const mistake of workMistakes(node.work)) yield optionProblem(draft, where, mistake);
   }
+  if (node.kind === "map") {
+    if (typeof node.over !== "function") yield optionProblem(draft, where, "has an over that is no function");
+    if (typeof node.body !== "function") {
+      yield optionProblem(draft, where, "has a body that is no function; it gives the node for an item");
+    }
+  }
   if (node.kind === "parallel" || node.kind === "map") yield* fanProblems(draft, name, node);
 }
 
