@@ -35,7 +35,7 @@ const MODES = { enforce: "required", auto: "preferred", off: "off" } as const;
  *          work; `exec-root-failed` when its folder cannot be used.
  */
 export async function openRunner(
-  { execution, dir }: ServerConfig,
+  { execution, dir, store: { maxSize } }: ServerConfig,
   { processes, processors = 1, fs, clock, resolvePath }: ServerPorts,
   store: ServerStore,
 ): Promise<Result<ServerRunner | undefined, Problem>> {
@@ -49,6 +49,8 @@ export async function openRunner(
       ...{ fs, clock, processes, root },
       blobs: blobStoreOf(store),
       sandbox: { mode: MODES[wanted], network: network ? "asked" : "never" },
+      // Beside the store's own limit: kept trees have files that it may have removed.
+      stagedMaxBytes: maxSize / 4,
     };
     const alone = hermeticRunner(options);
     const verdict = await alone.sandbox();

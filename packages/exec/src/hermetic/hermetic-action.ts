@@ -209,6 +209,8 @@ export interface HermeticRunnerOptions {
   readonly inputsMax?: number;
   /** Entries of staged trees that are kept for later runs. Default: 200,000. */
   readonly stagedEntriesMax?: number;
+  /** Bytes of their files. Default: 8 GB. */
+  readonly stagedMaxBytes?: number;
   /** Whether inputs and outputs may hold absolute symlinks. Default: `allowed`. */
   readonly absoluteSymlinks?: "allowed" | "refused";
   /** Sets HOME and TMPDIR, where a command does not, to empty folders of its own. Default: false, nothing is added. */

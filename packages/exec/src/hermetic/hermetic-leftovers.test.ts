@@ -31,6 +31,21 @@ test.each(LEVELS)("what has no name and what has no path is removed with the run
   }
 });
 
+// Goal: trees that are kept hold what the store has removed, so they are bounded as it is. Method: three trees of 1 MB.
+test.skipIf(!canSandbox)("trees that are kept for the next action are bounded in bytes", async () => {
+  const rig = realRig({ mode: "required" }, { stagedMaxBytes: 2_500_000 });
+  try {
+    for (const name of ["a", "b", "c"]) {
+      const large = Object.fromEntries([1, 2, 3, 4, 5].map((n) => [`d/${n}`, `${name}${n}`.repeat(100_000)]));
+      const inputRoot = await storeTree(rig.blobs, { ...large, top: name });
+      completed(await rig.runner.run({ command: script("true"), inputRoot, label: name }));
+    }
+    expect(readdirSync(`${rig.directory}/x/trees`)).toEqual(["2", "3"]);
+  } finally {
+    await rig.end();
+  }
+});
+
 test("a runner starts on what a killed one has left, however awful", async () => {
   const rig = realRig({ mode: "off" });
   try {

@@ -56,7 +56,10 @@ class Runner implements HermeticRunner {
       entriesMax: options.inputsMax ?? 1_000_000,
       allowAbsoluteSymlinks: options.absoluteSymlinks !== "refused",
     });
-    this.#staged = new StagedTrees(options, `${options.root}/trees`, options.stagedEntriesMax ?? 200_000);
+    this.#staged = new StagedTrees(options, `${options.root}/trees`, {
+      entriesMax: options.stagedEntriesMax ?? 200_000,
+      maxSizeBytes: options.stagedMaxBytes ?? 8_000_000_000,
+    });
     this.#sandbox = new Sandbox(options.fs, options.sandbox);
   }
 

@@ -31,6 +31,8 @@ export interface InputTree {
   readonly children: ReadonlyMap<string, InputTree>;
   /** Files, symlinks and directories below, at every place where they occur. */
   readonly entries: number;
+  /** Of the files, each as often as it occurs. */
+  readonly sizeBytes: number;
   /** Levels below; 0 for one without sub-directories. */
   readonly depth: number;
 }
@@ -202,15 +204,17 @@ interface ReadTree {
 function joined(digest: Digest, directory: Directory, built: ReadonlyMap<Digest, InputTree>): InputTree {
   const children = new Map<string, InputTree>();
   let entries = directory.files.length + directory.symlinks.length + directory.directories.length;
+  let sizeBytes = directory.files.reduce((sum, file) => sum + digestSizeBytes(file.digest), 0);
   let depth = 0;
   for (const child of directory.directories) {
     const tree = built.get(child.digest);
     invariant(tree !== undefined, "a directory was assembled before one below it");
     children.set(child.name, tree);
     entries += tree.entries;
+    sizeBytes += tree.sizeBytes;
     depth = Math.max(depth, tree.depth + 1);
   }
-  return { digest, directory, children, entries, depth };
+  return { digest, directory, children, entries, sizeBytes, depth };
 }
 
 function ownNames({ directory }: InputTree): number {

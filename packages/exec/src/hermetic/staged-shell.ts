@@ -103,7 +103,9 @@ async function stage(
   if (!plan.ok) return { kind: "refused", problem: plan.problem };
   await loadEngine(digestFunction(inputRoot));
   for (const folder of ["root", "tmp", "trees"]) fs.makeDirectory(`${root}/${folder}`);
-  const shared = isSandboxed ? new StagedTrees(options, `${root}/trees`, inputsMax) : undefined;
+  const shared = isSandboxed
+    ? new StagedTrees(options, `${root}/trees`, { entriesMax: inputsMax, maxSizeBytes: Number.POSITIVE_INFINITY })
+    : undefined;
   const staged = await stageExecRoot(plan.value, `${root}/root`, { ports: options, trees: shared });
   switch (staged.kind) {
     case "ready":

@@ -25,9 +25,17 @@ export type StagedOutcome =
   | { readonly kind: "missing" }
   | { readonly kind: "errored"; readonly problem: StoreProblem };
 
+/** Beyond either, unused trees are removed, those first that were used longest ago. */
+export interface StagedLimits {
+  readonly entriesMax: number;
+  /** What the store has removed meanwhile is still on the disk for as long as a tree has it. */
+  readonly maxSizeBytes: number;
+}
+
 interface Kept {
   readonly path: string;
   readonly entries: number;
+  readonly sizeBytes: number;
   readonly made: Promise<"made" | "missing" | StoreProblem>;
   users: number;
 }
@@ -36,16 +44,17 @@ interface Kept {
 export class StagedTrees {
   readonly #ports: PlantingPorts;
   readonly #folder: string;
-  readonly #entriesMax: number;
+  readonly #limits: StagedLimits;
   readonly #kept = new Map<Digest, Kept>();
   #entries = 0;
+  #sizeBytes = 0;
   #last = 0;
 
-  /** @param folder absolute and empty. @param entriesMax beyond it, unused trees are removed, the oldest first. */
-  constructor(ports: PlantingPorts, folder: string, entriesMax: number) {
+  /** @param folder absolute and empty. */
+  constructor(ports: PlantingPorts, folder: string, limits: StagedLimits) {
     this.#ports = ports;
     this.#folder = folder;
-    this.#entriesMax = entriesMax;
+    this.#limits = limits;
   }
 
   /** The tree on disk; made now when it is not there, and once for all who ask meanwhile. @throws FileSystemError */
@@ -74,12 +83,15 @@ export class StagedTrees {
     this.#ports.fs.removeTree(this.#folder);
     this.#kept.clear();
     this.#entries = 0;
+    this.#sizeBytes = 0;
   }
 
   #make(tree: InputTree): Kept {
     const path = `${this.#folder}/${++this.#last}`;
-    this.#entries += tree.entries;
-    const kept: Kept = { path, entries: tree.entries, made: this.#plant(tree, path), users: 0 };
+    const { entries, sizeBytes } = tree;
+    this.#entries += entries;
+    this.#sizeBytes += sizeBytes;
+    const kept: Kept = { path, entries, sizeBytes, made: this.#plant(tree, path), users: 0 };
     this.#shrink();
     return kept;
   }
@@ -102,18 +114,22 @@ export class StagedTrees {
   #forget(digest: Digest, kept: Kept): void {
     kept.users--;
     if (this.#kept.get(digest) === kept) {
-      this.#kept.delete(digest);
-      this.#entries -= kept.entries;
+      this.#drop(digest, kept);
     }
     if (kept.users === 0) void removeFolder(this.#ports.fs, kept.path);
   }
 
+  #drop(digest: Digest, { entries, sizeBytes }: Kept): void {
+    this.#kept.delete(digest);
+    this.#entries -= entries;
+    this.#sizeBytes -= sizeBytes;
+  }
+
   #shrink(): void {
     for (const [digest, kept] of this.#kept) {
-      if (this.#entries <= this.#entriesMax) return;
+      if (this.#entries <= this.#limits.entriesMax && this.#sizeBytes <= this.#limits.maxSizeBytes) return;
       if (kept.users > 0) continue;
-      this.#kept.delete(digest);
-      this.#entries -= kept.entries;
+      this.#drop(digest, kept);
       void removeFolder(this.#ports.fs, kept.path);
     }
   }

@@ -9,6 +9,7 @@ const tree = (files: string[], children: Record<string, InputTree> = {}): InputT
   directory: { files: files.map(file), directories: [], symlinks: [{ name: "link", target: "x" }] },
   children: new Map(Object.entries(children)),
   entries: 0,
+  sizeBytes: 0,
   depth: 0,
 });
 const output = (place: string) => ({ path: place, place, declared: "any" as const });
