@@ -40,15 +40,14 @@ export class TierHealth {
 
   /** Takes a tier out of use for a while. */
   trouble(tier: string, cause: StoreProblem): void {
-    // One blob that it does not take says nothing about the others.
-    if (cause.code !== "blob-too-large") this.#downUntilMs.set(tier, this.#clock.monotonicMs() + this.#retryAfterMs);
+    // One blob that it does not take says nothing about the others; that it takes none, nothing about those it has.
+    const isUp = cause.code === "blob-too-large" || cause.code === "store-denied";
+    if (!isUp) this.#downUntilMs.set(tier, this.#clock.monotonicMs() + this.#retryAfterMs);
     if (this.#told.has(tier)) return;
     this.#told.add(tier);
-    this.#onWarning(
-      warning("cache-tier-down", `cache "${tier}" has trouble; going on without it: ${cause.message}`, {
-        cause,
-        next: "Check its address and your network; results made meanwhile are in the local cache.",
-      }),
-    );
+    const what = cause.code === "store-denied" ? "it is only read" : "going on without it";
+    const message = `cache "${tier}" has trouble; ${what}: ${cause.message}`;
+    const next = cause.next ?? "Check its address and your network.";
+    this.#onWarning(warning("cache-tier-down", message, { cause, next }));
   }
 }

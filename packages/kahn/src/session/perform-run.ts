@@ -96,7 +96,7 @@ async function runIn(
     replay: request.replay,
     describeExternal: describeExternal(session),
     header: { version: VERSION, argv: request.argv, workspace: session.model.root, pid: session.host.pid },
-    warnings: [...session.model.warnings, ...hold.takeWarnings()],
+    warnings: [...session.model.warnings, ...hold.takeWarnings(), ...stores.warnings],
   };
   const graphRun = runGraph(graphOptions);
   stores.warn = (problem) => graphRun.warn(problem);

@@ -5,7 +5,7 @@
  */
 import type { RemoteConfig } from "@kahn/cas";
 import { err, ok, type Problem, problem, type Result } from "@kahn/core";
-import type { ClientOptions, RemoteClient } from "@kahn/remote/client";
+import { type ClientOptions, type RemoteClient, remoteProblem } from "@kahn/remote/client";
 import { VERSION } from "../version.ts";
 import type { RemoteAsked } from "./store-set.ts";
 import type { SystemPorts } from "./system-ports.ts";
@@ -29,9 +29,9 @@ export async function executionRefused(
   }
   const features = await server.features();
   if (!features.ok) {
-    const { message } = features.problem;
-    return problem("remote-exec-unavailable", `${server.name} cannot be asked to run anything: ${message}`, {
-      next: `Check its address and your network. ${otherwise} to go without it.`,
+    const { message, next: mend } = remoteProblem(server, features.problem);
+    return problem("remote-exec-unavailable", `it cannot be asked to run anything: ${message}`, {
+      next: `${mend} ${otherwise} to go without it.`,
     });
   }
   if (features.value.executes) return undefined;
@@ -55,9 +55,19 @@ export function clientOptions(
     random,
     instance: server.instance,
     headers: headers.value,
+    credentials: credentialsText(server, headers.value),
     caller: { tool: "kahn", version: VERSION, invocation: run },
     ...(tls.value === undefined ? {} : { tls: tls.value }),
   });
+}
+
+/** What the server is shown, by the names of the settings. */
+function credentialsText({ tokenEnv, tls }: RemoteConfig, headers: Readonly<Record<string, string>>): string {
+  const shown: string[] = [];
+  if (headers.authorization !== undefined) shown.push(`the token in ${tokenEnv}`);
+  if (tls?.cert !== undefined) shown.push("the certificate of cache.remote.tls.cert");
+  if (shown.length > 0) return `Check ${shown.join(" and ")}, and what it may do there.`;
+  return `No token was sent: put it into ${tokenEnv} (cache.remote.tokenEnv names another variable).`;
 }
 
 /** The token, and headers in which `${NAME}` stands for a variable. */

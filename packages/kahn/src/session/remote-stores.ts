@@ -1,6 +1,6 @@
 /** A remote cache behind a run's stores. Loaded only by runs that ask for one. */
 import { type RemoteTier, tiered } from "@kahn/cas";
-import { err, ok, type Problem, type Result } from "@kahn/core";
+import { err, ok, type Problem, type Result, warning } from "@kahn/core";
 import { type HermeticRunner, hermeticRunner } from "@kahn/exec";
 import { openClient, type RemoteClient, remoteExecutor } from "@kahn/remote/client";
 import { clientOptions, executionRefused } from "./remote-client.ts";
@@ -29,14 +29,31 @@ export async function openRemoteStores(
   const client = opened.value;
   const refused = asked.execute === "off" ? undefined : await executionRefused(client, "Leave --remote-exec out");
   if (refused === undefined) return ok(storesOf(session, local, { client, asked }));
+  // One that cannot be reached may be back for the next run, and here everything can run as well.
+  if (refused.code === "remote-exec-unavailable") {
+    const notAsked = { ...asked, execute: "off" } as const;
+    return ok(storesOf(session, local, { client, asked: notAsked, warnings: [notReached(client.tier.name, refused)] }));
+  }
   client.close();
   return err(refused);
+}
+
+interface RemoteParts {
+  readonly client: RemoteClient;
+  readonly asked: RemoteAsked;
+  /** Known before the run. */
+  readonly warnings?: readonly Problem[];
+}
+
+function notReached(server: string, cause: Problem): Problem {
+  const next = `${cause.next} What runs here sees the whole workspace.`;
+  return warning("remote-exec-down", `${server} is not asked for anything; tasks run here: ${cause.message}`, { next });
 }
 
 function storesOf(
   { ports, states }: WorkspaceSession,
   local: LocalStores,
-  { client, asked }: { readonly client: RemoteClient; readonly asked: RemoteAsked },
+  { client, asked, warnings = [] }: RemoteParts,
 ): RunStores {
   const { fs, clock, random } = ports;
   const tier: RemoteTier = {
@@ -53,7 +70,8 @@ function storesOf(
     clock,
     random,
     temporary: local.temporary,
-    onWarning: (warned) => stores.warn(warned),
+    // What is wrong with the server was said already.
+    onWarning: (warned) => (warnings.length > 0 ? undefined : stores.warn(warned)),
     uploads: UPLOADS,
     downloads: "when-needed",
   });
@@ -63,6 +81,7 @@ function storesOf(
     actions: store.actions,
     read: true,
     write: true,
+    warnings,
     warn: () => {},
     executor: (executor, { processes, slots, scratch }) => {
       const { server } = client;

@@ -55,6 +55,7 @@ function localOnly({ blobs, actions, close }: LocalStores, { local }: CacheChoic
     actions,
     read: local !== "off",
     write: local === "rw",
+    warnings: [],
     warn: () => {},
     executor: (executor) => executor,
     sent: async () => {},

@@ -8,6 +8,8 @@ export interface RunStores {
   readonly actions: ActionCache;
   readonly read: boolean;
   readonly write: boolean;
+  /** What is to be said of them when the run begins. */
+  readonly warnings: readonly Problem[];
   /** Known once the run is under way: where trouble with a remote is told. */
   warn: (problem: Problem) => void;
   /** The executor of the run: `local`, or one that asks a server. To be called once. */

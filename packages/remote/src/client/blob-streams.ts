@@ -3,7 +3,7 @@
  *
  * Owns:      what is left to transfer after a failure, and the limit on time without progress.
  * Invariant: a read goes on at the byte where the last attempt ended, also when it is compressed; a plain write goes on
- *            where the server says, a compressed one begins anew.
+ *            where the server says, a compressed one begins anew, and is sent plain when that did not help.
  */
 import type { Digest, Result } from "@kahn/core";
 import { digestSizeBytes, err, ok, randomHex } from "@kahn/core";
@@ -18,6 +18,7 @@ import {
 } from "../proto/generated/bytestream.ts";
 import type { Zstd, ZstdDecompressor } from "../store/zstd.ts";
 import type { BlobSink, BlobSource } from "./blob-ends.ts";
+import { isTransient } from "./call-trouble.ts";
 import type { RemoteServer } from "./remote-server.ts";
 
 const READ = methodOf("server-streaming", ByteStreamMethods.read);
@@ -45,12 +46,13 @@ export async function readBlob(
     digest,
     compressor: zstd === undefined ? "identity" : "zstd",
   });
-  const read = await server.attempts(async (): Promise<Result<ReadOutcome, Status>> => {
+  const attempt = async (): Promise<Result<ReadOutcome, Status>> => {
     // A stream that broke after its last byte has nothing left to ask for.
     if (sink.receivedBytes === digestSizeBytes(digest)) return ok("done");
     const call = server.channel.read(READ, { resourceName, readOffset: sink.receivedBytes });
     return await receive(server, call, { sink, decompressor: zstd?.decompressor() });
-  });
+  };
+  const read = await server.attempts(attempt, { progress: () => sink.receivedBytes });
   if (read.ok && read.value === "done") return ok(sink.finish() ? "done" : "corrupt");
   sink.abort();
   if (!read.ok && read.problem.code === StatusCode.notFound) return ok("missing");
@@ -89,31 +91,39 @@ function take(data: Uint8Array, sink: BlobSink, decompressor: ZstdDecompressor |
   return true;
 }
 
+/** A compressed upload begins anew each time, a plain one goes on: after so many attempts that is more. */
+const COMPRESSED_ATTEMPTS_MAX = 2;
+
 /** Sends a blob. The server verifies it, and answers early when it has it already. */
 export async function writeBlob(
   server: RemoteServer,
   { digest, source, zstd }: { readonly digest: Digest; readonly source: BlobSource; readonly zstd: Zstd | undefined },
 ): Promise<Result<void, Status>> {
-  const nameOf = (upload: string) =>
-    printUploadName({
-      instance: server.instance,
-      upload,
-      digest,
-      compressor: zstd === undefined ? "identity" : "zstd",
-      metadata: "",
-    });
-  let resourceName = nameOf(uploadId(server));
-  return await server.attempts(async (attempt): Promise<Result<void, Status>> => {
-    let offset = 0;
-    if (attempt > 1 && zstd !== undefined) resourceName = nameOf(uploadId(server));
-    else if (attempt > 1) {
-      const status = await server.channel.unary(QUERY, { resourceName }, { timeoutMs: server.deadlines.unaryMs });
-      if (status.ok && status.value.complete) return ok(undefined);
-      // A server that forgot the upload, or cannot say, gets it from the start.
-      if (status.ok && status.value.committedSize <= source.sizeBytes) offset = status.value.committedSize;
-    }
-    return await send(server, { resourceName, source, offset, zstd });
-  });
+  const nameOf = (compressor: "identity" | "zstd") =>
+    printUploadName({ instance: server.instance, upload: uploadId(server), digest, compressor, metadata: "" });
+  const plainName = nameOf("identity");
+  let committedBytes = 0;
+  const plain = async (): Promise<Result<void, Status>> => {
+    const sending = { resourceName: plainName, source, offset: committedBytes, zstd: undefined };
+    const sent = await send(server, sending);
+    if (sent.ok || !isTransient(sent.problem) || sent.problem.code === StatusCode.deadlineExceeded) return sent;
+    const status = await server.channel.unary(
+      QUERY,
+      { resourceName: plainName },
+      { timeoutMs: server.deadlines.unaryMs },
+    );
+    if (status.ok && status.value.complete) return ok(undefined);
+    // A server that forgot the upload, or cannot say, gets it from the start.
+    committedBytes = status.ok && status.value.committedSize <= source.sizeBytes ? status.value.committedSize : 0;
+    return sent;
+  };
+  return await server.attempts(
+    (attempt) =>
+      zstd === undefined || attempt > COMPRESSED_ATTEMPTS_MAX
+        ? plain()
+        : send(server, { resourceName: nameOf("zstd"), source, offset: 0, zstd }),
+    { progress: () => committedBytes },
+  );
 }
 
 interface Sending {

@@ -70,11 +70,37 @@ export function missingBlobsOf(status: Status | RpcStatus, fn: DigestFunction): 
   });
 }
 
+/** Who answered, or did not. */
+export interface Asked {
+  /** Its address. */
+  readonly name: string;
+  /** What was shown to it, and where that comes from: for those who have to mend it. No secret. */
+  readonly credentials?: string | undefined;
+}
+
 /** The problem that a store in trouble answers with. */
-export function remoteProblem(server: string, status: Pick<Status, "code" | "message">): Problem<"store-remote"> {
-  const hint =
-    status.code === StatusCode.unauthenticated || status.code === StatusCode.permissionDenied
-      ? "Check the token or certificate, and what it may do there."
-      : "Check the address, the network and the server's log.";
-  return problem("store-remote", `${server}: ${statusText(status)}`, { next: hint });
+export function remoteProblem(server: Asked, status: RemoteTrouble): Problem<"store-remote"> {
+  return problem("store-remote", `${server.name}: ${statusText(status)}`, { next: hintOf(server, status) });
+}
+
+/** The same of something that was sent: `store-denied` when the server takes nothing from us, which may well be read. */
+export function sendingProblem(server: Asked, status: RemoteTrouble): Problem<"store-remote" | "store-denied"> {
+  if (status.code !== StatusCode.permissionDenied && status.code !== StatusCode.unimplemented) {
+    return remoteProblem(server, status);
+  }
+  const next = `${hintOf(server, status)} To only read it, set cache.remote.mode to "r".`;
+  return problem("store-denied", `${server.name} takes nothing: ${statusText(status)}`, { next });
+}
+
+/** A status, as far as it is told. */
+export type RemoteTrouble = Pick<Status, "code" | "message" | "about">;
+
+function hintOf({ credentials }: Asked, { code, about }: RemoteTrouble): string {
+  if (about === "certificate") {
+    return "Name the authority of its certificate in cache.remote.tls.ca, and a certificate of yours in tls.cert and tls.key where it wants one.";
+  }
+  if (code !== StatusCode.unauthenticated && code !== StatusCode.permissionDenied) {
+    return "Check the address, the network and the server's log.";
+  }
+  return credentials ?? "Check the token or certificate, and what it may do there.";
 }

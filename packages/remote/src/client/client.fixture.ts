@@ -14,7 +14,7 @@ import { startReapi } from "../reapi/reapi-server.fixture.ts";
 import { RemoteServer, type RemoteServerOptions } from "./remote-server.ts";
 
 /** Repeats at once. */
-export const EAGER = { attemptsMax: 4, firstMs: 1, maxMs: 2, askedMaxMs: 5000 } as const;
+export const EAGER = { attemptsMax: 4, firstMs: 1, maxMs: 2, askedMaxMs: 5000, giveUpAfterMs: 60_000 } as const;
 
 /** A client of an address. */
 export function clientOf(address: string, options: Partial<RemoteServerOptions> = {}): RemoteServer {

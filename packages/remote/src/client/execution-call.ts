@@ -82,12 +82,19 @@ interface Attempt {
 
 async function followOnce(server: RemoteServer, { request, name, sawLife, follower }: Attempt): Promise<Step> {
   const { signal, onProgress } = follower;
+  let isSilent = false;
   const call =
     name === undefined
       ? server.channel.read(EXECUTE, request, { signal })
       : server.channel.read(WAIT, { name }, { signal });
+  // Only the first word has a deadline: how long it takes after that is the command's business.
+  const timer = server.clock.setTimer(server.deadlines.acceptMs, () => {
+    isSilent = true;
+    call.cancel();
+  });
   try {
     for await (const operation of call.messages) {
+      timer.cancel();
       sawLife(operation);
       if (operation.done) return ended(operation);
       const metadata = operation.metadata && unpackAny(ExecuteOperationMetadata, operation.metadata);
@@ -97,8 +104,10 @@ async function followOnce(server: RemoteServer, { request, name, sawLife, follow
     if (error instanceof DecodeError) return malformed(error.message);
     if (!(error instanceof StatusError)) throw error;
   } finally {
+    timer.cancel();
     call.cancel();
   }
+  if (isSilent) return silent(server);
   const status = await call.status;
   if (status.code !== StatusCode.ok) return { kind: "broken", status };
   return { kind: "broken", status: { code: StatusCode.unavailable, message: "the stream ended before the execution" } };
@@ -116,6 +125,13 @@ function ended({ result }: Operation): Step {
       status.code === StatusCode.aborted ||
       askedDelayMs(status) !== undefined);
   return hasNoTime ? broken(status) : { kind: "end", end: { kind: "responded", response } };
+}
+
+/** The server took the call and said nothing: asking again would take as long again. */
+function silent({ deadlines }: RemoteServer): Step {
+  const message = `nothing came within ${deadlines.acceptMs} ms`;
+  const status = { code: StatusCode.deadlineExceeded, message };
+  return { kind: "end", end: { kind: "failed", status, isDown: true } };
 }
 
 function broken(status: { readonly code: number; readonly message: string }): Step {

@@ -9,7 +9,7 @@ import type { Readable } from "node:stream";
 import type { Clock, Random, Result } from "@kahn/core";
 import { err, ok } from "@kahn/core";
 import type { ChannelTls, Status } from "../grpc/index.ts";
-import { StatusCode } from "../grpc/index.ts";
+import { isAboutCertificate, StatusCode } from "../grpc/index.ts";
 import { Lanes } from "./lanes.ts";
 import type { RetryPolicy } from "./retry.ts";
 import { CACHE_RETRIES, withRetries } from "./retry.ts";
@@ -23,6 +23,8 @@ export interface HttpServerOptions {
   readonly tls?: ChannelTls;
   /** Sent with each request; names in lower case. */
   readonly headers?: () => Readonly<Record<string, string>>;
+  /** See `Asked`. */
+  readonly credentials?: string;
   readonly retries?: RetryPolicy;
   /** Without a byte of progress. Default: 20 s. */
   readonly stallMs?: number;
@@ -49,6 +51,7 @@ export type HttpAnswer = "found" | "missing" | "refused-bytes";
 export class HttpServer {
   /** For messages: its address, without what may be a password. */
   readonly name: string;
+  readonly credentials: string | undefined;
   readonly #options: HttpServerOptions;
   readonly #lanes: Lanes;
   readonly #prefix: string;
@@ -57,6 +60,7 @@ export class HttpServer {
   constructor(options: HttpServerOptions) {
     const { url } = options;
     this.#options = options;
+    this.credentials = options.credentials;
     this.#prefix = url.pathname.replace(/\/*$/, "/");
     this.name = `${url.protocol}//${url.host}${this.#prefix.slice(0, -1)}`;
     this.#lanes = new Lanes(options.requestsMax ?? 16);
@@ -111,7 +115,10 @@ export class HttpServer {
         timer.cancel();
         resolve(answer);
       };
-      request.on("error", (error) => finish(err({ code: StatusCode.unavailable, message: error.message })));
+      request.on("error", ({ code, message }: NodeJS.ErrnoException) => {
+        const about = isAboutCertificate(code) ? ({ about: "certificate" } as const) : {};
+        finish(err({ code: StatusCode.unavailable, message, ...about }));
+      });
       request.on("response", (response) => {
         const answer = judge(response.statusCode ?? 0, response.headers);
         const wanted = answer.ok && answer.value === "found" && method === "GET";

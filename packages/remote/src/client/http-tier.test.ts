@@ -138,7 +138,7 @@ test("busy servers are asked again, refusals are problems, and say what", async 
   expect(value(await blobs.findMissing([mine.digest]))).toStrictEqual([mine.digest]);
   expect(cache.requests.length).toBe(3);
   const refused = await blobs.write(mine.digest, mine.bytes);
-  expect(refused).toMatchObject({ ok: false, problem: { code: "store-remote", next: /token/ } });
+  expect(refused).toMatchObject({ ok: false, problem: { code: "store-denied", next: /token/ } });
   expect(await tierOf("http://127.0.0.1:1/").blobs.read(mine.digest)).toMatchObject({ ok: false });
 });
 

@@ -30,7 +30,7 @@ import {
 } from "@kahn/core";
 import type { BlobSource } from "./blob-ends.ts";
 import { type BlobSink, fileSink, fileSource, hasDigest, memorySink, memorySource } from "./blob-ends.ts";
-import { remoteProblem } from "./call-trouble.ts";
+import { remoteProblem, sendingProblem } from "./call-trouble.ts";
 import type { HttpQuestion } from "./http-server.ts";
 import { HttpServer, type HttpServerOptions } from "./http-server.ts";
 import { eachOf } from "./lanes.ts";
@@ -73,7 +73,7 @@ function httpActions(server: HttpServer): ActionCache {
           return sizeBytes <= RECORD_MAX_BYTES;
         },
       });
-      if (!answer.ok) return err(remoteProblem(server.name, answer.problem));
+      if (!answer.ok) return err(remoteProblem(server, answer.problem));
       if (answer.value === "missing") return ok({ kind: "miss", reason: "no-entry" });
       const result = decodeActionResult(Buffer.concat(parts), digestFunction(action));
       return ok(result.ok ? { kind: "hit", result: result.value } : { kind: "miss", reason: "corrupt-entry" });
@@ -99,7 +99,7 @@ class HttpBlobs implements BlobStore {
       this.#server.ask({ method: "HEAD", path: pathOf(digest) }),
     );
     const all = allOf(answers);
-    if (!all.ok) return err(remoteProblem(this.#server.name, all.problem));
+    if (!all.ok) return err(remoteProblem(this.#server, all.problem));
     return ok(asked.filter((_, index) => all.value[index] === "missing"));
   }
 
@@ -164,7 +164,7 @@ class HttpBlobs implements BlobStore {
     });
     if (answer.ok && answer.value === "found") return finished(sink);
     sink.abort();
-    if (!answer.ok) return err(remoteProblem(this.#server.name, answer.problem));
+    if (!answer.ok) return err(remoteProblem(this.#server, answer.problem));
     return ok(answer.value === "missing" ? "missing" : "corrupt");
   }
 }
@@ -195,7 +195,7 @@ async function put(server: HttpServer, path: string, source: BlobSource): Promis
     body: { sizeBytes: source.sizeBytes, open: () => Readable.from(piecesOf(source), { objectMode: false }) },
   };
   const answer = await server.ask(question);
-  if (!answer.ok) return err(remoteProblem(server.name, answer.problem));
+  if (!answer.ok) return err(sendingProblem(server, answer.problem));
   if (answer.value === "found") return ok(undefined);
   const message = `${server.name} takes nothing: it answers a PUT with 404`;
   return err(problem("store-remote", message, { next: "Check the address." }));

@@ -20,6 +20,8 @@ export interface ClientOptions {
   /** Sent with each call; names in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly tls?: ChannelTls;
+  /** For messages about refusals: what is shown to the server, and which setting has it. No secret. */
+  readonly credentials?: string;
   readonly caller?: NonNullable<RemoteServerOptions["caller"]>;
   /** Of all blobs. Default: `sha256`. */
   readonly digestFunction?: DigestFunction;
@@ -36,9 +38,9 @@ export interface RemoteClient {
 
 /** Makes a client. `remote-address-malformed` for what is no address. */
 export function openClient(options: ClientOptions): Result<RemoteClient, Problem<"remote-address-malformed">> {
-  const { url, fs, clock, random, headers = {}, tls, instance, caller, digestFunction } = options;
+  const { url, fs, clock, random, headers = {}, tls, instance, caller, credentials, digestFunction } = options;
   const modes = { read: true, write: true };
-  const secured = tls === undefined ? {} : { tls };
+  const secured = { ...(tls === undefined ? {} : { tls }), ...(credentials === undefined ? {} : { credentials }) };
   const target = parseTarget(url);
   if (/^https?:/.test(url) && URL.canParse(url)) {
     return ok(openHttpTier({ url: new URL(url), fs, clock, random, headers: () => headers, ...secured, ...modes }));

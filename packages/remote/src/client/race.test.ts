@@ -106,7 +106,7 @@ test("a failure waits for the other side: its success counts and is remarked on,
 
 test("a server that goes leaves the race: a success here counts, anything else runs in the workspace as without it", async () => {
   const gone: Answer = () => Promise.reject(new StatusError(StatusCode.unavailable, "going down"));
-  const wish = { server: { retries: { attemptsMax: 1, firstMs: 1, maxMs: 1, askedMaxMs: 1 } } };
+  const wish = { server: { retries: { attemptsMax: 1, firstMs: 1, maxMs: 1, askedMaxMs: 1, giveUpAfterMs: 1 } } };
   const alone = await raced([gone, gone, gone, gone, gone], async () => completed(), wish);
   expect(made(await alone.outcome)).toMatchObject([{ where: "here" }, "said here"]);
   const inWorkspace: ActionExecutor = {

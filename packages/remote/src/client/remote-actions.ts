@@ -11,7 +11,7 @@ import { digestFunctionNumber } from "../names/digest-function.ts";
 import { digestMessage } from "../names/request-digest.ts";
 import { actionResultMessage, messageActionResult } from "../proto/core-messages.ts";
 import { ActionCacheMethods } from "../proto/generated/remote-execution.ts";
-import { remoteProblem } from "./call-trouble.ts";
+import { remoteProblem, sendingProblem } from "./call-trouble.ts";
 import type { RemoteServer } from "./remote-server.ts";
 
 const GET = methodOf("unary", ActionCacheMethods.getActionResult);
@@ -27,11 +27,11 @@ export function remoteActions(server: RemoteServer): ActionCache {
   return {
     lookup: async (action): Promise<Result<CacheLookup, StoreProblem>> => {
       const features = await server.features();
-      if (!features.ok) return err(remoteProblem(server.name, features.problem));
+      if (!features.ok) return err(remoteProblem(server, features.problem));
       const answer = await server.unary(GET, named(action));
       if (!answer.ok) {
         if (answer.problem.code === StatusCode.notFound) return ok({ kind: "miss", reason: "no-entry" });
-        return err(remoteProblem(server.name, answer.problem));
+        return err(remoteProblem(server, answer.problem));
       }
       const result = messageActionResult(answer.value, server.digestFunction);
       if (!result.ok) return ok({ kind: "miss", reason: "corrupt-entry" });
@@ -39,10 +39,10 @@ export function remoteActions(server: RemoteServer): ActionCache {
     },
     record: async (action, result) => {
       const features = await server.features();
-      if (!features.ok) return err(remoteProblem(server.name, features.problem));
+      if (!features.ok) return err(remoteProblem(server, features.problem));
       if (!features.value.mayUpdateActions) return ok(undefined);
       const answer = await server.unary(UPDATE, { ...named(action), actionResult: actionResultMessage(result) });
-      return answer.ok ? ok(undefined) : err(remoteProblem(server.name, answer.problem));
+      return answer.ok ? ok(undefined) : err(sendingProblem(server, answer.problem));
     },
     forget: async () => ok(undefined),
   };

@@ -263,7 +263,7 @@ test("a server that forgets blobs of a batch, or answers for others, has stored 
   const blobs = remoteBlobs(clientOf(double.address), memoryFiles());
   const mine = blob("mine");
   expect(value(await blobs.read(mine.digest))).toBe(undefined);
-  expect(await blobs.write(mine.digest, mine.bytes)).toMatchObject({ ok: false, problem: { code: "store-remote" } });
+  expect(await blobs.write(mine.digest, mine.bytes)).toMatchObject({ ok: false, problem: { code: "store-denied" } });
 });
 
 test("a stream on which nothing moves is given up, and the time is told", async () => {
@@ -279,7 +279,10 @@ test("a stream on which nothing moves is given up, and the time is told", async 
       await new Promise((resolve) => call.signal.addEventListener("abort", resolve));
     }),
   ]);
-  const client = clientOf(double.address, { clock, retries: { attemptsMax: 1, firstMs: 1, maxMs: 1, askedMaxMs: 1 } });
+  const client = clientOf(double.address, {
+    clock,
+    retries: { attemptsMax: 1, firstMs: 1, maxMs: 1, askedMaxMs: 1, giveUpAfterMs: 1 },
+  });
   const reading = remoteBlobs(client, memoryFiles()).read(blob(noise(5000)).digest);
   await asked;
   await clock.advance(30_000);

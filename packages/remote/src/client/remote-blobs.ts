@@ -24,7 +24,7 @@ import { batchRead, batchUpdate, findMissing, inBatches } from "./blob-batches.t
 import type { BlobSource } from "./blob-ends.ts";
 import { fileSink, fileSource, hasDigest, memorySink, memorySource } from "./blob-ends.ts";
 import { readBlob, writeBlob } from "./blob-streams.ts";
-import { isTransient, remoteProblem } from "./call-trouble.ts";
+import { isTransient, remoteProblem, sendingProblem } from "./call-trouble.ts";
 import { eachOf } from "./lanes.ts";
 import type { RemoteServer } from "./remote-server.ts";
 import type { ServerFeatures } from "./server-features.ts";
@@ -32,6 +32,8 @@ import type { ServerFeatures } from "./server-features.ts";
 /** Batches of one request that are under way at once: their blobs are in memory. */
 const BATCHES_AT_ONCE = 4;
 const STREAMS_AT_ONCE = 8;
+/** Batches that nothing on the way takes for too long. */
+const SMALL_BATCH_BYTES = 256 << 10;
 
 /** A blob to be sent, which may be opened more than once. */
 export interface BlobUpload {
@@ -98,6 +100,8 @@ async function guarded<T>(work: () => Promise<T>): Promise<Result<T, StoreProble
 class Transfers {
   readonly #server: RemoteServer;
   readonly #fs: FileSystem;
+  /** Beside what the server says. */
+  #batchMaxBytes = Number.POSITIVE_INFINITY;
   /** Cleared once the server says that it has no batches. */
   #hasBatches = true;
 
@@ -155,7 +159,8 @@ class Transfers {
     await eachOf([...large, ...left.flat()], STREAMS_AT_ONCE, async (upload) => {
       const source = this.#open(upload);
       try {
-        this.#value(await writeBlob(this.#server, { digest: upload.digest, source, zstd }));
+        const sent = await writeBlob(this.#server, { digest: upload.digest, source, zstd });
+        if (!sent.ok) throw new Refused(sendingProblem(this.#server, sent.problem));
       } finally {
         source.close();
       }
@@ -191,13 +196,18 @@ class Transfers {
     const zstd = features.hasBatchZstd ? await this.#server.zstd(features) : undefined;
     const sent = await batchUpdate(this.#server, blobs, zstd);
     if (!sent.ok) {
-      this.#giveUpBatches(sent.problem);
+      if (sent.problem.code === StatusCode.permissionDenied)
+        throw new Refused(sendingProblem(this.#server, sent.problem));
+      this.#giveUpBatches(
+        sent.problem,
+        blobs.map(({ digest }) => digest),
+      );
       return batch;
     }
     const left: BlobUpload[] = [];
     for (const [index, status] of sent.value.entries()) {
       if (status.code === StatusCode.ok || status.code === StatusCode.alreadyExists) continue;
-      if (!isTransient(status)) throw new Refused(remoteProblem(this.#server.name, status));
+      if (!isTransient(status)) throw new Refused(sendingProblem(this.#server, status));
       left.push(batch[index]!);
     }
     return left;
@@ -235,12 +245,13 @@ class Transfers {
     if (!this.#hasBatches) return undefined;
     const read = await batchRead(this.#server, digests, await this.#server.zstd(features));
     if (read.ok) return read.value;
-    this.#giveUpBatches(read.problem);
+    this.#giveUpBatches(read.problem, digests);
     return undefined;
   }
 
   /** A call with many blobs was refused: by a server without batches for good, else this once. */
-  #giveUpBatches(status: Status): void {
+  #giveUpBatches(status: Status, digests: readonly Digest[]): void {
+    const sizeBytes = digests.reduce((sum, digest) => sum + digestSizeBytes(digest), 0);
     switch (status.code) {
       case StatusCode.unimplemented:
         this.#hasBatches = false;
@@ -250,8 +261,17 @@ class Transfers {
       case StatusCode.outOfRange:
         // Too much for one call, whatever the server had said.
         return;
+      case StatusCode.unavailable:
+      case StatusCode.unknown:
+      case StatusCode.internal:
+        // Something on the way may cut long answers: streams go on where they were cut. Not so when nobody is there.
+        if (status.unprocessed !== true && sizeBytes > SMALL_BATCH_BYTES) {
+          this.#batchMaxBytes = SMALL_BATCH_BYTES;
+          return;
+        }
+        throw new Refused(remoteProblem(this.#server, status));
       default:
-        throw new Refused(remoteProblem(this.#server.name, status));
+        throw new Refused(remoteProblem(this.#server, status));
     }
   }
 
@@ -278,11 +298,12 @@ class Transfers {
   }
 
   async #features(): Promise<ServerFeatures> {
-    return this.#value(await this.#server.features());
+    const features = this.#value(await this.#server.features());
+    return { ...features, batchMaxBytes: Math.min(features.batchMaxBytes, this.#batchMaxBytes) };
   }
 
   #value<T>(answer: Result<T, Status>): T {
     if (answer.ok) return answer.value;
-    throw new Refused(remoteProblem(this.#server.name, answer.problem));
+    throw new Refused(remoteProblem(this.#server, answer.problem));
   }
 }

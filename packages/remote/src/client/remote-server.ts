@@ -13,7 +13,7 @@ import { Channel, methodOf, StatusCode, targetText } from "../grpc/index.ts";
 import { CapabilitiesMethods, RequestMetadata, type ServerCapabilities } from "../proto/generated/remote-execution.ts";
 import type { Zstd } from "../store/zstd.ts";
 import { Lanes } from "./lanes.ts";
-import type { RetryPolicy } from "./retry.ts";
+import type { Repeating, RetryPolicy } from "./retry.ts";
 import { CACHE_RETRIES, withRetries } from "./retry.ts";
 import type { ServerFeatures } from "./server-features.ts";
 import { ASSUMED_FEATURES, featuresOf, isUnknownMethod, knowsFunction } from "./server-features.ts";
@@ -28,6 +28,8 @@ export interface RemoteServerOptions {
   readonly tls?: ChannelTls;
   /** Sent with each call, such as `authorization`; asked for each time. */
   readonly headers?: () => OutgoingMetadata;
+  /** See `Asked`. */
+  readonly credentials?: string;
   /** Tool, version and invocation, for the server's logs. */
   readonly caller?: { readonly tool: string; readonly version: string; readonly invocation: string };
   /** Loads the compressor, once a server offers it; left out, nothing is compressed. */
@@ -44,6 +46,10 @@ export interface RemoteServerOptions {
 export interface Deadlines {
   /** Until there is a connection. */
   readonly connectMs: number;
+  /** Of the first question, what the server can do: who does not answer that soon is as good as gone. */
+  readonly handshakeMs: number;
+  /** Of an execution, until the server has taken it. */
+  readonly acceptMs: number;
   /** Of a call whose answer is small. */
   readonly unaryMs: number;
   /** Of a call that carries a batch of blobs. */
@@ -54,7 +60,15 @@ export interface Deadlines {
   readonly tailMs: number;
 }
 
-const DEADLINES: Deadlines = { connectMs: 5000, unaryMs: 20_000, batchMs: 120_000, stallMs: 30_000, tailMs: 2000 };
+const DEADLINES: Deadlines = {
+  connectMs: 5000,
+  handshakeMs: 8000,
+  acceptMs: 60_000,
+  unaryMs: 20_000,
+  batchMs: 120_000,
+  stallMs: 30_000,
+  tailMs: 2000,
+};
 
 const GET_CAPABILITIES = methodOf("unary", CapabilitiesMethods.getCapabilities);
 const CALLER_HEADER = "build.bazel.remote.execution.v2.requestmetadata-bin";
@@ -63,6 +77,7 @@ const CALLER_HEADER = "build.bazel.remote.execution.v2.requestmetadata-bin";
 export class RemoteServer {
   /** For messages: its address. */
   readonly name: string;
+  readonly credentials: string | undefined;
   readonly instance: string;
   readonly digestFunction: DigestFunction;
   readonly deadlines: Deadlines;
@@ -79,6 +94,7 @@ export class RemoteServer {
     const { target, clock, random, tls } = options;
     this.#options = options;
     this.name = targetText(target);
+    this.credentials = options.credentials;
     this.instance = options.instance ?? "";
     this.digestFunction = options.digestFunction ?? "sha256";
     this.deadlines = { ...DEADLINES, ...options.deadlines };
@@ -124,10 +140,10 @@ export class RemoteServer {
   /** Makes any call, repeated as far as that helps, in a lane of its own. */
   attempts<T>(
     attempt: (number: number) => Promise<Result<T, Status>>,
-    signal?: AbortSignal,
+    repeating?: Repeating,
   ): Promise<Result<T, Status>> {
     const { clock, random, retries: policy } = this;
-    return this.#lanes.run(() => withRetries({ clock, random, policy }, attempt, signal));
+    return this.#lanes.run(() => withRetries({ clock, random, policy }, attempt, repeating));
   }
 
   /** Ends all calls and the connection. */
@@ -136,7 +152,7 @@ export class RemoteServer {
   }
 
   async #handshake(): Promise<Result<ServerFeatures, Status>> {
-    const answer = await this.unary(GET_CAPABILITIES, { instanceName: this.instance });
+    const answer = await this.unary(GET_CAPABILITIES, { instanceName: this.instance }, this.deadlines.handshakeMs);
     const features = this.#judge(answer);
     if (!features.ok) this.#features = undefined;
     return features;

@@ -1,6 +1,6 @@
 /** A REAPI server as a tier behind a local store. */
 import type { RemoteTier } from "@kahn/cas";
-import type { FileSystem } from "@kahn/core";
+import type { FileSystem, Result, StoreProblem } from "@kahn/core";
 import { remoteActions } from "./remote-actions.ts";
 import { remoteBlobs } from "./remote-blobs.ts";
 import type { RemoteServer } from "./remote-server.ts";
@@ -23,14 +23,24 @@ export function reapiTier(
   server: RemoteServer,
   { fs, read, write }: TierModes & { readonly fs: FileSystem },
 ): OpenTier {
+  const blobs = remoteBlobs(server, fs);
+  const actions = remoteActions(server);
+  // What was refused once is refused for the rest of the run, whatever the server says it can do.
+  let isDenied = false;
+  const sent = async <T>(sending: Promise<Result<T, StoreProblem>>): Promise<Result<T, StoreProblem>> => {
+    const answer = await sending;
+    if (!answer.ok && answer.problem.code === "store-denied") isDenied = true;
+    return answer;
+  };
   return {
     tier: {
       name: server.name,
-      blobs: remoteBlobs(server, fs),
-      actions: remoteActions(server),
+      blobs: { ...blobs, ingest: (requests) => sent(blobs.ingest(requests)) },
+      actions: { ...actions, record: (action, result) => sent(actions.record(action, result)) },
       read,
       write,
       takesResults: async () => {
+        if (isDenied) return false;
         const features = await server.features();
         // One that does not answer is found out by the next question.
         return !features.ok || features.value.mayUpdateActions;

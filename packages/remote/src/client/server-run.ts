@@ -72,7 +72,7 @@ export class ServerRun {
         return { kind: "cancelled" };
       case "failed":
         return end.isDown
-          ? { kind: "down", problem: remoteProblem(this.#server.name, end.status) }
+          ? { kind: "down", problem: remoteProblem(this.#server, end.status) }
           : { kind: "errored", problem: this.#failed(statusText(end.status)) };
       case "responded":
         return this.#responded(end.response, tookMs());

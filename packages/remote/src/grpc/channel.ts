@@ -11,6 +11,7 @@
 import type { ClientHttp2Session, OutgoingHttpHeaders, SecureClientSessionOptions } from "node:http2";
 import { connect as connectHttp2 } from "node:http2";
 import { connect as connectSocket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { Clock, Random, Result } from "@kahn/core";
 import { err, ok, randomBelow } from "@kahn/core";
 import { ClientCall } from "./client-call.ts";
@@ -77,6 +78,21 @@ type State =
 /** A method of which only the client's side matters. */
 type Callable<Response, RequestInit, Kind extends MethodKind> = Method<unknown, Response, Kind, RequestInit, never>;
 
+type Failure = Pick<Status, "message" | "about">;
+
+/** Codes of OpenSSL's verification as Node names them, and its alerts. */
+export function isAboutCertificate(code: string | undefined): boolean {
+  return code !== undefined && /CERT|UNABLE_TO_|HOSTNAME_MISMATCH|UNKNOWN_CA/.test(code);
+}
+
+/** Of a peer that closed the connection before it spoke HTTP/2. */
+function closedSilently(target: ChannelTarget): Failure {
+  const message = "it closed the connection before it spoke HTTP/2";
+  if (target.kind === "unix") return { message };
+  if (target.isEncrypted) return { message, about: "certificate" };
+  return { message: `${message}; a port with TLS is written grpcs://` };
+}
+
 const DEFAULT_BACKOFF = { firstMs: 1000, maxMs: 120_000 };
 const IDLE: State = { kind: "idle" };
 
@@ -85,6 +101,7 @@ export class Channel {
   readonly #options: ChannelOptions;
   readonly #baseHeaders: OutgoingHttpHeaders;
   readonly #sessions = new Set<ClientHttp2Session>();
+  readonly #sockets = new Set<Duplex>();
   #state: State = IDLE;
   #failedAttempts = 0;
 
@@ -153,6 +170,7 @@ export class Channel {
   close(): void {
     this.#state = { kind: "closed" };
     for (const session of this.#sessions) session.destroy();
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   /** The connection for a new call. */
@@ -185,32 +203,52 @@ export class Channel {
   #watch(session: ClientHttp2Session, made: (connection: Connection) => void): void {
     const { clock, keepalive = CLIENT_KEEPALIVE, connectTimeoutMs = 20_000 } = this.#options;
     const timer = clock.setTimer(connectTimeoutMs, () => {
-      session.destroy(new Error(`no connection within ${connectTimeoutMs} ms`));
+      failure = { message: `no connection within ${connectTimeoutMs} ms` };
+      session.destroy();
+      socket?.destroy();
     });
+    let socket: Duplex | undefined;
     let isConnected = false;
-    let failure = "it closed the connection";
-    session.on("error", (error: Error) => {
-      failure = error.message;
+    let failure = closedSilently(this.#options.target);
+    const failed = ({ code, message }: NodeJS.ErrnoException) => {
+      failure = { message, ...(isAboutCertificate(code) ? { about: "certificate" } : {}) };
+    };
+    let isEnded = false;
+    const ended = () => {
+      if (isEnded) return;
+      isEnded = true;
+      timer.cancel();
+      this.#sessions.delete(session);
+      this.#forget(session);
+      if (!isConnected) made(err(this.#failed(failure)));
+    };
+    session.on("error", failed);
+    session.on("connect", (_, own) => {
+      socket = own;
+      this.#sockets.add(own);
+      // A server that refuses our certificate says so only now, and to the socket alone: Node destroys the session without
+      // an event, and leaves the socket open.
+      own.once("error", (error) => {
+        failed(error);
+        own.destroy();
+      });
+      own.once("close", () => {
+        this.#sockets.delete(own);
+        ended();
+      });
     });
-    session.on("connect", () => {
+    // Only a peer that speaks HTTP/2 proves that the address is right, and that it takes us.
+    session.once("remoteSettings", () => {
       isConnected = true;
+      this.#failedAttempts = 0;
       timer.cancel();
       widenWindow(session);
       keepAlive(session, clock, keepalive);
       if (this.#state.kind === "connecting") this.#state = { kind: "ready", session };
       made(ok(session));
     });
-    // Only a peer that speaks HTTP/2 proves that the address is right.
-    session.on("remoteSettings", () => {
-      this.#failedAttempts = 0;
-    });
     session.on("goaway", () => this.#forget(session));
-    session.on("close", () => {
-      timer.cancel();
-      this.#sessions.delete(session);
-      this.#forget(session);
-      if (!isConnected) made(err(this.#failed(failure)));
-    });
+    session.on("close", ended);
   }
 
   #openSession(): ClientHttp2Session {
@@ -235,9 +273,14 @@ export class Channel {
   }
 
   /** An attempt failed: calls pause for a while. @returns what to tell those who wait. */
-  #failed(failure: string): Status {
-    const message = `${targetText(this.#options.target)} cannot be reached: ${failure}`;
-    const status: Status = { code: StatusCode.unavailable, message, unprocessed: true };
+  #failed({ message: why, about }: Failure): Status {
+    const message = `${targetText(this.#options.target)} cannot be reached: ${why}`;
+    const status: Status = {
+      code: StatusCode.unavailable,
+      message,
+      unprocessed: true,
+      ...(about === undefined ? {} : { about }),
+    };
     if (this.#state.kind === "closed") return status;
     const { firstMs, maxMs } = this.#options.backoff ?? DEFAULT_BACKOFF;
     const pauseMs = Math.min(maxMs, firstMs * 1.6 ** this.#failedAttempts++);

@@ -39,6 +39,8 @@ export interface Status {
   readonly details?: Uint8Array;
   /** True when the peer is known not to have begun the call, so that any call may be made again at once. */
   readonly unprocessed?: true;
+  /** Set when no connection came about because one side did not accept the certificate of the other. */
+  readonly about?: "certificate";
 }
 
 /** The end of a call that went well. */

@@ -95,7 +95,11 @@ test("mTLS: no certificate, where one is required, and a stranger's, wherever gi
     const before = peers.length;
     const channel = channelTo(target, { authorities: authority.certificate, ...tls });
     const answer = await channel.unary(ECHO, Buffer.from("x"));
-    assert.equal(!answer.ok && answer.problem.code, 14);
+    assert.deepEqual(
+      !answer.ok && [answer.problem.code, answer.problem.about],
+      [14, "certificate"],
+      JSON.stringify(answer),
+    );
     assert.equal(peers.length, before);
     channel.close();
   }
