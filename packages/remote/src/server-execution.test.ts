@@ -1,10 +1,10 @@
 /** A whole server that runs actions: on disk, through gRPC, by the rules, and drained while one runs. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { type Clock, digestOf } from "@kahn/core";
+import { type Clock, digestOf, FileSystemError } from "@kahn/core";
 import { directRunner, nodeClock, nodeFileSystem, nodeRandom, startGuardian, tryLock } from "@kahn/system";
 import { afterAll, test } from "vitest";
 import { newToken } from "./access/token.ts";
@@ -97,6 +97,38 @@ execution: { sandbox: off, slots: 1 }
   await drained;
   await it.close();
   assert.deepEqual(it.reported, []);
+});
+
+// Goal: an action that goes on writing until it is killed does not lose its folder under it, and a folder that cannot be
+// removed does not keep the server. Method: a file system that notes whether the run was there, and then refuses.
+test("a server that is closed waits for the end of its actions before it removes what they work in", async () => {
+  const dir = `${folder}/closing`;
+  const files = nodeFileSystem();
+  const runsThere: boolean[] = [];
+  let isOpen = false;
+  const fs = Object.assign(Object.create(files) as typeof files, {
+    removeTree: (path: string) => {
+      if (!isOpen || path !== `${dir}/work`) return files.removeTree(path);
+      runsThere.push(existsSync(`${dir}/work/runs/1`));
+      throw new FileSystemError("ENOTEMPTY", "rmdir", path);
+    },
+  });
+  const config = `dir: ${dir}\nexecution: { sandbox: off, slots: 1 }\n`;
+  const it = await testServer({ config, fs, ports: { clock, processes, store: await place.open() } });
+  isOpen = true;
+  const channel = it.channel();
+  const action = await upload(channel, `echo > ${folder}/begun; exec sleep 1000`, "");
+  const call = channel.read(EXECUTE, { actionDigest: action });
+  while (!existsSync(`${folder}/begun`)) await new Promise((resolve) => setImmediate(resolve));
+  await it.server.drain(0);
+  await it.server.closed;
+  call.cancel();
+  channel.close();
+  assert.deepEqual(runsThere, [false]);
+  assert.deepEqual(
+    it.reported.map(({ code }) => code),
+    ["exec-root-failed"],
+  );
 });
 
 // Goal: a server that was told to go lets its process go: a timer that is left would keep it for the whole grace.

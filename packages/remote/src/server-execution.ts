@@ -2,12 +2,13 @@
  * The part of a server that runs actions: the hermetic runner on the server's store, behind the execution services.
  */
 import type { Problem, Result } from "@kahn/core";
-import { err, ok, problem } from "@kahn/core";
+import { err, FileSystemError, ok, problem } from "@kahn/core";
 import type { HermeticRunner, HermeticRunnerOptions, SandboxLevel, WorkerCounts } from "@kahn/exec";
 import { hermeticRunner, persistentRunner } from "@kahn/exec";
 import { openFifoPair } from "@kahn/system";
 import type { ActionRunner } from "./execution/index.ts";
 import { WorkerRunner } from "./execution/persistent/worker-runner.ts";
+import { RunsUnderWay } from "./execution/runs-under-way.ts";
 import type { ServerConfig } from "./operation/server-settings.ts";
 import type { ServerPorts } from "./server-ports.ts";
 import { blobStoreOf } from "./store/blob-store-of.ts";
@@ -22,8 +23,12 @@ export interface ServerRunner {
   readonly workers: (() => WorkerCounts) | undefined;
   /** What runs lack of what was wanted, such as `sandbox-lowered`. */
   readonly warnings: readonly Problem[];
-  /** Ends persistent workers and removes what was kept. When no run is left. */
-  close(): Promise<void>;
+  /**
+   * Waits for the runs under way, which somebody else must have ended, ends persistent workers, and removes what was kept.
+   *
+   * @returns `exec-root-failed` when something could not be removed; the next server on the folder tries again.
+   */
+  close(): Promise<Result<void, Problem>>;
 }
 
 const MODES = { enforce: "required", auto: "preferred", off: "off" } as const;
@@ -64,8 +69,15 @@ export async function openRunner(
       slots,
       options: { ...options, root: `${folder}/workers` },
     });
+    const runs = new RunsUnderWay(ran.runner);
     return ok({
-      ...ran,
+      runner: runs,
+      workers: ran.workers,
+      close: async () => {
+        // They write into what is removed next, up to the grace that they have.
+        await runs.ended();
+        return await removed(root, ran.close);
+      },
       slots,
       level: verdict.level,
       warnings: verdict.lowered === undefined ? [] : [verdict.lowered],
@@ -77,10 +89,27 @@ export async function openRunner(
   }
 }
 
+async function removed(root: string, close: () => Promise<void>): Promise<Result<void, Problem>> {
+  try {
+    await close();
+    return ok(undefined);
+  } catch (error) {
+    if (!(error instanceof FileSystemError)) throw error;
+    const message = `what actions left in ${root} could not be removed: ${error.message}`;
+    const next = "Start the server again, or remove it.";
+    return err({ ...problem("exec-root-failed", message, { next }), severity: "warning" });
+  }
+}
+
+/** What `openRunner` makes, before runs are counted. */
+interface RunnerParts extends Pick<ServerRunner, "runner" | "workers"> {
+  readonly close: () => Promise<void>;
+}
+
 function withWorkers(
   { workers }: ServerConfig["execution"],
   of: { readonly alone: HermeticRunner; readonly options: HermeticRunnerOptions; readonly slots: number },
-): Pick<ServerRunner, "runner" | "workers" | "close"> {
+): RunnerParts {
   const { alone, options, slots } = of;
   if (!workers.enabled) return { runner: alone, workers: undefined, close: async () => alone.close() };
   const persistent = persistentRunner({

@@ -3,7 +3,7 @@
  *
  * Owns:      what lives as long as the server: the store, the services, what observes them.
  */
-import type { Problem, Result } from "@kahn/core";
+import type { Problem, Result, Timer } from "@kahn/core";
 import { err, ok, problem, sleep } from "@kahn/core";
 import { accessInterceptor } from "./access/interceptor.ts";
 import type { ServerAccess } from "./access/open-access.ts";
@@ -40,6 +40,8 @@ import type { ServerStore } from "./store/server-store.ts";
 
 /** What connections need at the least to finish, however long the work before took. */
 const CONNECTIONS_MIN_MS = 1000;
+/** What the collector of traces has for the last ones. */
+const TRACES_MAX_MS = 1000;
 
 /** Everything but the sockets. */
 export class ServerParts {
@@ -59,7 +61,10 @@ export class ServerParts {
   readonly #handlers: Omit<PortOptions, "address" | "tls">;
   readonly #startedAtMs: number;
   #connections: () => number = () => 0;
-  #hurried: AbortController = new AbortController();
+  readonly #hurried: AbortController = new AbortController();
+  /** When everything must be over, as `hurry` says; monotonic. */
+  #dueMs = Number.POSITIVE_INFINITY;
+  #hurry: Timer | undefined;
 
   /** Opens the store and makes the services. */
   static async open(
@@ -201,8 +206,9 @@ export class ServerParts {
       done.abort();
     }
     await this.#backing?.flush(Math.max(0, graceMs - (clock.monotonicMs() - startedAtMs)));
-    const leftMs = graceMs - (clock.monotonicMs() - startedAtMs);
-    return this.#hurried.signal.aborted ? 0 : Math.max(CONNECTIONS_MIN_MS, leftMs);
+    const nowMs = clock.monotonicMs();
+    const leftMs = Math.max(CONNECTIONS_MIN_MS, graceMs - (nowMs - startedAtMs));
+    return Math.max(0, Math.min(leftMs, this.#dueMs - nowMs));
   }
 
   /** Goes on with the access log in a file of its name, which somebody may have moved away. */
@@ -211,25 +217,42 @@ export class ServerParts {
     return this.#logFile?.reopen() ?? ok(undefined);
   }
 
-  /** Ends waiting for work. */
-  hurry(_graceMs: number): void {
-    this.#hurried.abort();
+  /** Waits for work no longer than this from now on. */
+  hurry(graceMs: number): void {
+    const { clock } = this.#ports;
+    const dueMs = clock.monotonicMs() + graceMs;
+    if (dueMs >= this.#dueMs) return;
+    this.#dueMs = dueMs;
+    this.#hurry?.cancel();
+    this.#hurry = undefined;
+    if (graceMs <= 0) this.#hurried.abort();
+    else this.#hurry = clock.setTimer(graceMs, () => this.#hurried.abort());
   }
 
-  /** Lets go of everything. */
+  /** Lets go of everything, also of what comes after something that fails. Never rejects. */
   async close(): Promise<void> {
-    this.#readiness.close();
-    this.#grpc.close();
-    this.#execution?.close();
-    this.#reapi.close();
-    await this.#runner?.close();
-    await this.#backing?.flush(CONNECTIONS_MIN_MS);
-    const closed = await this.#store.close();
-    if (!closed.ok) this.#ports.report?.(closed.problem);
-    this.#lock.release();
-    this.#log?.flush();
-    this.#logFile?.close();
-    await this.#tracer?.flush();
+    this.#hurry?.cancel();
+    const steps: readonly (() => Promise<Result<void, Problem>> | Promise<void> | void)[] = [
+      () => this.#readiness.close(),
+      () => this.#grpc.close(),
+      () => this.#execution?.close(),
+      () => this.#reapi.close(),
+      () => this.#runner?.close(),
+      () => this.#backing?.flush(CONNECTIONS_MIN_MS),
+      () => this.#store.close(),
+      () => this.#lock.release(),
+      () => this.#log?.flush(),
+      () => this.#logFile?.close(),
+      () => this.#tracer?.close(TRACES_MAX_MS),
+    ];
+    for (const step of steps) {
+      try {
+        const done = await step();
+        if (done?.ok === false) this.#ports.report?.(done.problem);
+      } catch (error) {
+        this.#ports.report?.(faultProblem(error, "the end of the server"));
+      }
+    }
   }
 
   #measure(metrics: Metrics): void {

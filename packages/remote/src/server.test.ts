@@ -8,7 +8,7 @@ import { connect } from "node:http2";
 import { tmpdir } from "node:os";
 import { digestOf, problem } from "@kahn/core";
 import { livenessOf, nodeClock, nodeRandom, ownIdentity } from "@kahn/system";
-import { memoryFileSystem, virtualClock } from "@kahn/testing";
+import { memoryFileSystem, settled, virtualClock } from "@kahn/testing";
 import { test } from "vitest";
 import { newToken } from "./access/token.ts";
 import { Channel, methodOf, StatusCode } from "./grpc/index.ts";
@@ -158,6 +158,34 @@ test("a second call for a drain shortens it", async () => {
   void it.server.drain(0);
   await drained;
   await it.server.closed;
+});
+
+// Method: a watch of health stays open as long as its client wants, so that only the second call can end the drain.
+test("a second call for a drain shortens it also while it waits for connections, and says that they were cut", async () => {
+  const it = await testServer({ config: "drain: { announce: 0s, grace: 20m }" });
+  const watch = it.channel().read(methodOf("server-streaming", HealthMethods.watch), { service: "" });
+  assert.ok(await watch.messages.ready());
+  const drained = it.server.drain();
+  let isRefused = false;
+  while (!isRefused) await fetch(`${it.url}/healthz`).catch(() => (isRefused = true));
+  void it.server.drain(0);
+  assert.deepEqual(await drained, { kind: "cut", connections: 1 });
+  await it.server.closed;
+  await it.close();
+});
+
+test("a second call for a drain gives work the time it says, no more", async () => {
+  const clock = virtualClock();
+  const it = await testServer({ config: "drain: { announce: 10m, grace: 20m }", ports: { clock } });
+  let isOver = false;
+  const drained = it.server.drain().then(() => (isOver = true));
+  void it.server.drain(60_000);
+  clock.advance(59_000);
+  await settled();
+  assert.equal(isOver, false);
+  clock.advance(1000);
+  await drained;
+  assert.equal(clock.advanceToNext(), false);
 });
 
 test("quotas: bytes of a day over every protocol, and what is refused says when to come back", async () => {

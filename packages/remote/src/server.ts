@@ -91,6 +91,8 @@ class Server implements RunningServer {
   readonly closed: Promise<void>;
   #settle: () => void = () => {};
   #draining: Promise<DrainOutcome> | undefined;
+  /** From then on the ports drain. */
+  #isWorkDone = false;
 
   constructor(running: Running, ports: readonly Port[], warnings: readonly Problem[]) {
     const { parts } = running;
@@ -134,13 +136,17 @@ class Server implements RunningServer {
 
   drain(graceMs = this.#parts.graceMs): Promise<DrainOutcome> {
     if (this.#draining === undefined) this.#draining = this.#drain(graceMs);
-    else this.#parts.hurry(graceMs);
+    else {
+      this.#parts.hurry(graceMs);
+      if (this.#isWorkDone) for (const port of this.#ports) void port.drain(graceMs);
+    }
     return this.#draining;
   }
 
   async #drain(graceMs: number): Promise<DrainOutcome> {
     // Calls are still taken: who waits for an action may come back to ask for it, and capabilities are answered.
     const leftMs = await this.#parts.finishWork(graceMs);
+    this.#isWorkDone = true;
     const outcomes = await Promise.all(this.#ports.map((port) => port.drain(leftMs)));
     await this.#parts.close();
     this.#settle();

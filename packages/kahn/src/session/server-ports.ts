@@ -47,9 +47,9 @@ export function serverPorts(
       fetch: (url, options) => fetch(url, options),
       resolve: async (name) => (await lookup(name, { all: true })).map(({ address }) => address),
     },
-    post: async (url, body) => {
+    post: async (url, body, signal) => {
       const headers = { "content-type": "application/json" };
-      return (await fetch(url, { method: "POST", headers, body })).status;
+      return (await fetch(url, { method: "POST", headers, body, signal })).status;
     },
     ...(processes === undefined ? {} : { processes }),
   };

@@ -241,6 +241,27 @@ test("a collector that is away costs its spans, not memory and not the calls", a
   assert.deepEqual([tracer.dropped, posts], [5000, 8]);
 });
 
+test("a collector that takes and never answers holds up nothing, not the end of the server either", async () => {
+  const clock = virtualClock();
+  const signals: AbortSignal[] = [];
+  const post = (_url: string, _body: string, signal: AbortSignal): Promise<number> => {
+    signals.push(signal);
+    return new Promise(() => {});
+  };
+  const tracer = new Tracer({ url: "x", ratio: 1, version: "1", clock, random: seededRandom(1), post });
+  const one = () => tracer.end(tracer.begin("a", undefined)!, { durationMs: 1, attributes: {} });
+  one();
+  const flushed = tracer.flush();
+  clock.advance(10_000);
+  await flushed;
+  assert.deepEqual([tracer.dropped, signals.length, signals[0]?.aborted], [1, 1, true]);
+  for (let count = 0; count < 4000; count++) one();
+  const closed = tracer.close(1000);
+  clock.advance(1000);
+  await closed;
+  assert.deepEqual([tracer.dropped, signals.length, clock.advanceToNext()], [4001, 2, false]);
+});
+
 test("a trace's header is read as the standard says", () => {
   const good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
   assert.ok(parseTraceparent(good)?.isSampled);

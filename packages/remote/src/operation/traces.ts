@@ -7,8 +7,8 @@
  */
 import type { Clock, Random, Timer } from "@kahn/core";
 
-/** Sends a document; answers with the HTTP status, or throws. */
-export type PostJson = (url: string, body: string) => Promise<number>;
+/** Sends a document; answers with the HTTP status, or throws, as it does when the signal aborts. */
+export type PostJson = (url: string, body: string, signal: AbortSignal) => Promise<number>;
 
 /** What traces are made with. */
 export interface TracerOptions {
@@ -41,6 +41,8 @@ export interface SpanEnd {
 const WAITING_MAX = 4096;
 const BATCH_MAX = 512;
 const FLUSH_MS = 2000;
+/** A collector that is silent for so long is away. */
+const POST_MAX_MS = 10_000;
 
 /** Spans of a server. */
 export class Tracer {
@@ -49,6 +51,7 @@ export class Tracer {
   #timer: Timer | undefined;
   #sending: Promise<void> | undefined;
   #dropped = 0;
+  readonly #closed = new AbortController();
 
   constructor(options: TracerOptions) {
     this.#options = options;
@@ -97,12 +100,37 @@ export class Tracer {
     await this.#sending;
   }
 
+  /** Sends what waits, for as long as this; then drops it. */
+  async close(graceMs: number): Promise<void> {
+    const { clock } = this.#options;
+    const timer = clock.setTimer(graceMs, () => this.#closed.abort());
+    await this.flush();
+    timer.cancel();
+  }
+
+  /** Rejects when the collector does, is silent for too long, or there is no time left, whatever the port heeds. */
+  async #post(url: string, body: string): Promise<number> {
+    const { clock, post } = this.#options;
+    const over = new AbortController();
+    const end = (): void => over.abort(new Error("the collector did not answer in time"));
+    const timer = clock.setTimer(POST_MAX_MS, end);
+    this.#closed.signal.addEventListener("abort", end);
+    try {
+      if (this.#closed.signal.aborted) end();
+      over.signal.throwIfAborted();
+      return await Promise.race([post(url, body, over.signal), aborted(over.signal)]);
+    } finally {
+      timer.cancel();
+      this.#closed.signal.removeEventListener("abort", end);
+    }
+  }
+
   async #sendAll(): Promise<void> {
-    const { url, post, version } = this.#options;
+    const { url, version } = this.#options;
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, BATCH_MAX);
       try {
-        const status = await post(url, document(batch, version));
+        const status = await this.#post(url, document(batch, version));
         if (status >= 300) this.#dropped += batch.length;
       } catch {
         // A collector that is away costs its spans, nothing else.
@@ -121,6 +149,11 @@ export function parseTraceparent(
   const [, , traceId, spanId, flags] = match;
   if (/^0+$/.test(traceId!) || /^0+$/.test(spanId!)) return undefined;
   return { traceId: traceId!, spanId: spanId!, isSampled: (Number.parseInt(flags!, 16) & 1) === 1 };
+}
+
+/** Rejects when the signal aborts. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
 }
 
 function isSampled(random: Random, ratio: number): boolean {

@@ -73,6 +73,8 @@ export class Port {
   #address: ListenAddress | undefined;
   #phase: "open" | "draining" | "closed" = "open";
   #emptied: (() => void) | undefined;
+  /** Connections that were open when the shortest grace was over. */
+  #cutCount = 0;
 
   constructor(options: PortOptions, limits: PortLimits, listener: Server) {
     this.#options = options;
@@ -108,13 +110,11 @@ export class Port {
    */
   async drain(graceMs: number): Promise<DrainOutcome> {
     if (this.#phase === "open") this.#beginDrain();
-    let left = 0;
     if (this.#connections.size > 0) {
       const { clock } = this.#options;
       await new Promise<void>((resolve) => {
         const before = this.#emptied;
         const timer = clock.setTimer(graceMs, () => {
-          left = this.#connections.size;
           this.#cut();
         });
         this.#emptied = () => {
@@ -125,7 +125,7 @@ export class Port {
       });
     }
     this.#finish();
-    return left === 0 ? { kind: "drained" } : { kind: "cut", connections: left };
+    return this.#cutCount === 0 ? { kind: "drained" } : { kind: "cut", connections: this.#cutCount };
   }
 
   /** Closes everything at once. */
@@ -277,6 +277,7 @@ export class Port {
   }
 
   #cut(): void {
+    this.#cutCount = Math.max(this.#cutCount, this.#connections.size);
     for (const session of this.#sessions) session.destroy();
     for (const socket of this.#connections) socket.destroy();
   }
