@@ -1,7 +1,7 @@
 /**
  * The driver of one run: takes events to the machine, what comes of them to the journal, and only then to the world.
  *
- * Owns:      the queue of events, the open journal, running attempts, timers, readers.
+ * Owns:      the queue of events, the open journal, running attempts, timers.
  * Invariant: nothing that a step asks for is done before its records are in the journal; events that wait while the
  *            journal writes go into the next append together. If the journal refuses, nothing more is started, what
  *            runs is aborted, and the run is suspended with the refusal: it can be resumed from what was written.
@@ -20,7 +20,7 @@ import type { AttemptEnd, AttemptHost, OnceValue } from "./attempt.ts";
 import { Attempt } from "./attempt.ts";
 import { Breath, inRounds } from "./breath.ts";
 import type { EventReader } from "./event-stream.ts";
-import { callHook } from "./hooks.ts";
+import { Followers } from "./followers.ts";
 import { RunClock } from "./run-clock.ts";
 import { type RunLock, takenOver } from "./run-lock.ts";
 import { RunTimers } from "./run-timers.ts";
@@ -54,6 +54,8 @@ export interface DriverParts {
 interface Posted {
   readonly event: MachineEvent;
   readonly done: ((ack: Ack | undefined) => void) | undefined;
+  /** Whether somebody outside of the run waits for what comes of it: no reader may hold that up. */
+  readonly isUrgent: boolean;
 }
 
 /** Events taken into one append at most. */
@@ -63,7 +65,6 @@ const BATCH_MAX = 2048;
 export class RunDriver {
   readonly desk: Desk;
   readonly stopped: Promise<Stopped>;
-  readonly readers = new Set<EventReader>();
   /** The event that ended the run in this process and is in no journal, for that was what failed. */
   lastWords: FlowEvent | undefined;
   /** Number of the last event that readers were given. */
@@ -71,6 +72,10 @@ export class RunDriver {
   readonly #services: FlowServices;
   readonly #journal: Journal;
   #queue: Posted[] = [];
+  /** How many in the queue are urgent. */
+  #urgent = 0;
+  /** Told to end: nobody is waited for any more. */
+  #isEnding = false;
   #isPumping = false;
   #isOver = false;
   readonly #breath: Breath;
@@ -82,7 +87,7 @@ export class RunDriver {
   readonly #clock: RunClock;
   readonly #lock: RunLock | undefined;
   readonly #performs = (effect: FlowEffect) => this.#perform(effect);
-  readonly #shouldDeliver: () => boolean;
+  readonly #followers: Followers;
   readonly #host: AttemptHost;
 
   /** See `DriverParts`. */
@@ -100,14 +105,15 @@ export class RunDriver {
       clock: services.clock,
       graceMs: services.graceMs,
       store: services.store,
-      emit: (path, data) => this.#emitData(path, data),
+      emit: (path, data) =>
+        this.#followers.data({ type: "node.data", run: desk.state.run, seq: this.delivered, path, data }),
       once: (visit, name, work) => this.#once(visit, name, work),
       putBlob: (bytes) => services.putBlob(bytes),
       keepFile: (path) => services.keepFile(path),
       readBlob: (blob) => services.readBlob(blob),
     };
     this.delivered = desk.state.events;
-    this.#shouldDeliver = () => this.readers.size > 0 || services.hooks.length > 0;
+    this.#followers = new Followers(services, () => this.#urgent > 0 || this.#isEnding);
     this.stopped = new Promise((resolve) => {
       this.#resolveStopped = resolve;
     });
@@ -118,21 +124,30 @@ export class RunDriver {
     return this.#isOver;
   }
 
+  /** Those who are told events. */
+  get readers(): Set<EventReader> {
+    return this.#followers.readers;
+  }
+
   /** Whether anybody wants events; asked by the desk. */
   wantsEvents(): boolean {
-    return this.#shouldDeliver();
+    return this.#followers.isAnybody;
   }
 
   /** Hands over an event. */
   post(event: MachineEvent): void {
-    this.#enqueue({ event, done: undefined });
+    this.#enqueue({ event, done: undefined, isUrgent: isEnd(event) });
   }
 
-  /** Hands over an event, and resolves once what comes of it is in the journal. */
+  /** Hands over what somebody tells the run, and resolves once what comes of it is in the journal, whoever reads. */
   ask(event: MachineEvent): Promise<Ack | undefined> {
+    return this.#asked(event, true);
+  }
+
+  #asked(event: MachineEvent, isUrgent: boolean): Promise<Ack | undefined> {
     return new Promise((done) => {
       if (this.#isOver) done(undefined);
-      else this.#enqueue({ event, done });
+      else this.#enqueue({ event, done, isUrgent });
     });
   }
 
@@ -153,6 +168,11 @@ export class RunDriver {
   #enqueue(posted: Posted): void {
     if (this.#isOver) return;
     this.#queue.push(posted);
+    if (posted.isUrgent) {
+      this.#urgent++;
+      this.#isEnding ||= isEnd(posted.event);
+      this.#followers.hurry();
+    }
     if (!this.#isPumping) void this.#pump();
   }
 
@@ -189,9 +209,11 @@ export class RunDriver {
     this.delivered = this.desk.state.events;
     // Nobody wanted events when they were to be made, and somebody came while the journal wrote.
     const isLate = events.length === 0 && this.readers.size > 0 && this.delivered > before;
-    if (isLate) await this.#deliver(this.#services.retell(this.desk, before + 1));
-    else if (events.length > 0) await this.#deliver(events);
+    const told = isLate ? this.#services.retell(this.desk, before + 1) : events;
+    const isTold = told.length === 0 ? undefined : this.#followers.tell(told);
+    // Before anybody is waited for: whoever asked may be the reader who has no room.
     for (const answer of answers) answer();
+    if (isTold !== undefined) await isTold;
     await inRounds(effects, this.#performs);
   }
 
@@ -199,7 +221,8 @@ export class RunDriver {
   #decide(taken: readonly Posted[], answers: (() => void)[]): Step {
     const now = { ms: this.#clock.nowMs(), fraction: 0 };
     let all: Step | undefined;
-    for (const { event, done } of taken) {
+    for (const { event, done, isUrgent } of taken) {
+      if (isUrgent) this.#urgent--;
       if (event.kind === "failed") now.fraction = this.#services.fraction();
       const { records, effects, events } = transition(this.desk, event, now);
       if (done !== undefined) {
@@ -238,18 +261,6 @@ export class RunDriver {
     return true;
   }
 
-  /** Tells readers and hooks; waits for readers that block. */
-  async #deliver(events: readonly FlowEvent[]): Promise<void> {
-    for (const event of events) {
-      for (const reader of this.readers) {
-        reader.push(event);
-        const room = reader.room();
-        if (room !== undefined) await room;
-      }
-      for (const hook of this.#services.hooks) callHook(hook, event, this.#services.warn);
-    }
-  }
-
   /** Ends the run in this process: its journal does not take what happened. */
   #break(because: Problem): false {
     if (this.#isOver) return false;
@@ -262,8 +273,7 @@ export class RunDriver {
     };
     this.lastWords = event;
     for (const attempt of this.#attempts.values()) attempt.abort("left");
-    for (const reader of this.readers) reader.push(event);
-    for (const hook of this.#services.hooks) callHook(hook, event, this.#services.warn);
+    this.#followers.end(event);
     this.#finish({ how: "broken", problem: because });
     return false;
   }
@@ -275,7 +285,7 @@ export class RunDriver {
     for (const { done } of this.#queue) done?.(undefined);
     this.#queue = [];
     this.#journal.close();
-    for (const reader of this.readers) reader.close();
+    this.#followers.end();
     this.#resolveStopped(stopped);
     this.#tellIdle();
   }
@@ -296,7 +306,7 @@ export class RunDriver {
         this.#run(effect);
         return;
       case "abort":
-        this.#abort(effect.visit, effect.why);
+        this.#attempts.get(effect.visit)?.abort(effect.why);
         return;
       case "timer":
         this.#timers.set(effect.visit, effect.dueMs, () => this.post({ kind: "due", visit: effect.visit }));
@@ -357,19 +367,6 @@ export class RunDriver {
     else this.post({ kind: "failed", visit: visit.id, attempt, error: end.error });
   }
 
-  #abort(id: string, why: Extract<FlowEffect, { kind: "abort" }>["why"]): void {
-    const attempt = this.#attempts.get(id);
-    if (attempt === undefined) return;
-    attempt.abort(why);
-  }
-
-  /** Data from a node, to whoever wants it, without waiting for anybody. */
-  #emitData(path: string, data: unknown): void {
-    const event = { type: "node.data", run: this.desk.state.run, seq: this.delivered, path, data } as const;
-    for (const reader of this.readers) reader.push(event);
-    if (this.#services.onData !== undefined) callHook(this.#services.onData, event, this.#services.warn);
-  }
-
   /** The result of an earlier attempt; else does it, and resolves once the result is in the journal. */
   async #once(visit: Visit, name: string, work: () => unknown): Promise<unknown> {
     const kept = visit.once?.[name] as OnceValue | undefined;
@@ -384,9 +381,13 @@ export class RunDriver {
       name,
       value: encoded === undefined ? [] : [encoded.value],
     };
-    await this.ask({ kind: "note", record });
+    await this.#asked({ kind: "note", record }, false);
     return value;
   }
+}
+
+function isEnd({ kind }: MachineEvent): boolean {
+  return kind === "cancel" || kind === "leave";
 }
 
 function isDecision(record: FlowRecord): boolean {

@@ -15,7 +15,7 @@ export interface EventOptions {
   /** How many events wait for the reader at most; default 256. */
   readonly buffer?: number;
   /**
-   * What a full buffer does: `block` the run (default), drop data events only and let the buffer grow by control
+   * What a full buffer does: `block` the run (default; but never what people tell it, so that its reader may), drop data events only and let the buffer grow by control
    * events (`drop-data`), or end this stream (`disconnect`), to be followed again from the last number.
    */
   readonly onFull?: "block" | "drop-data" | "disconnect";
@@ -117,15 +117,18 @@ export class EventReader implements AsyncIterableIterator<StreamEvent> {
   /** Ends the stream after what is buffered. */
   close(): void {
     this.#ended = true;
+    this.#freeSpace();
     if (this.#waiting !== undefined) this.#resolveWaiting({ done: true, value: undefined });
   }
 
-  /** Resolves when there is room; `undefined` when there is. */
-  room(): Promise<void> | undefined {
-    if (this.#onFull !== "block" || this.#ended || this.#buffer.length - this.#head < this.#limit) return undefined;
-    return new Promise((resolve) => {
-      this.#space = resolve;
-    });
+  /** Whether the run has to wait for it. */
+  get isFull(): boolean {
+    return this.#onFull === "block" && !this.#ended && this.#buffer.length - this.#head >= this.#limit;
+  }
+
+  /** Has `free` called when it is full no more, once; of several calls the last counts. */
+  onRoom(free: () => void): void {
+    this.#space = free;
   }
 
   #shift(): StreamEvent {
