@@ -78,6 +78,7 @@ class HeldLease implements RunLock {
   readonly #options: LeaseOptions & { readonly ttlMs: number };
   #lease: Lease;
   #timer: Timer | undefined;
+  #isRenewing = false;
   #state: "held" | "released" | "lost" = "held";
   #lost: (problem: Problem) => void = () => {};
 
@@ -101,8 +102,8 @@ class HeldLease implements RunLock {
     if (this.#state !== "held") return;
     this.#state = "released";
     this.#timer?.cancel();
-    // If it cannot be told, the lease runs out by itself.
-    void this.#options.leases.swap(this.#run, this.#lease, { ...this.#lease, untilMs: 0 });
+    // A renewal on its way changes what there is to let go: it goes on with that.
+    if (!this.#isRenewing) void this.#replace(0);
   }
 
   #renewLater(): void {
@@ -111,22 +112,49 @@ class HeldLease implements RunLock {
   }
 
   async #renew(): Promise<void> {
-    const { clock, leases, ttlMs } = this.#options;
-    const next = { ...this.#lease, untilMs: clock.nowMs() + ttlMs };
-    const renewed = await leases.swap(this.#run, this.#lease, next);
-    if (this.#state !== "held") return;
-    if (renewed.ok && renewed.value) this.#lease = next;
+    const { clock, ttlMs } = this.#options;
+    this.#isRenewing = true;
+    const replaced = await this.#replace(clock.nowMs() + ttlMs);
+    this.#isRenewing = false;
+    // If it cannot be told, the lease runs out by itself.
+    if (this.#state === "released") return void this.#replace(0);
     // Trouble on the way is no answer: tried again, until the time is over.
-    else if (renewed.ok || !this.isHeld()) return this.#lose(await leases.read(this.#run));
+    if (replaced.kind === "taken" || (replaced.kind === "unknown" && !this.isHeld())) return this.#lose(replaced);
     this.#renewLater();
   }
 
-  #lose(now: Result<Lease | undefined, Problem>): void {
+  /** Replaces our lease. What is there may be ours and newer than we know: a renewal whose answer was lost. */
+  async #replace(untilMs: number): Promise<Replaced> {
+    const { leases } = this.#options;
+    for (let tries = 0; tries < 2; tries++) {
+      const next = { ...this.#lease, untilMs };
+      const swapped = await leases.swap(this.#run, this.#lease, next);
+      if (!swapped.ok) return { kind: "unknown" };
+      if (swapped.value) {
+        this.#lease = next;
+        return { kind: "replaced" };
+      }
+      const found = await leases.read(this.#run);
+      if (!found.ok) return { kind: "unknown" };
+      if (found.value?.owner !== this.owner || found.value.epoch !== this.#lease.epoch)
+        return { kind: "taken", now: found.value };
+      this.#lease = found.value;
+    }
+    return { kind: "unknown" };
+  }
+
+  #lose({ now }: Exclude<Replaced, { kind: "replaced" }>): void {
     this.#state = "lost";
-    const by = now.ok && now.value !== undefined && now.value.owner !== this.owner ? now.value.owner : undefined;
-    this.#lost(takenOver(this.#run, by, now.ok ? now.value?.epoch : undefined));
+    this.#lost(takenOver(this.#run, now?.owner === this.owner ? undefined : now?.owner, now?.epoch));
   }
 }
+
+/** What became of a lease that was to be replaced. */
+type Replaced =
+  | { readonly kind: "replaced" }
+  /** The store did not say. */
+  | { readonly kind: "unknown"; readonly now?: undefined }
+  | { readonly kind: "taken"; readonly now: Lease | undefined };
 
 function held(run: string, lease: Lease | undefined): Problem {
   const who = lease === undefined ? "another process" : lease.owner;
