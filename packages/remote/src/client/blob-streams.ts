@@ -30,6 +30,8 @@ const WRITE = {
 
 /** Bytes of a message that we send: servers differ, and all take this much. */
 const PIECE_BYTES = 1 << 20;
+/** The same after a connection broke: what cuts connections may cut them before a larger one is through. */
+const CAREFUL_PIECE_BYTES = 64 << 10;
 /** Uncompressed bytes of one frame. */
 const FRAME_BYTES = 256 << 10;
 
@@ -103,10 +105,12 @@ export async function writeBlob(
     printUploadName({ instance: server.instance, upload: uploadId(server), digest, compressor, metadata: "" });
   const plainName = nameOf("identity");
   let committedBytes = 0;
+  let pieceBytes = PIECE_BYTES;
   const plain = async (): Promise<Result<void, Status>> => {
-    const sending = { resourceName: plainName, source, offset: committedBytes, zstd: undefined };
+    const sending = { resourceName: plainName, source, offset: committedBytes, zstd: undefined, pieceBytes };
     const sent = await send(server, sending);
     if (sent.ok || !isTransient(sent.problem) || sent.problem.code === StatusCode.deadlineExceeded) return sent;
+    pieceBytes = CAREFUL_PIECE_BYTES;
     const status = await server.channel.unary(
       QUERY,
       { resourceName: plainName },
@@ -121,7 +125,7 @@ export async function writeBlob(
     (attempt) =>
       zstd === undefined || attempt > COMPRESSED_ATTEMPTS_MAX
         ? plain()
-        : send(server, { resourceName: nameOf("zstd"), source, offset: 0, zstd }),
+        : send(server, { resourceName: nameOf("zstd"), source, offset: 0, zstd, pieceBytes: FRAME_BYTES }),
     { progress: () => committedBytes },
   );
 }
@@ -131,6 +135,7 @@ interface Sending {
   readonly source: BlobSource;
   readonly offset: number;
   readonly zstd: Zstd | undefined;
+  readonly pieceBytes: number;
 }
 
 async function send(server: RemoteServer, sending: Sending): Promise<Result<void, Status>> {
@@ -144,7 +149,7 @@ async function send(server: RemoteServer, sending: Sending): Promise<Result<void
   let readAt = sending.offset;
   let writeOffset = sending.offset;
   do {
-    const plain = await source.read(readAt, zstd === undefined ? PIECE_BYTES : FRAME_BYTES);
+    const plain = await source.read(readAt, sending.pieceBytes);
     readAt += plain.byteLength;
     const finishWrite = readAt >= source.sizeBytes || plain.byteLength === 0;
     const data = zstd === undefined ? plain : await zstd.compress(plain);

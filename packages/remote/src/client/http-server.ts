@@ -115,10 +115,7 @@ export class HttpServer {
         timer.cancel();
         resolve(answer);
       };
-      request.on("error", ({ code, message }: NodeJS.ErrnoException) => {
-        const about = isAboutCertificate(code) ? ({ about: "certificate" } as const) : {};
-        finish(err({ code: StatusCode.unavailable, message, ...about }));
-      });
+      request.on("error", (error) => finish(err(notReached(error))));
       request.on("response", (response) => {
         const answer = judge(response.statusCode ?? 0, response.headers);
         const wanted = answer.ok && answer.value === "found" && method === "GET";
@@ -167,6 +164,10 @@ async function openAgent({ url, tls, requestsMax = 16 }: HttpServerOptions): Pro
   }
   const http = await import("node:http");
   return { agent: new http.Agent(shared), request: (options) => http.request(options) };
+}
+
+function notReached({ code, message }: NodeJS.ErrnoException): Status {
+  return { code: StatusCode.unavailable, message, ...(isAboutCertificate(code) ? { about: "certificate" } : {}) };
 }
 
 function judge(status: number, headers: IncomingHttpHeaders): Result<HttpAnswer, Status> {
