@@ -1,8 +1,8 @@
 /**
  * Assets that are fetched from their origins, once for all who ask at the same time.
  *
- * Invariant: a fetch goes on when those who asked have gone, until its own time is over; its bytes are verified against
- *            the checksums before anything is kept.
+ * Invariant: a fetch goes on for a minute when those who asked have gone, for they may come back; a few are under way at
+ *            once; bytes are verified against the checksums before anything is kept.
  */
 
 import type { Clock, Digest, DigestFunction, Result } from "@kahn/core";
@@ -13,6 +13,12 @@ import { ChecksumCheck } from "./asset-qualifiers.ts";
 import type { AssetStore } from "./asset-store.ts";
 import type { OriginOutcome, Origins } from "./origin.ts";
 import type { ReapiLimits } from "./service-context.ts";
+import { SharedWork } from "./shared-work.ts";
+
+/** Fetches under way. */
+const FETCHES_MAX = 32;
+/** How long a fetch goes on that nobody waits for. */
+const ABANDONED_MS = 60_000;
 
 /** What to fetch. */
 export interface AssetFetch {
@@ -47,23 +53,20 @@ export function isShareable({ headers, headersOf, checksums }: Qualifiers): bool
 /** Fetches assets. */
 export class AssetFetches {
   readonly #options: AssetFetchesOptions;
-  readonly #running = new Map<string, Promise<AssetFetchOutcome>>();
+  readonly #running: SharedWork<AssetFetchOutcome>;
 
   constructor(options: AssetFetchesOptions) {
     this.#options = options;
+    const { clock } = options;
+    this.#running = new SharedWork({ clock, atOnceMax: FETCHES_MAX, abandonedMs: ABANDONED_MS });
   }
 
-  /** Fetches, or joins the same fetch under way. Never rejects but for a bug. */
-  fetch(wanted: AssetFetch): Promise<AssetFetchOutcome> {
+  /** Fetches, or joins the same fetch under way. @throws StatusError CANCELLED when the caller leaves */
+  fetch(wanted: AssetFetch, signal: AbortSignal): Promise<AssetFetchOutcome> {
     const { instance, uris, qualifiers, fn } = wanted;
     const { identity, headers, headersOf } = qualifiers;
     const key = JSON.stringify([instance, uris, identity, headers, [...headersOf], fn]);
-    let running = this.#running.get(key);
-    if (running === undefined) {
-      running = this.#fetchAny(wanted).finally(() => this.#running.delete(key));
-      this.#running.set(key, running);
-    }
-    return running;
+    return this.#running.run(key, { signal, work: (going) => this.#fetchAny(wanted, going) });
   }
 
   /** Breaks off what is being fetched. */
@@ -72,10 +75,11 @@ export class AssetFetches {
   }
 
   /** Tries the addresses in turn. */
-  async #fetchAny(wanted: AssetFetch): Promise<AssetFetchOutcome> {
+  async #fetchAny(wanted: AssetFetch, signal: AbortSignal): Promise<AssetFetchOutcome> {
     let failed: AssetFetchOutcome = { kind: "unreachable", message: "no address was tried" };
     for (const [index, uri] of wanted.uris.entries()) {
-      const outcome = await this.#fetchOne(wanted, uri, index);
+      if (signal.aborted) return { kind: "stopped" };
+      const outcome = await this.#fetchOne(wanted, { uri, index, signal });
       if (outcome.kind === "stored" || outcome.kind === "store-failed") return outcome;
       // What an origin said is worth more than that another one said nothing.
       if (failed.kind === "unreachable") failed = outcome;
@@ -83,7 +87,10 @@ export class AssetFetches {
     return failed;
   }
 
-  async #fetchOne(wanted: AssetFetch, uri: string, index: number): Promise<AssetFetchOutcome> {
+  async #fetchOne(
+    wanted: AssetFetch,
+    { uri, index, signal }: { readonly uri: string; readonly index: number; readonly signal: AbortSignal },
+  ): Promise<AssetFetchOutcome> {
     const { origins, limits, store } = this.#options;
     const { qualifiers, timeoutMs } = wanted;
     const begun = await store.blobs.receive(wanted.fn);
@@ -99,7 +106,8 @@ export class AssetFetches {
     };
     try {
       const headers = { ...qualifiers.headers, ...qualifiers.headersOf.get(index) };
-      const outcome = await origins.fetch({ url: uri, headers, maxBytes: limits.assetMaxBytes, timeoutMs, take });
+      const bounds = { maxBytes: limits.assetMaxBytes, timeoutMs, signal };
+      const outcome = await origins.fetch({ url: uri, headers, ...bounds, take });
       if (failure !== undefined) return { kind: "store-failed", problem: failure };
       if (outcome.kind !== "fetched") return outcome;
       if (!check.isMet()) {

@@ -138,7 +138,7 @@ async function fetchAsset(
   }
   // Fetching writes to the store, in the caller's name.
   permitted(context, call, { what: "cas.write", instance: wanted.instance });
-  return await parts.fetches.fetch(wanted);
+  return await parts.fetches.fetch(wanted, call.signal);
 }
 
 function answerOf(request: FetchBlobRequest, wanted: Wanted, outcome: AssetFetchOutcome): Init<FetchBlobResponse> {

@@ -50,6 +50,8 @@ export interface OriginRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly maxBytes: number;
   readonly timeoutMs: number;
+  /** Breaks it off: `stopped`. */
+  readonly signal: AbortSignal;
   /** Takes the next bytes; false when no more are wanted. */
   readonly take: (bytes: Uint8Array) => Promise<boolean>;
 }
@@ -74,7 +76,13 @@ export class Origins {
     const abort = new AbortController();
     this.#running.add(abort);
     let timer: Timer | undefined;
+    let stop = (): void => {};
     const late = new Promise<OriginOutcome>((resolve) => {
+      stop = () => {
+        abort.abort();
+        resolve({ kind: "stopped" });
+      };
+      request.signal.addEventListener("abort", stop);
       timer = this.#clock.setTimer(request.timeoutMs, () => {
         abort.abort();
         resolve({ kind: "too-late", message: `${request.url} did not arrive within ${request.timeoutMs} ms` });
@@ -84,6 +92,7 @@ export class Origins {
       return await Promise.race([late, this.#follow(request, abort.signal)]);
     } finally {
       timer?.cancel();
+      request.signal.removeEventListener("abort", stop);
       this.#running.delete(abort);
       abort.abort();
     }

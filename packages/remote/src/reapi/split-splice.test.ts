@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { digestOf } from "@kahn/core";
 import { testScale } from "@kahn/testing";
 import { afterAll, test } from "vitest";
+import type { CallContext } from "../grpc/index.ts";
 import { StatusCode } from "../grpc/index.ts";
 import { digestMessage } from "../names/request-digest.ts";
 import { answered, blobOf, codeOf, METHODS, noise, put, startReapi, type TestBlob } from "./reapi-server.fixture.ts";
@@ -30,6 +31,68 @@ test("§2.3 SplitBlob: chunks are stored, join to the blob, and are the same whe
   const chunks = await Promise.all(chunkDigests.map(read));
   assert.ok(Buffer.concat(chunks).equals(large.bytes));
   assert.deepEqual(answered(await split(large, 1)).chunkDigests, chunkDigests);
+});
+
+// Goal: nobody keeps the server busy with what it has left. Method: count how often the blob is opened, by two who ask at
+// once; and leave in the middle, the store being held at its first chunk.
+test("a blob is split once for all who ask at the same time, and no further when they have gone", async () => {
+  let seen: CallContext | undefined;
+  const watched = await startReapi({ store, interceptors: [(call) => void (seen = call)] });
+  const twice = blobOf(noise(3 << 20, 21));
+  await put(store, twice);
+  const { write, open } = store.blobs;
+  let opened = 0;
+  const counted = (digest: typeof twice.digest) => {
+    if (digest === twice.digest || digest === left.digest) opened++;
+    return open.call(store.blobs, digest);
+  };
+  const left = blobOf(noise(6 << 20, 22));
+  await put(store, left);
+  try {
+    Object.assign(store.blobs, { open: counted });
+    const [one, other] = await Promise.all([split(twice), split(twice)]);
+    assert.deepEqual(answered(one).chunkDigests, answered(other).chunkDigests);
+    assert.equal(opened, 1);
+    let letGo = () => {};
+    const held = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    let written = 0;
+    Object.assign(store.blobs, {
+      write: async (...of: Parameters<typeof write>) => {
+        written++;
+        await held;
+        return await write.apply(store.blobs, of);
+      },
+    });
+    const call = watched.channel.unary(METHODS.split, { blobDigest: left.message }, { timeoutMs: 50 });
+    assert.equal(codeOf(await call), StatusCode.deadlineExceeded);
+    while (seen?.isCancelled !== true) await new Promise((resolve) => setImmediate(resolve));
+    letGo();
+    while (store.openReaders() > 0) await new Promise((resolve) => setImmediate(resolve));
+    // What was cut from the piece that had been read, and nothing after it.
+    assert.ok(written < 8, `${written} chunks`);
+  } finally {
+    Object.assign(store.blobs, { open, write });
+    await watched.close();
+  }
+});
+
+test("chunks are written for who may write; who may only read is told of those that are there", async () => {
+  const blob = blobOf(noise(2 << 20, 23));
+  await put(store, blob);
+  const may = (_: unknown, { what }: { readonly what: string }) =>
+    what === "cas.read"
+      ? ({ kind: "allowed" } as const)
+      : ({ kind: "denied", because: "forbidden", message: `no right to ${what}` } as const);
+  const reader = await startReapi({ store, access: { may } });
+  const asked = () => reader.channel.unary(METHODS.split, { blobDigest: blob.message });
+  const before = store.blobsByDigest.size;
+  assert.equal(codeOf(await asked()), StatusCode.permissionDenied);
+  assert.equal(store.blobsByDigest.size, before);
+  const { chunkDigests } = answered(await split(blob));
+  assert.deepEqual(answered(await asked()).chunkDigests, chunkDigests);
+  await reader.close();
 });
 
 test("§2.3 SplitBlob: lifetimes of blob and chunks are extended; lost chunks are made again", async () => {

@@ -3,7 +3,8 @@
  *
  * Owns:      the mapping from a blob to its chunks, a blob itself, found by a named entry.
  * Invariant: a mapping is only kept when its chunks, joined, were verified to be the blob. An answer names chunks that
- *            were all there when it was made, and count as used then.
+ *            were all there when it was made, and count as used then. A blob is split once at a time, a few blobs at
+ *            once, and no longer than somebody waits for it.
  */
 
 import { type HashEngine, loadEngine } from "@kahn/cas";
@@ -25,21 +26,35 @@ import { Chunker } from "./fast-cdc.ts";
 import { blobNotFound, invalidArgument, soundBytes, stored } from "./refusal.ts";
 import type { ServiceContext } from "./service-context.ts";
 import { allDigests, oneDigest, permitted, totalBytes } from "./service-context.ts";
+import { SharedWork } from "./shared-work.ts";
 
 const NAMESPACE = "chunks";
 const READ_BYTES = 1 << 20;
 /** Digests of one message, and of one mapping: of 64 GiB in the smallest chunks. */
 const PAGE_CHUNKS = 20_000;
 const CHUNKS_MAX = 512_000;
+/** Blobs that are split at once: it takes the time of the one thread that answers everybody. */
+const SPLITS_MAX = 2;
 
 /** The methods that the capabilities announce, and those that only ask for and tell of mappings. */
 export function splitSpliceMethods(context: ServiceContext): Registration[] {
+  const splits = new SharedWork<Init<SplitBlobResponse>>({
+    clock: context.clock,
+    atOnceMax: SPLITS_MAX,
+    abandonedMs: 0,
+  });
   return [
     serve(methodOf("unary", Methods.splitBlob), async (request, call) => {
       permitted(context, call, { what: "cas.read", instance: request.instanceName });
       knownChunking(request.chunkingFunction);
       const digest = oneDigest(context, request.blobDigest, request.digestFunction);
-      return (await keptChunks(context, digest, request.chunkingFunction)) ?? (await splitBlob(context, digest));
+      const kept = await keptChunks(context, digest, request.chunkingFunction);
+      if (kept !== undefined) return kept;
+      if (stored(await context.store.blobs.findMissing([digest])).length > 0) throw blobNotFound(digest);
+      // Splitting writes to the store, in the caller's name.
+      permitted(context, call, { what: "cas.write", instance: request.instanceName });
+      const { signal } = call;
+      return await splits.run(digest, { signal, work: (going) => splitBlob(context, digest, going) });
     }),
     serve(methodOf("server-streaming", Methods.getChunkMapping), async (request, call) => {
       permitted(context, call, { what: "cas.read", instance: request.instanceName });
@@ -54,7 +69,7 @@ export function splitSpliceMethods(context: ServiceContext): Registration[] {
     }),
     serve(methodOf("unary", Methods.spliceBlob), async (request, call) => {
       permitted(context, call, { what: "cas.write", instance: request.instanceName });
-      return { blobDigest: digestMessage(await joinChunks(context, request)) };
+      return { blobDigest: digestMessage(await joinChunks(context, request, call.signal)) };
     }),
     serve(methodOf("client-streaming", Methods.registerChunkMapping), async (requests, call) => {
       let first: RegisterChunkMappingRequest | undefined;
@@ -62,11 +77,14 @@ export function splitSpliceMethods(context: ServiceContext): Registration[] {
       for await (const request of requests) {
         first ??= request;
         permitted(context, call, { what: "cas.write", instance: first.instanceName });
-        chunkDigests.push(...request.chunkDigests);
-        if (chunkDigests.length > CHUNKS_MAX) throw invalidArgument(`a blob of more than ${CHUNKS_MAX} chunks`);
+        if (chunkDigests.length + request.chunkDigests.length > CHUNKS_MAX) {
+          throw invalidArgument(`a blob of more than ${CHUNKS_MAX} chunks`);
+        }
+        // Not spread into one call: there may be more than a call takes.
+        for (const each of request.chunkDigests) chunkDigests.push(each);
       }
       if (first === undefined) throw invalidArgument("no mapping was sent");
-      return { blobDigest: digestMessage(await joinChunks(context, { ...first, chunkDigests })) };
+      return { blobDigest: digestMessage(await joinChunks(context, { ...first, chunkDigests }, call.signal)) };
     }),
   ];
 }
@@ -106,7 +124,11 @@ async function keptChunks(
   return missing.some((each) => each !== digest) ? undefined : mapping;
 }
 
-async function splitBlob(context: ServiceContext, digest: Digest): Promise<Init<SplitBlobResponse>> {
+async function splitBlob(
+  context: ServiceContext,
+  digest: Digest,
+  signal: AbortSignal,
+): Promise<Init<SplitBlobResponse>> {
   const reader = stored(await context.store.blobs.open(digest));
   if (reader === undefined) throw blobNotFound(digest);
   try {
@@ -114,6 +136,7 @@ async function splitBlob(context: ServiceContext, digest: Digest): Promise<Init<
     const chunks: Digest[] = [];
     const chunker = new Chunker();
     for await (const bytes of piecesOf(reader, digest)) {
+      stopIfLeft(signal);
       for (const chunk of chunker.push(bytes)) chunks.push(await storeChunk(context, engine, chunk));
     }
     for (const chunk of chunker.end()) chunks.push(await storeChunk(context, engine, chunk));
@@ -134,6 +157,11 @@ async function* piecesOf(reader: BlobReader, digest: Digest): AsyncGenerator<Uin
   }
 }
 
+/** @throws StatusError CANCELLED */
+function stopIfLeft(signal: AbortSignal): void {
+  if (signal.aborted) throw new StatusError(StatusCode.cancelled, "nobody waits for it any more");
+}
+
 async function storeChunk(context: ServiceContext, engine: HashEngine, chunk: Uint8Array): Promise<Digest> {
   const digest = engine.digest(chunk);
   stored(await context.store.blobs.write(digest, chunk));
@@ -151,6 +179,7 @@ async function keepMapping(context: ServiceContext, digest: Digest, mapping: Ini
 async function joinChunks(
   context: ServiceContext,
   request: Pick<SpliceBlobRequest, "blobDigest" | "chunkDigests" | "digestFunction" | "chunkingFunction">,
+  signal: AbortSignal,
 ): Promise<Digest> {
   const digest = oneDigest(context, request.blobDigest, request.digestFunction);
   const chunks = allDigests(context, request.chunkDigests, request.digestFunction);
@@ -165,7 +194,10 @@ async function joinChunks(
   const writer = stored(await context.store.blobs.create(digest));
   if (writer === "present") return digest;
   try {
-    for (const chunk of chunks) stored(await appendChunk(context, writer, chunk));
+    for (const chunk of chunks) {
+      stopIfLeft(signal);
+      stored(await appendChunk(context, writer, chunk));
+    }
     stored(await writer.commit());
   } catch (error) {
     writer.abort();
