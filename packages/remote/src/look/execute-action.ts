@@ -73,7 +73,7 @@ async function concluded(
   { server, blobs, digest, output }: Conclusion,
 ): Promise<Result<ActionExecutionEnd, Problem>> {
   if (end.kind === "cancelled") return ok(end);
-  if (end.kind === "failed") return err(remoteProblem(server.name, end.status));
+  if (end.kind === "failed") return err(remoteProblem(server, end.status));
   const { status, cachedResult, message } = end.response;
   const result =
     end.response.result === undefined ? undefined : messageActionResult(end.response.result, server.digestFunction);

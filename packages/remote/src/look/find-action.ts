@@ -24,7 +24,7 @@ export async function findActionDigests(
   hash: string,
 ): Promise<Result<readonly Digest[], Problem>> {
   const features = await server.features();
-  if (!features.ok) return err(remoteProblem(server.name, features.problem));
+  if (!features.ok) return err(remoteProblem(server, features.problem));
   const possible: Digest[] = [];
   for (let sizeBytes = 1; sizeBytes <= SIZE_BYTES_MAX; sizeBytes++) {
     const digest = digestOfParts(fn, hash, sizeBytes);
@@ -35,7 +35,7 @@ export async function findActionDigests(
     blobDigests: possible.map(digestMessage),
     digestFunction: digestFunctionNumber(fn),
   });
-  if (!answer.ok) return err(remoteProblem(server.name, answer.problem));
+  if (!answer.ok) return err(remoteProblem(server, answer.problem));
   const missing = new Set(answer.value.missingBlobDigests.map(({ sizeBytes }) => sizeBytes));
   return ok(possible.filter((digest) => !missing.has(digestSizeBytes(digest))));
 }
