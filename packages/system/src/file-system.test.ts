@@ -136,6 +136,14 @@ test("granularity is fine where fractions survive, and coarse where they are cut
   assert.equal(timestampGranularityMs(cutting, directory), 2000);
 });
 
+// Method: /proc is there, and answers ENOENT to whoever would make something in it. A test that hangs has failed.
+test("a directory that cannot be made where its parent is there is refused, and not tried for ever", () => {
+  if (!existsSync("/proc/self")) return;
+  for (const path of ["/proc/kahn", "/proc/kahn/deep/er"]) {
+    assert.throws(() => fs.makeDirectory(path), { name: "FileSystemError", code: "ENOENT" }, path);
+  }
+});
+
 test("a handle may be closed while it is being flushed", async () => {
   const handle = fs.openAppend(join(directory, "flushed"));
   handle.append(Buffer.from("kept"));

@@ -13,7 +13,6 @@ import {
   fchmodSync,
   linkSync,
   lutimesSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -32,6 +31,7 @@ import { FileCopier } from "./internal/file-copier.ts";
 import { FileHasher } from "./internal/file-hasher.ts";
 import { lstatOrAbsent } from "./internal/file-stat.ts";
 import { flushFileSystem, flushPath } from "./internal/flush.ts";
+import { makeDirectories } from "./internal/make-directories.ts";
 import { fill } from "./internal/read.ts";
 import { openReadHandle } from "./internal/read-handle.ts";
 import { errnoOf, guarded, guardedOrAbsent, isAbsent, refusal } from "./internal/refusal.ts";
@@ -54,7 +54,7 @@ export function nodeFileSystem(): FileSystem {
     openRead: openReadHandle,
     readLink: (path) => guardedOrAbsent("readlink", path, () => readlinkSync(path)),
     realPath: (path) => guardedOrAbsent("realpath", path, () => realpathSync.native(path)),
-    makeDirectory: (path) => void guarded("mkdir", path, () => mkdirSync(path, { recursive: true })),
+    makeDirectory: (path) => guarded("mkdir", path, () => makeDirectories(path)),
     rename: (from, to) => guarded("rename", `${from} -> ${to}`, () => renameSync(from, to)),
     link,
     linkMany: (requests) => {
