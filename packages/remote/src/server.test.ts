@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
+import type { IncomingMessage } from "node:http";
+import { get } from "node:http";
 import type { ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
 import { connect } from "node:http2";
 import { tmpdir } from "node:os";
@@ -310,4 +312,19 @@ access:
   for (const channel of [known, nobody, local]) channel.close();
   await it.close();
   rmSync(folder, { recursive: true });
+});
+
+// Method: targets in absolute form, as clients of proxies write them, that lead to what is switched off and to a page.
+test("a protocol that is switched off cannot be reached by a target in absolute form", async () => {
+  const it = await testServer({ config: "http: { nx: false }" });
+  const { port } = new URL(it.url);
+  const ask = async (path: string) => {
+    const [response] = (await once(get({ host: "127.0.0.1", port, path }), "response")) as [IncomingMessage];
+    return Buffer.concat(await response.toArray()).toString();
+  };
+  for (const path of ["/v1/cache/1", `${it.url}/v1/cache/1`, "http://else.where/v1/cache/1?x"]) {
+    assert.equal(await ask(path), "this protocol is switched off\n", path);
+  }
+  assert.equal(await ask(`${it.url}/healthz`), "ok\n");
+  await it.close();
 });

@@ -24,6 +24,7 @@ import { answerJson, DEFAULT_HTTP_LIMITS, denial, onlyMethods } from "./exchange
 import { ClientGone, HttpRefusal, MISSING } from "./http-refusal.ts";
 import { serveNx } from "./nx.ts";
 import { refuse } from "./refuse.ts";
+import { requestTarget } from "./request-target.ts";
 import type { Route } from "./route.ts";
 import { routeOf } from "./route.ts";
 import { serveTurborepo } from "./turborepo.ts";
@@ -87,7 +88,7 @@ export function httpCaches(options: HttpCachesOptions): HttpCaches {
   };
   const actions = actionsState(services, options.signingKey ?? random.bytes(32));
   return (request, response, peer = UNKNOWN_PEER) => {
-    const [path, query] = targetOf(request.url ?? "/");
+    const { path, query } = requestTarget(request.url ?? "/");
     const route = routeOf(path);
     const watch =
       options.observe === undefined ? undefined : observed(options, { request, response, peer, path, route });
@@ -213,13 +214,6 @@ function observed(options: HttpCachesOptions, { request, response, peer, path, r
       refusal = message;
     },
   };
-}
-
-/** Path and query of a request target, also of one in absolute form. */
-function targetOf(url: string): readonly [path: string, query: string] {
-  const start = url.startsWith("/") ? 0 : Math.max(0, url.indexOf("/", url.indexOf("//") + 2));
-  const mark = url.indexOf("?", start);
-  return mark === -1 ? [url.slice(start), ""] : [url.slice(start, mark), url.slice(mark + 1)];
 }
 
 function ignore(): void {}

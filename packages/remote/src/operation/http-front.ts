@@ -12,6 +12,7 @@ import type { Subject } from "../access/subject.ts";
 import { ANONYMOUS_SUBJECT } from "../access/subject.ts";
 import type { Peer } from "../grpc/index.ts";
 import type { HttpCaches, Identified } from "../http/index.ts";
+import { requestTarget } from "../http/request-target.ts";
 import type { HttpHandler } from "../port/index.ts";
 import type { Access } from "../reapi/index.ts";
 import type { CallObserver } from "./call-observer.ts";
@@ -68,7 +69,7 @@ export function httpFront(options: HttpFrontOptions): HttpHandler {
     },
   });
   return (request, response, peer) => {
-    const path = pathOf(request);
+    const { path } = requestTarget(request.url ?? "/");
     const exchange = observed(options, { request, response, path, peer });
     exchanges.set(request, exchange);
     if (answerOwnPage(options, path, { request, response })) return;
@@ -210,9 +211,4 @@ function answerText(
 
 function isRead({ method }: IncomingMessage): boolean {
   return method === "GET" || method === "HEAD";
-}
-
-function pathOf({ url = "/" }: IncomingMessage): string {
-  const query = url.indexOf("?");
-  return query === -1 ? url : url.slice(0, query);
 }
