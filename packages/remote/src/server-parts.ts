@@ -5,7 +5,7 @@
  */
 import type { Problem, Result, Timer } from "@kahn/core";
 import { err, ok, problem, sleep } from "@kahn/core";
-import { accessInterceptor } from "./access/interceptor.ts";
+import { accessInterceptor, actionQuota } from "./access/interceptor.ts";
 import type { ServerAccess } from "./access/open-access.ts";
 import { signedStore } from "./access/signed-actions.ts";
 import type { ExecutionServices } from "./execution/index.ts";
@@ -335,6 +335,7 @@ function runningServices(
     digestFunctions: DIGEST_FUNCTIONS,
     runner: runner.runner,
     worker: { slots: runner.slots },
+    mayBegin: actionQuota(access.quotas),
     listener: executionMetrics(metrics),
     limits: { queueMax, timeoutMs: timeout, timeoutMaxMs: timeoutMax },
     onFault: (error) => fault(error, "an execution"),

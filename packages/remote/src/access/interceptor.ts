@@ -1,5 +1,5 @@
 /**
- * Authentication and quotas before every gRPC call.
+ * Authentication before every gRPC call, quotas of bytes before those that send, of actions before each action.
  *
  * Invariant: every call but those of the health service has a subject under `CALLER`, or is refused.
  */
@@ -7,6 +7,7 @@ import type { CallContext, CallEndObserver, Interceptor } from "../grpc/index.ts
 import { StatusCode, StatusError } from "../grpc/index.ts";
 import { durationMessage } from "../proto/core-messages.ts";
 import { RetryInfo } from "../proto/generated/error-details.ts";
+import type { Caller } from "../reapi/index.ts";
 import { CALLER, refusal } from "../reapi/index.ts";
 import type { AuthenticationRefusal, Authenticator } from "./authenticator.ts";
 import type { QuotaRefusal, Quotas } from "./quotas.ts";
@@ -24,7 +25,6 @@ const SENDING: ReadonlySet<string> = new Set([
   "/build.bazel.remote.asset.v1.Push/PushBlob",
   "/build.bazel.remote.asset.v1.Push/PushDirectory",
 ]);
-const EXECUTE = "/build.bazel.remote.execution.v2.Execution/Execute";
 
 /** What the interceptor asks. */
 export interface AccessInterceptorOptions {
@@ -47,7 +47,8 @@ export function accessInterceptor(options: AccessInterceptorOptions): Intercepto
       throw new StatusError(because === "overloaded" ? StatusCode.unavailable : StatusCode.unauthenticated, message);
     }
     call.set(CALLER, outcome.value);
-    return quotas.isEmpty ? undefined : held(quotas, outcome.value, call);
+    if (!quotas.isEmpty && SENDING.has(call.path)) hold(quotas, outcome.value, call);
+    return undefined;
   };
   return (call) => {
     if (call.path.startsWith(HEALTH)) return undefined;
@@ -56,18 +57,17 @@ export function accessInterceptor(options: AccessInterceptorOptions): Intercepto
   };
 }
 
-/** @throws StatusError RESOURCE_EXHAUSTED, with the time after which it may be tried again. */
-function held(quotas: Quotas, subject: Subject, call: CallContext): CallEndObserver | undefined {
-  if (SENDING.has(call.path)) {
-    refuse(quotas.refusesBytes(subject));
-    call.countReceived((bytes) => quotas.addBytes(subject, bytes));
-    return undefined;
-  }
-  if (call.path !== EXECUTE) return undefined;
-  refuse(quotas.beginExecution(subject));
-  return () => quotas.endExecution(subject);
+/** Holds callers to their number of actions, for the execution services. */
+export function actionQuota(quotas: Quotas): (caller: Caller, underWay: number) => void {
+  return (caller, underWay) => refuse(quotas.refusesExecution(caller, underWay));
 }
 
+function hold(quotas: Quotas, subject: Subject, call: CallContext): void {
+  refuse(quotas.refusesBytes(subject));
+  call.countReceived((bytes) => quotas.addBytes(subject, bytes));
+}
+
+/** @throws StatusError RESOURCE_EXHAUSTED, with the time after which it may be tried again. */
 function refuse(refused: QuotaRefusal | undefined): void {
   if (refused === undefined) return;
   const detail = { codec: RetryInfo, value: { retryDelay: durationMessage(refused.retryAfterMs) } };

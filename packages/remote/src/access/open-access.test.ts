@@ -109,7 +109,7 @@ test("patterns: a star is any text, and no pattern takes long", () => {
   assert.ok(!claimsTest({ team: ["c"] })(CI.claims) && !claimsTest({ constructor: ["*"] })(CI.claims));
 });
 
-test("quotas: actions at once are given back, and only the first entry that fits counts", () => {
+test("quotas: so many actions may be under way, and only the first entry that fits counts", () => {
   const quotas = new Quotas(
     [
       { who: ["token:ci"], bytesPerDay: undefined, executions: 2 },
@@ -117,10 +117,9 @@ test("quotas: actions at once are given back, and only the first entry that fits
     ],
     virtualClock(),
   );
-  assert.deepEqual([quotas.beginExecution(CI), quotas.beginExecution(CI)], [undefined, undefined]);
-  assert.equal(quotas.beginExecution(CI)?.message, "token:ci has 2 actions under way, as many as it may");
-  quotas.endExecution(CI);
-  assert.equal(quotas.beginExecution(CI), undefined);
+  assert.equal(quotas.refusesExecution(CI, 1), undefined);
+  assert.equal(quotas.refusesExecution(CI, 2)?.message, "token:ci has 2 actions under way, and may have 2");
+  assert.equal(quotas.refusesExecution(LOCAL_SUBJECT, 1e9), undefined);
   quotas.addBytes(CI, 1e9);
   quotas.addBytes(LOCAL_SUBJECT, 10);
   assert.equal(quotas.refusesBytes(CI), undefined);

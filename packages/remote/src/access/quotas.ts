@@ -1,8 +1,8 @@
 /**
- * Quotas: how much one subject may send in a day, and how many actions it may have running at once.
+ * Quotas: how much one subject may send in a day, and how many actions it may have under way at once.
  *
- * Invariant: counts are kept for known subjects and for the anonymous one only, and forgotten with the day; a call that
- *            was let through is counted once, whatever becomes of it.
+ * Invariant: bytes are counted for known subjects and for the anonymous one only, and forgotten with the day. Actions are
+ *            counted by the execution pool, which knows when they end: that of a call that was cancelled goes on.
  * Note:      bytes are counted as they come. A call that has begun is not cut off, so the last ones of a day may go
  *            beyond the quota by what calls hold.
  */
@@ -23,11 +23,6 @@ interface Quota {
   readonly executions: number;
 }
 
-interface Use {
-  bytes: number;
-  executions: number;
-}
-
 const DAY_MS = 86_400_000;
 const BUSY_RETRY_MS = 1000;
 const UNLIMITED: Quota = { tests: [], bytesPerDay: Number.POSITIVE_INFINITY, executions: Number.POSITIVE_INFINITY };
@@ -36,7 +31,8 @@ const UNLIMITED: Quota = { tests: [], bytesPerDay: Number.POSITIVE_INFINITY, exe
 export class Quotas {
   #quotas: readonly Quota[];
   readonly #clock: Clock;
-  readonly #uses = new Map<string, Use>();
+  /** Bytes of the day by subject. */
+  readonly #sent = new Map<string, number>();
   #day = 0;
 
   constructor(settings: readonly QuotaSettings[], clock: Clock) {
@@ -61,53 +57,34 @@ export class Quotas {
   /** Whether a call that sends bytes may begin. */
   refusesBytes(subject: Subject): QuotaRefusal | undefined {
     const { bytesPerDay } = this.#quotaOf(subject);
-    const use = this.#use(subject);
-    if (use.bytes < bytesPerDay) return undefined;
+    if (this.#sentOf(subject) < bytesPerDay) return undefined;
     const retryAfterMs = DAY_MS - (this.#clock.nowMs() % DAY_MS);
     return { message: `${subject.name} has sent its ${bytesPerDay} bytes of today`, retryAfterMs };
   }
 
   /** Counts what a call sends, as it comes. */
   addBytes(subject: Subject, bytes: number): void {
-    this.#use(subject).bytes += bytes;
+    this.#sent.set(subject.name, this.#sentOf(subject) + bytes);
   }
 
-  /** Whether an action may begin; counts it if so. */
-  beginExecution(subject: Subject): QuotaRefusal | undefined {
+  /** Whether a subject that has so many actions under way may have one more. */
+  refusesExecution(subject: Pick<Subject, "name">, underWay: number): QuotaRefusal | undefined {
     const { executions } = this.#quotaOf(subject);
-    const use = this.#use(subject);
-    if (use.executions >= executions) {
-      const message = `${subject.name} has ${executions} actions under way, as many as it may`;
-      return { message, retryAfterMs: BUSY_RETRY_MS };
-    }
-    use.executions++;
-    return undefined;
+    if (underWay < executions) return undefined;
+    const message = `${subject.name} has ${underWay} actions under way, and may have ${executions}`;
+    return { message, retryAfterMs: BUSY_RETRY_MS };
   }
 
-  /** An action that began is over. */
-  endExecution(subject: Subject): void {
-    const use = this.#use(subject);
-    use.executions = Math.max(0, use.executions - 1);
-  }
-
-  #quotaOf({ name }: Subject): Quota {
+  #quotaOf({ name }: Pick<Subject, "name">): Quota {
     return this.#quotas.find(({ tests }) => tests.some((test) => test(name))) ?? UNLIMITED;
   }
 
-  #use({ name }: Subject): Use {
+  #sentOf({ name }: Subject): number {
     const day = Math.floor(this.#clock.nowMs() / DAY_MS);
     if (day !== this.#day) {
       this.#day = day;
-      for (const [each, use] of this.#uses) {
-        use.bytes = 0;
-        if (use.executions === 0) this.#uses.delete(each);
-      }
+      this.#sent.clear();
     }
-    let use = this.#uses.get(name);
-    if (use === undefined) {
-      use = { bytes: 0, executions: 0 };
-      this.#uses.set(name, use);
-    }
-    return use;
+    return this.#sent.get(name) ?? 0;
   }
 }

@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { nodeRandom } from "@kahn/system";
 import { afterEach, test } from "vitest";
-import { StatusCode } from "../grpc/index.ts";
+import { StatusCode, StatusError } from "../grpc/index.ts";
 import { NO_LISTENER } from "./execution-listener.ts";
 import { ExecutionPool } from "./execution-pool.ts";
 import type { ExecutionServer } from "./execution-server.fixture.ts";
-import { startExecution } from "./execution-server.fixture.ts";
+import { METHODS, startExecution } from "./execution-server.fixture.ts";
 import { InputClosures } from "./input-closure.ts";
 import type { WorkPlace } from "./job-work.ts";
 import { DEFAULT_MACHINE_LIMITS } from "./operation-state.ts";
@@ -62,5 +62,50 @@ test("what a client wished of an answer is forgotten with the answer", async () 
   pool.answer(record, { kind: "answered", response: new Uint8Array(), isReusable: true });
   assert.equal(pool.status().completed, 1);
   assert.deepEqual(record.request.wishes.inlineOutputFiles, []);
+  // Empty names cost as well, and all that wait share one bound.
+  const many = { ...wishes, inlineOutputFiles: Array.from({ length: 2000 }, () => "") };
+  const records = Array.from({ length: 300 }, () => pool.open({ ...request, wishes: many }));
+  const heard = () => records.filter((each) => each.request.wishes.inlineOutputFiles.length > 0).length;
+  assert.equal(heard(), 262);
+  for (const each of records) pool.answer(each, { kind: "answered", response: new Uint8Array(), isReusable: true });
+  assert.equal(heard(), 0);
+  assert.ok(pool.open({ ...request, wishes }).request.wishes.inlineOutputFiles.length > 0);
   pool.close();
+});
+
+// Goal: nobody has more actions under way than it may by leaving its calls, its operations, or both. Method: a quota of
+// one, and one run that nothing ends but the test.
+test("an action counts for its caller until it has run, though its call was cancelled and its operation deleted", async () => {
+  const counts: number[] = [];
+  const mayBegin = (_caller: unknown, underWay: number): void => {
+    counts.push(underWay);
+    if (underWay > 0) throw new StatusError(StatusCode.resourceExhausted, "one at a time");
+  };
+  const server = await startExecution({ mayBegin });
+  open.push(server);
+  server.runner.isStubborn = true;
+  const [first, second] = [await server.put(), await server.put({ command: { arguments: ["other"] } })];
+  const stream = server.execute(first);
+  const name = (await stream.next())!.name;
+  const run = await server.runner.next();
+  stream.cancel();
+  assert.equal(await stream.code(), StatusCode.cancelled);
+  assert.equal(await server.execute(second).code(), StatusCode.resourceExhausted);
+  assert.ok((await server.channel.unary(METHODS.delete, { name })).ok);
+  assert.equal(await server.execute(second).code(), StatusCode.resourceExhausted);
+  run.finish();
+  while (server.execution.status().running > 0) await new Promise((resolve) => setImmediate(resolve));
+  const after = server.execute(second);
+  const cancelled = (await after.next())!.name;
+  const other = await server.runner.next();
+  assert.ok((await server.channel.unary(METHODS.cancel, { name: cancelled })).ok);
+  await after.rest();
+  // It was told to end, and has not.
+  assert.equal(await server.execute(first, { skipCacheLookup: true }).code(), StatusCode.resourceExhausted);
+  other.finish();
+  while (server.execution.status().running > 0) await new Promise((resolve) => setImmediate(resolve));
+  const last = server.execute(first, { skipCacheLookup: true });
+  (await server.runner.next()).finish();
+  assert.equal((await last.response()).status?.code, 0);
+  assert.deepEqual(counts, [0, 1, 1, 0, 1, 0]);
 });

@@ -36,6 +36,9 @@ interface Operation {
   watchers: number;
 }
 
+/** Places in the queue of one job: callers that come and go may be any number. */
+const ENTRIES_MAX = 1000;
+
 /** The machine. */
 export class ExecutionMachine {
   readonly #limits: MachineLimits;
@@ -208,8 +211,11 @@ export class ExecutionMachine {
     this.#checking.delete(id);
     operation.phase = { kind: "attached", job };
     job.operations.add(id);
-    job.entries.push(action);
-    if (job.phase.kind === "queued") this.#dispatcher.join(job, action);
+    // Those who come later wait on the places of those before: only who shares a job with thousands notices.
+    if (job.entries.length < ENTRIES_MAX) {
+      job.entries.push(action);
+      if (job.phase.kind === "queued") this.#dispatcher.join(job, action);
+    }
     this.#changed(id);
   }
 

@@ -13,11 +13,12 @@ import type { RequestMetadata } from "../proto/generated/remote-execution.ts";
 import type { ActionScope } from "../store/server-store.ts";
 import type { PreparedAction } from "./action-request.ts";
 import type { WorkerOffer } from "./action-runner.ts";
+import { CallerLoads } from "./caller-loads.ts";
 import { goingAway, queueFull } from "./execute-response.ts";
 import type { ExecutionFailure, ExecutionSource } from "./execution-listener.ts";
 import { ExecutionMachine } from "./execution-machine.ts";
 import type { InlineWishes, WorkPlace } from "./job-work.ts";
-import { JobWork } from "./job-work.ts";
+import { JobWork, NAME_COST } from "./job-work.ts";
 import type { OperationShown } from "./operation-message.ts";
 import { operationMessage } from "./operation-message.ts";
 import type {
@@ -86,6 +87,9 @@ export class ExecutionPool {
   readonly #jobs = new Map<JobId, { readonly work: JobWork; wishes: InlineWishes }>();
   readonly #workers = new Map<string, { readonly offer: WorkerOffer; readonly has: ReadonlySet<string> }>();
   readonly #effects: ExecutionEffect[] = [];
+  readonly #loads = new CallerLoads();
+  /** Characters of what the open operations wish to have inlined. */
+  #wishLength = 0;
   #isPerforming = false;
   #isClosed = false;
   #opened = 0;
@@ -107,11 +111,25 @@ export class ExecutionPool {
     const shown = { name, action: request.action, partial: undefined, stdoutStreamName: "", stderrStreamName: "" };
     const view: OperationView = { stage: "cache-check", job: undefined };
     const watches = new Set<OperationWatch>();
-    const known = { id, name, number: ++this.#opened, request, view, shown, watches };
+    const known = { id, name, number: ++this.#opened, request: this.#heard(request), view, shown, watches };
     const record: OperationRecord = { ...known, prepared: undefined, source: "cached" };
     this.#operations.set(id, record);
+    this.#loads.begin(request.caller);
     this.#step({ kind: "open", operation: id });
     return record;
+  }
+
+  /** How many actions a caller has under way, watched or not. */
+  underWay(caller: string): number {
+    return this.#loads.of(caller);
+  }
+
+  /** The request without its wishes, which are hints, when those who wait already wish for too much. */
+  #heard(request: OperationRequest): OperationRequest {
+    const length = wishLength(request.wishes);
+    if (this.#wishLength + length > WISHES_MAX) return { ...request, wishes: NO_WISHES };
+    this.#wishLength += length;
+    return request;
   }
 
   /** Ends an operation whose answer needs no run. */
@@ -237,6 +255,7 @@ export class ExecutionPool {
         this.#jobs.get(effect.job)?.work.stop(effect.attempt);
         break;
       case "release":
+        this.#loads.jobEnded(effect.job);
         this.#jobs.get(effect.job)?.work.release();
         this.#jobs.delete(effect.job);
         break;
@@ -271,6 +290,7 @@ export class ExecutionPool {
       return;
     }
     this.#step({ kind: "ran", job, attempt });
+    this.#loads.jobEnded(job);
     // It was stopped, and nobody waits.
     if (!this.#jobs.has(job)) return;
     const wishes = this.#wishesOf(job) ?? known.wishes;
@@ -300,6 +320,7 @@ export class ExecutionPool {
   #changed(id: OperationId, view: OperationView): void {
     const record = this.#operations.get(id);
     if (record === undefined) return;
+    const { view: before } = record;
     record.view = view;
     const work = view.stage === "completed" ? undefined : this.#jobs.get(view.job ?? 0)?.work;
     if (work !== undefined) {
@@ -309,6 +330,7 @@ export class ExecutionPool {
     if (view.stage === "completed") {
       this.#options.place.listener.operationEnded(endOf(view.outcome, record));
       record.prepared = undefined;
+      this.#uncount(record, { view: before, outcome: view.outcome });
       // It is remembered for minutes, with thousands of others: of no more use than its answer is.
       record.request = { ...record.request, wishes: NO_WISHES };
       record.shown = { ...record.shown, partial: undefined };
@@ -316,6 +338,18 @@ export class ExecutionPool {
     if (record.watches.size === 0) return;
     const update = updateOf(record);
     for (const watch of record.watches) watch.put(update);
+  }
+
+  /** It is done, and its caller has one less under way, unless that goes on without it. */
+  #uncount(
+    { request }: OperationRecord,
+    { view, outcome }: { readonly view: OperationView; readonly outcome: Outcome },
+  ): void {
+    this.#wishLength -= wishLength(request.wishes);
+    const job = view.stage === "completed" ? undefined : view.job;
+    const isLeft = outcome.kind === "cancelled" && job !== undefined && this.#jobs.has(job);
+    if (isLeft && this.#machine.operationsOf(job).size === 0) this.#loads.leave(request.caller, job);
+    else this.#loads.end(request.caller);
   }
 
   #arm(): void {
@@ -341,7 +375,13 @@ export class ExecutionPool {
 }
 
 const NOTHING: ReadonlySet<string> = new Set();
+/** Of all open operations together. */
+const WISHES_MAX = 16 << 20;
 const NO_WISHES: InlineWishes = { inlineStdout: false, inlineStderr: false, inlineOutputFiles: [] };
+
+function wishLength({ inlineOutputFiles }: InlineWishes): number {
+  return inlineOutputFiles.reduce((sum, path) => sum + path.length + NAME_COST, 0);
+}
 
 function endOf(outcome: Outcome, { source }: OperationRecord): ExecutionSource | ExecutionFailure {
   return outcome.kind === "answered" ? (outcome.failure ?? source) : outcome.kind;

@@ -12,7 +12,7 @@ import type { Init } from "../proto/codec.ts";
 import type { Operation } from "../proto/generated/operations.ts";
 import type { ExecuteRequest } from "../proto/generated/remote-execution.ts";
 import { ExecutionMethods } from "../proto/generated/remote-execution.ts";
-import type { AccessQuestion } from "../reapi/access-port.ts";
+import type { AccessQuestion, Caller } from "../reapi/access-port.ts";
 import { ANONYMOUS, CALLER } from "../reapi/access-port.ts";
 import { stored, wellFormed } from "../reapi/refusal.ts";
 import { requestMetadata } from "../reapi/request-metadata.ts";
@@ -23,7 +23,7 @@ import type { ActionRules } from "./action-request.ts";
 import { prepareAction } from "./action-request.ts";
 import { refused, succeeded } from "./execute-response.ts";
 import type { ExecutionPool, OperationRecord, OperationRequest } from "./execution-pool.ts";
-import { withWishes } from "./job-work.ts";
+import { NAME_COST, withWishes } from "./job-work.ts";
 import type { Outcome } from "./operation-state.ts";
 
 /** What the services work with. */
@@ -32,9 +32,13 @@ export interface ExecutionServiceParts {
   readonly pool: ExecutionPool;
   readonly rules: ActionRules;
   readonly onFault: (error: unknown) => void;
+  readonly mayBegin: MayBegin;
 }
 
-/** Longest list of files to be inlined, in characters. */
+/** Whether a caller that has so many actions under way may have one more. @throws StatusError */
+export type MayBegin = (caller: Caller, underWay: number) => void;
+
+/** Longest list of files to be inlined, in characters and what each costs besides. */
 const INLINE_NAMES_MAX = 64 << 10;
 
 /** The Execution service. */
@@ -43,6 +47,7 @@ export function executionService(parts: ExecutionServiceParts): Registration[] {
   return [
     serve(methodOf("server-streaming", ExecutionMethods.execute), async (request, call) => {
       const { asked, mayRead } = operationRequest(context, request, call);
+      parts.mayBegin(call.get(CALLER) ?? ANONYMOUS, pool.underWay(asked.caller));
       const record = pool.open(asked);
       void begin(parts, record, mayRead);
       await stream(pool, record, call);
@@ -84,7 +89,7 @@ function operationRequest(
   const scope: ActionScope = layer === undefined ? { instance } : { instance, overlay: layer.overlay };
   const { inlineStdout, inlineStderr } = request;
   // A hint; one that is too long to be kept while the action waits is left unheard.
-  const namesLength = request.inlineOutputFiles.reduce((sum, path) => sum + path.length, 0);
+  const namesLength = request.inlineOutputFiles.reduce((sum, path) => sum + path.length + NAME_COST, 0);
   const inlineOutputFiles = namesLength <= INLINE_NAMES_MAX ? request.inlineOutputFiles : [];
   return {
     mayRead: !request.skipCacheLookup && answerTo("ac.read").kind !== "denied",

@@ -19,6 +19,7 @@ import type { ExecutionListener } from "./execution-listener.ts";
 import { NO_LISTENER } from "./execution-listener.ts";
 import type { ExecutionStatus } from "./execution-pool.ts";
 import { ExecutionPool } from "./execution-pool.ts";
+import type { MayBegin } from "./execution-service.ts";
 import { executionService } from "./execution-service.ts";
 import { InputClosures } from "./input-closure.ts";
 import type { MachineLimits } from "./operation-state.ts";
@@ -64,6 +65,8 @@ export interface ExecutionOptions {
   readonly platform?: ActionRules["platform"];
   /** Caches results with another exit code than 0. Default: false. */
   readonly cacheFailures?: boolean;
+  /** Asked before each operation. Default: everybody may have any number. */
+  readonly mayBegin?: MayBegin;
   /** Told what becomes of operations and runs. Default: nobody. */
   readonly listener?: ExecutionListener;
   /** Told what broke that is a bug, and what could not be stored. Default: nobody. */
@@ -90,6 +93,7 @@ export interface ExecutionServices {
 /** Makes the services: Execution, google.longrunning.Operations. */
 export function executionServices(options: ExecutionOptions): ExecutionServices {
   const { store, clock, random, logs, cacheFailures = false, listener = NO_LISTENER, onFault = () => {} } = options;
+  const { mayBegin = () => {} } = options;
   const limits = { ...DEFAULT_EXECUTION_LIMITS, ...options.limits };
   const context: ServiceContext = {
     store,
@@ -106,7 +110,7 @@ export function executionServices(options: ExecutionOptions): ExecutionServices 
   const rules = { ...limits, platform: options.platform ?? DEFAULT_PLATFORM_POLICY };
   if (options.runner !== undefined) pool.join({ ...LOCAL_WORKER, ...options.worker, runner: options.runner });
   return {
-    services: [...executionService({ context, pool, rules, onFault }), ...operationsService(context, pool)],
+    services: [...executionService({ context, pool, rules, onFault, mayBegin }), ...operationsService(context, pool)],
     offer: { supportedNodeProperties: ["mtime", "unix_mode"] },
     join: (worker) => pool.join(worker),
     leave: (worker) => pool.leave(worker),

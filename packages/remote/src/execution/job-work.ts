@@ -36,6 +36,9 @@ export interface InlineWishes {
   readonly inlineOutputFiles: readonly string[];
 }
 
+/** What a name among wishes costs besides its characters, in characters. */
+export const NAME_COST = 32;
+
 /** What all jobs share. */
 export interface WorkPlace {
   readonly context: ServiceContext;

@@ -24,8 +24,12 @@ const FIELDS: Readonly<Record<string, (operation: OperationRecord) => string>> =
 /** One condition at the front of what is left: a field, `=` or `!=`, and a word or a text in quotes. */
 const CONDITION = /^\s*([a-z_]+)\s*(!?=)\s*(?:"((?:[^"\\]|\\.)*)"|([^\s"]+))\s*(?:$|(AND)\s+(?=\S))/;
 
+/** Characters of a filter: it is asked of every operation. */
+const LENGTH_MAX = 2048;
+
 /** The filter, or what is wrong with it. An empty one lets all through. */
 export function parseOperationFilter(text: string): Result<OperationFilter, string> {
+  if (text.length > LENGTH_MAX) return err(`the filter has ${text.length} characters, and may have ${LENGTH_MAX}`);
   const conditions: OperationFilter[] = [];
   let rest = text;
   while (rest.trim() !== "") {

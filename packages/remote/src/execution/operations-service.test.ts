@@ -126,6 +126,7 @@ test("List filters and pages, and a token is good for the next page only", async
   assert.deepEqual(paged, expected);
   for (const bad of [
     { filter: "color=red" },
+    { filter: Array.from({ length: 1000 }, () => "done=true").join(" AND ") },
     { filter: "done" },
     { filter: "done=true OR done=false" },
     { pageToken: "x" },
