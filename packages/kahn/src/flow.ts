@@ -62,6 +62,7 @@ export type {
   PayloadAt,
   PayloadOf,
   PayloadShape,
+  PruneOptions,
   Reducer,
   ReplayDifference,
   ResumeMode,

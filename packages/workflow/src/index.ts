@@ -77,7 +77,7 @@ export type { SnapshotPolicy } from "./runtime/snapshots.ts";
 export type { FlowSpan } from "./runtime/spans.ts";
 export { spansOf } from "./runtime/spans.ts";
 export { keyedId } from "./runtime/starting.ts";
-export type { Retention, RunSummary } from "./runtime/upkeep.ts";
+export type { PruneOptions, Retention, RunSummary } from "./runtime/upkeep.ts";
 export { listRuns, liveDigests, pruneRuns, runSummary } from "./runtime/upkeep.ts";
 export type { ResumeMode } from "./runtime/versions.ts";
 export type { CommandData, CommandRequest, CommandResult, WorkPorts } from "./runtime/work.ts";

@@ -34,11 +34,7 @@ export interface DecideRequest {
 /** Records a decision, answers its sender, and answers the barriers that it is for. `expired`: what timed out just before. */
 export function onDecide(desk: Desk, request: DecideRequest, expired: readonly string[]): void {
   const { state } = desk;
-  const known = request.cmd === undefined ? undefined : state.commands.find((each) => each.id === request.cmd);
-  if (known !== undefined) {
-    const ack = known.ack === "done" ? "accepted" : known.ack;
-    return void desk.effects.push({ kind: "answer", ack, token: known.token });
-  }
+  if (isAnswered(desk, request.cmd)) return;
   const token = `d${state.decisions + 1}`;
   const { ack, why } = judge(desk, request, expired);
   const { barrier: v, node, decision, by, count, untilMs, cmd } = request;
@@ -59,6 +55,14 @@ export function onDecide(desk: Desk, request: DecideRequest, expired: readonly s
   desk.emit(record);
   desk.effects.push({ kind: "answer", ack, token, ...(why === undefined ? {} : { why }) });
   if (ack === "accepted") answerOpen(desk, request, token);
+}
+
+/** Whether a command of this id came before; then its sender is answered as it was then. */
+export function isAnswered({ state, effects }: Desk, cmd: string | undefined): boolean {
+  const known = cmd === undefined ? undefined : state.commands.find((each) => each.id === cmd);
+  if (known === undefined) return false;
+  effects.push({ kind: "answer", ack: known.ack === "done" ? "accepted" : known.ack, token: known.token });
+  return true;
 }
 
 function answerOpen(desk: Desk, { barrier, node, decision, by }: DecideRequest, token: string): void {
@@ -179,6 +183,7 @@ function closedStanding(
 
 /** Takes back a wildcard or a decision that still waits. */
 export function onRevoke(desk: Desk, { token, cmd }: { readonly token: string; readonly cmd?: string }): void {
+  if (isAnswered(desk, cmd)) return;
   const { early, wildcards } = desk.state;
   const isThere = early.some((each) => each.token === token) || wildcards.some((each) => each.token === token);
   if (isThere) desk.emit({ k: "revoke", t: desk.t, token, ...(cmd === undefined ? {} : { cmd }) });

@@ -14,7 +14,7 @@ import { errorOfProblem } from "../definition/failure.ts";
 import { expire, onDue, openBarrier } from "./barriers.ts";
 import { complete } from "./complete.ts";
 import type { DecideRequest } from "./decide.ts";
-import { onDecide, onRevoke } from "./decide.ts";
+import { isAnswered, onDecide, onRevoke } from "./decide.ts";
 import type { Desk, FlowEffect, Move } from "./desk.ts";
 import type { FlowEvent } from "./events.ts";
 import { escalate, fail, failFor, stop, stopIfQuiet } from "./failing.ts";
@@ -115,6 +115,7 @@ function take(desk: Desk, event: MachineEvent): void {
       return;
     case "cancel": {
       const { reason, by, cmd } = event;
+      if (isAnswered(desk, cmd)) return;
       desk.emit({
         k: "cancel",
         t: desk.t,

@@ -131,10 +131,10 @@ test("must-have 14: retention keeps all, the last, or the young; never one that 
     clock.advance(1000);
     await (await flow.start(line("a"), {}, { id })).result;
   }
-  expect(pruneRuns({ kind: "all" }, look)).toEqual([]);
-  expect(pruneRuns({ kind: "last", runs: 2 }, look)).toEqual(["one"]);
+  expect(await pruneRuns({ kind: "all" }, look)).toEqual([]);
+  expect(await pruneRuns({ kind: "last", runs: 2 }, look)).toEqual(["one"]);
   clock.advance(86_400_000);
-  expect(pruneRuns({ kind: "age", max: "1h" }, look)).toEqual(["two", "three"]);
-  expect(pruneRuns({ kind: "last", runs: 0 }, look)).toEqual([]);
+  expect(await pruneRuns({ kind: "age", max: "1h" }, look)).toEqual(["two", "three"]);
+  expect(await pruneRuns({ kind: "last", runs: 0 }, look)).toEqual([]);
   expect(new Set(listRuns(look).map(({ run }) => run))).toEqual(new Set(["waits", "cancelled-at-a-barrier"]));
 });

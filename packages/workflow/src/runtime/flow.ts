@@ -4,7 +4,8 @@
  * Owns:      the runs that this process executes, each under its lock; limits and ports that they share.
  * Invariant: a run is executed by one process at a time: its lock is held from before the journal is opened until
  *            everything has stopped. Opening shuts out whoever wrote to it before, each append says which record it
- *            follows, and a resumption records its owner: one that lost its lock asleep can write nothing.
+ *            follows, and a resumption records its owner: one that lost its lock asleep can write nothing. In this
+ *            process a run is opened by one caller at a time; who comes meanwhile finds it open.
  */
 import type { Journal, JournalStore, Problem, Result } from "@kahn/core";
 import { newRunId, ok, ProblemError, problem } from "@kahn/core";
@@ -20,7 +21,7 @@ import type { Ack } from "./driver.ts";
 import { RunDriver } from "./driver.ts";
 import type { FlowRun, RunResult } from "./flow-run.ts";
 import { RunHandle, resultOf } from "./flow-run.ts";
-import { type ForkOptions, forkRecords } from "./fork.ts";
+import { type ForkOptions, writeFork } from "./fork.ts";
 import type { LookOptions } from "./history.ts";
 import { callHook } from "./hooks.ts";
 import { loadState, peekRun, repaired, unknownRun } from "./loading.ts";
@@ -30,6 +31,7 @@ import { type FlowOptions, type FlowServices, servicesOf } from "./services.ts";
 import { snapshotOf } from "./snapshots.ts";
 import { type Beginning, keyedId, startRecord } from "./starting.ts";
 import { asResult } from "./storage-result.ts";
+import { Turns } from "./turns.ts";
 import type { ResumeMode, Versions } from "./versions.ts";
 import { pinnedVersion, resumeRecord } from "./versions.ts";
 
@@ -60,6 +62,7 @@ export class Flow {
   readonly #journals: JournalStore;
   readonly #services: FlowServices;
   readonly #live = new Map<string, { readonly handle: RunHandle; readonly graph: FlowGraph }>();
+  readonly #turns = new Turns();
 
   /** See `createFlow`. */
   constructor(options: FlowOptions) {
@@ -84,18 +87,25 @@ export class Flow {
     input: Partial<NoInfer<S>> = {},
     options: StartOptions = {},
   ): Promise<FlowRun<S, P>> {
-    const plain = graph as FlowGraph;
     const id =
       options.id ??
-      (options.key === undefined ? newRunId(this.#options.clock, this.#options.random) : keyedId(plain, options.key));
-    const live = options.key === undefined ? undefined : this.#live.get(id);
-    if (live !== undefined) return live.handle as unknown as FlowRun<S, P>;
+      (options.key === undefined
+        ? newRunId(this.#options.clock, this.#options.random)
+        : keyedId(graph as FlowGraph, options.key));
+    const handle = await this.#turns.take(id, () => this.#start(graph as FlowGraph, { ...options, id, input }));
+    return handle as unknown as FlowRun<S, P>;
+  }
+
+  async #start(graph: FlowGraph, options: StartOptions & { readonly id: string; readonly input: unknown }) {
+    const { id, key } = options;
+    const live = key === undefined ? undefined : this.#live.get(id);
+    if (live !== undefined) return live.handle;
     const lock = await this.#lock(id);
-    const begun = await this.#begin(plain, { ...options, id, input, owner: lock?.owner });
-    if (begun.ok) return this.#drive(plain, { ...begun.value, lock }).handle as unknown as FlowRun<S, P>;
+    const begun = await this.#begin(graph, { ...options, owner: lock?.owner });
+    if (begun.ok) return this.#drive(graph, { ...begun.value, lock });
     lock?.release();
-    if (begun.problem.code !== "journal-exists" || options.key === undefined) throw new ProblemError(begun.problem);
-    return this.resume(id, graph);
+    if (begun.problem.code !== "journal-exists" || key === undefined) throw new ProblemError(begun.problem);
+    return this.#resume(id, graph, {});
   }
 
   async #begin(
@@ -144,29 +154,27 @@ export class Flow {
    * gives its result; a failed or cancelled one goes on where it stopped. Of several versions it takes its own.
    */
   async resume<S, P>(id: string, graph: Versions<S, P>, options: ResumeOptions = {}): Promise<FlowRun<S, P>> {
+    const handle = await this.#turns.take(id, () => this.#resume(id, graph as Versions<unknown, unknown>, options));
+    return handle as unknown as FlowRun<S, P>;
+  }
+
+  async #resume(id: string, graph: Versions<unknown, unknown>, options: ResumeOptions) {
     const live = this.#live.get(id);
-    if (live !== undefined) return live.handle as unknown as FlowRun<S, P>;
+    if (live !== undefined) return live.handle;
     const opened = await this.#open(id);
-    const { state, journal, lock, codec } = opened;
+    const { state, journal, lock } = opened;
     const plain = pinnedVersion(state, graph);
-    if (state.status === "completed") {
-      const driven = this.#drive(plain, opened);
-      return driven.handle as unknown as FlowRun<S, P>;
-    }
-    const record = resumeRecord(state, plain, {
-      mode: options.mode ?? "strict",
-      maxSteps: options.maxSteps,
-      labels: options.labels,
-      nowMs: this.#options.clock.nowMs(),
-    });
+    if (state.status === "completed") return this.#drive(plain, opened);
+    const { mode = "strict", maxSteps, labels } = options;
+    const nowMs = this.#options.clock.nowMs();
+    const record = resumeRecord(state, plain, { mode, maxSteps, labels, nowMs });
     if (!record.ok) {
       journal.close();
       lock?.release();
       throw new ProblemError(record.problem);
     }
     const owner = lock?.owner === undefined ? {} : { owner: lock.owner };
-    const driven = this.#drive(plain, { state, codec, journal, lock, first: { ...record.value, ...owner } });
-    return driven.handle as unknown as FlowRun<S, P>;
+    return this.#drive(plain, { ...opened, first: { ...record.value, ...owner } });
   }
 
   async #open(id: string) {
@@ -206,7 +214,7 @@ export class Flow {
     return lock.value;
   }
 
-  #drive(graph: FlowGraph, opened: Opened) {
+  #drive(graph: FlowGraph, opened: Opened): RunHandle {
     const { state, codec, journal, lock, first, told = [] } = opened;
     const { hooks, warn } = this.#services;
     for (const event of told) for (const hook of hooks) callHook(hook, event, warn);
@@ -223,11 +231,11 @@ export class Flow {
     this.#live.set(state.run, { handle, graph });
     if (state.status === "completed") {
       driver.finishAtOnce();
-      return { driver, handle };
+      return handle;
     }
     if (first !== undefined) driver.post({ kind: "note", record: first });
     driver.post({ kind: "begin" });
-    return { driver, handle };
+    return handle;
   }
 
   /** A command from another process, or from `decide` without a handle. */
@@ -246,18 +254,27 @@ export class Flow {
       await live.handle.result;
       return this.command(run, command, graph ?? live.graph);
     }
+    const told = await this.#turns.take(run, async () => {
+      // It was being opened here.
+      return this.#live.has(run) ? undefined : this.#commandUnowned(run, command, graph);
+    });
+    if (told === undefined) return this.command(run, command, graph);
+    if (told.ok) return told.value;
+    const { inboxes } = this.#options;
+    if (inboxes === undefined) throw new ProblemError(told.problem);
+    const sent = await inboxes.send(run, command);
+    if (!sent.ok) throw new ProblemError(sent.problem);
+    return sent.value as Ack;
+  }
+
+  /** Nobody here executes the run. The problem is that somebody else does. */
+  async #commandUnowned(run: string, command: RunCommand, graph?: FlowGraph): Promise<Result<Ack, Problem>> {
     this.#mustBeThere(run);
     const lock = await this.#options.locks?.acquire(run);
-    if (lock?.ok === false) {
-      const { inboxes } = this.#options;
-      if (inboxes === undefined) throw new ProblemError(lock.problem);
-      const sent = await inboxes.send(run, command);
-      if (!sent.ok) throw new ProblemError(sent.problem);
-      return sent.value as Ack;
-    }
+    if (lock?.ok === false) return lock;
     lock?.value.release();
     if (graph === undefined) throw new ProblemError(graphNeeded(run));
-    return this.#commandAlone(run, command, graph);
+    return ok(await this.#commandAlone(run, command, graph));
   }
 
   /** With no owner: opens the run, journals the command and what follows from it, and starts nothing. */
@@ -320,19 +337,12 @@ export class Flow {
   /** As `fork`, but executes nothing: `resume` does, here or elsewhere. @returns the id of the new run. */
   async prepareFork<S, P>(run: string, graph: FlowGraph<S, P>, options: ForkOptions = {}): Promise<string> {
     const { clock, random } = this.#options;
-    const plain = graph as FlowGraph;
     const id = options.id ?? newRunId(clock, random);
-    const codec = this.codec();
-    const records = forkRecords(run, plain, { ...options, id, journals: this.#journals, codec, nowMs: clock.nowMs() });
-    if (!records.ok) throw new ProblemError(records.problem);
-    const created = this.#journals.create(id);
-    if (!created.ok) throw new ProblemError(created.problem);
-    if (this.#services.durability === "disk") await this.#services.values.flush();
-    const written = await created.value.append(records.value as never, {
-      durability: this.#services.durability,
-      expectedSeq: 0,
-    });
-    created.value.close();
+    const { values, durability } = this.#services;
+    const nowMs = clock.nowMs();
+    const written = await this.#turns.take(id, () =>
+      writeFork(run, graph as FlowGraph, { ...options, ...this.look(), id, nowMs, values, durability }),
+    );
     if (!written.ok) throw new ProblemError(written.problem);
     return id;
   }

@@ -3,13 +3,14 @@
  *
  * Invariant: the other run is not touched. Records are copied, large values are not: both journals name the same ones.
  */
-import type { Json, Problem, Result } from "@kahn/core";
+import type { Durability, Json, Problem, Result } from "@kahn/core";
 import { closestName, err, ok, problem } from "@kahn/core";
 import type { FlowGraph } from "../definition/nodes.ts";
 import { heldValue } from "../definition/reducers.ts";
 import type { FlowRecord, StartRecord } from "../machine/records.ts";
 import type { RunState } from "../machine/run-state.ts";
 import { ROOT } from "../machine/run-state.ts";
+import type { FlowValues } from "../machine/values.ts";
 import type { LookOptions } from "./history.ts";
 import { stateThrough } from "./history.ts";
 import { peekRun, unknownRun } from "./loading.ts";
@@ -31,20 +32,43 @@ export interface ForkOptions {
   readonly id?: string;
 }
 
+interface ForkParts extends LookOptions, ForkOptions {
+  readonly id: string;
+  readonly nowMs: number;
+}
+
+/** What writing a fork takes. */
+export interface ForkWriting extends ForkParts {
+  readonly values: FlowValues;
+  readonly durability: Durability;
+}
+
+/** Writes the journal of a fork. If that is refused, there is none. */
+export async function writeFork(run: string, graph: FlowGraph, parts: ForkWriting): Promise<Result<void, Problem>> {
+  const { journals, id, values, durability } = parts;
+  const records = forkRecords(run, graph, parts);
+  if (!records.ok) return records;
+  // Values first: a journal never names what may be lost.
+  const flushed = durability === "disk" ? await values.flush() : ok(undefined);
+  if (!flushed.ok) return flushed;
+  const created = journals.create(id);
+  if (!created.ok) return created;
+  const written = await created.value.append(records.value as unknown as readonly Json[], {
+    durability,
+    expectedSeq: 0,
+  });
+  created.value.close();
+  if (written.ok) return ok(undefined);
+  // Unless somebody has begun another run under that name.
+  if (written.problem.code !== "journal-conflict") journals.remove(id);
+  return written;
+}
+
 /** The records that a fork begins with. */
-export function forkRecords(
+function forkRecords(
   run: string,
   graph: FlowGraph,
-  {
-    journals,
-    codec,
-    id,
-    nowMs,
-    at,
-    from,
-    set = {},
-    goto,
-  }: LookOptions & ForkOptions & { readonly id: string; readonly nowMs: number },
+  { journals, codec, id, nowMs, at, from, set = {}, goto }: ForkParts,
 ): Result<readonly FlowRecord[], Problem> {
   const wrong = wrongEdit(graph, set, goto);
   if (wrong !== undefined) return err(wrong);

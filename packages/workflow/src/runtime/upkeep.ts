@@ -14,6 +14,7 @@ import type { RunResult } from "./flow-run.ts";
 import { openBarriers } from "./flow-run.ts";
 import type { LookOptions } from "./history.ts";
 import { peekRun } from "./loading.ts";
+import type { RunLocks } from "./run-lock.ts";
 import { asResult } from "./storage-result.ts";
 
 /** One run, in short. */
@@ -78,19 +79,42 @@ export type Retention =
   | { readonly kind: "last"; readonly runs: number }
   | { readonly kind: "age"; readonly max: Duration };
 
-/** Removes ended runs that the policy does not keep; answers with their ids. */
-export function pruneRuns(retention: Retention, options: LookOptions & { readonly clock: Clock }): readonly string[] {
-  const { journals, clock } = options;
+/** What removing runs takes. */
+export interface PruneOptions extends LookOptions {
+  readonly clock: Clock;
+  /** Those of the flows that execute these runs: without them a run that is taken up at this moment may be removed. */
+  readonly locks?: RunLocks | undefined;
+}
+
+/** Removes ended runs that the policy does not keep, and that nobody has taken up; answers with their ids. */
+export async function pruneRuns(retention: Retention, options: PruneOptions): Promise<readonly string[]> {
+  const { journals, clock, locks } = options;
   if (retention.kind === "all") return [];
-  const ended = listRuns(options).filter(({ status, barriers }) => status !== "running" && barriers.length === 0);
+  const ended = listRuns(options).filter(isEnded);
   const doomed =
     retention.kind === "last"
       ? ended.slice(0, Math.max(0, ended.length - retention.runs))
       : ended.filter(
           ({ lastMs }) => lastMs < clock.nowMs() - (parseDurationMs(retention.max) ?? Number.POSITIVE_INFINITY),
         );
-  for (const { run } of doomed) journals.remove(run);
-  return doomed.map(({ run }) => run);
+  const removed: string[] = [];
+  for (const { run, lastMs } of doomed) {
+    const lock = await locks?.acquire(run);
+    if (lock?.ok === false) continue;
+    // It may have been taken up since it was listed.
+    const now = runSummary(run, options);
+    if (now.ok && isEnded(now.value) && now.value.lastMs === lastMs) {
+      journals.remove(run);
+      removed.push(run);
+    }
+    lock?.value.release();
+  }
+  return removed;
+}
+
+/** Whether a run is over, and no barrier of it waits for somebody to take it up. */
+function isEnded({ status, barriers }: RunSummary): boolean {
+  return status !== "running" && barriers.length === 0;
 }
 
 /**
