@@ -306,7 +306,7 @@ const DIGEST_FUNCTIONS = ["sha256", "blake3", "sha1", "sha384", "sha512"] as con
 const OFFER: ExecutionServices["offer"] = { supportedNodeProperties: ["mtime", "unix_mode"] };
 
 function cacheServices(
-  { assets }: ServerConfig,
+  { assets, results }: ServerConfig,
   { clock, random, zstd, origins }: ServerPorts,
   { access, store, runner }: Pick<Foundation, "access" | "store" | "runner">,
 ): ReapiServices {
@@ -316,6 +316,7 @@ function cacheServices(
     ...(zstd === undefined ? {} : { zstd }),
     ...(origins === undefined || hosts.length === 0 ? {} : { origins: { port: origins, policy: { hosts } } }),
     ...(runner === undefined ? {} : { execution: OFFER }),
+    actionCache: { strict: results.strict, cacheFailures: results.failures },
   });
 }
 
@@ -336,6 +337,7 @@ function runningServices(
     runner: runner.runner,
     worker: { slots: runner.slots },
     mayBegin: actionQuota(access.quotas),
+    cacheFailures: config.results.failures,
     listener: executionMetrics(metrics),
     limits: { queueMax, timeoutMs: timeout, timeoutMaxMs: timeoutMax },
     onFault: (error) => fault(error, "an execution"),

@@ -190,6 +190,26 @@ test("a second call for a drain gives work the time it says, no more", async () 
   assert.equal(clock.advanceToNext(), false);
 });
 
+test("results of failures, and of actions that are not here, are taken as the configuration says", async () => {
+  const update = methodOf("unary", ActionCacheMethods.updateActionResult);
+  const taken = async (config: string) => {
+    const it = await testServer({ config });
+    const channel = it.channel();
+    const code = async (exitCode: number) => {
+      const actionDigest = digestMessage(digestOf(Buffer.from(`action ${exitCode}`)));
+      const answer = await channel.unary(update, { actionDigest, actionResult: { exitCode } });
+      return answer.ok ? StatusCode.ok : answer.problem.code;
+    };
+    const codes = [await code(0), await code(1)];
+    await it.close();
+    return codes;
+  };
+  const [ok, refused] = [StatusCode.ok, StatusCode.failedPrecondition];
+  assert.deepEqual(await taken(""), [ok, refused]);
+  assert.deepEqual(await taken("results: { failures: true }"), [ok, ok]);
+  assert.deepEqual(await taken("results: { strict: true, failures: true }"), [refused, refused]);
+});
+
 test("quotas: bytes of a day over every protocol, and what is refused says when to come back", async () => {
   const clock = virtualClock(86_400_000 * 20_000);
   const { token, hash } = newToken(nodeRandom());

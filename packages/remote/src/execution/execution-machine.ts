@@ -12,7 +12,7 @@ import { invariant } from "@kahn/core";
 import { Deadlines } from "./deadlines.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { InFlight } from "./in-flight.ts";
-import { type Job, newJob } from "./job.ts";
+import { ENTRIES_MAX, type Job, newJob } from "./job.ts";
 import { KeptOperations } from "./kept-operations.ts";
 import type {
   AdmittedAction,
@@ -35,9 +35,6 @@ interface Operation {
     | { readonly kind: "done"; readonly outcome: Outcome };
   watchers: number;
 }
-
-/** Places in the queue of one job: callers that come and go may be any number. */
-const ENTRIES_MAX = 1000;
 
 /** The machine. */
 export class ExecutionMachine {
@@ -211,7 +208,6 @@ export class ExecutionMachine {
     this.#checking.delete(id);
     operation.phase = { kind: "attached", job };
     job.operations.add(id);
-    // Those who come later wait on the places of those before: only who shares a job with thousands notices.
     if (job.entries.length < ENTRIES_MAX) {
       job.entries.push(action);
       if (job.phase.kind === "queued") this.#dispatcher.join(job, action);

@@ -6,6 +6,12 @@ export type JobPhase =
   | { readonly kind: "checking" | "queued" | "storing" }
   | { readonly kind: "running"; readonly worker: string; readonly sinceMs: number; readonly isStopping: boolean };
 
+/**
+ * Places of one job in the queue. Callers that come and go may be any number; those who come later wait on the places of
+ * those before them.
+ */
+export const ENTRIES_MAX = 1000;
+
 /** One execution for all operations that were merged into it. */
 export interface Job {
   readonly id: JobId;
@@ -14,7 +20,7 @@ export interface Job {
   readonly key: string;
   readonly pool: string;
   readonly operations: Set<OperationId>;
-  /** For whom it waits, those who gave up meanwhile included. */
+  /** For whom it waits, those who gave up meanwhile included; at most `ENTRIES_MAX`. */
   readonly entries: AdmittedAction[];
   phase: JobPhase;
   /** When its run began, as a count of events; `undefined` before. */

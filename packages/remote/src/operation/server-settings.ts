@@ -145,6 +145,11 @@ const execution = section({
   }),
 });
 
+const results = section({
+  strict: described(standard(flag, false), "Takes a result only of an action that is stored here, with its command."),
+  failures: described(standard(flag, false), "Keeps results with another exit code than 0, sent or made here."),
+});
+
 const telemetry = section({
   accessLog: described(standard(text, "none"), "none, `-` for the standard output, or a file: one JSON line a call."),
   openMetrics: described(standard(flag, false), "Shows /metrics to callers without the right `admin`."),
@@ -192,6 +197,7 @@ export const SERVER_SETTINGS = section({
   tls: described(tls, "TLS on every address but Unix sockets."),
   access,
   execution,
+  results,
   http,
   assets,
   backing: described(backing, "A cache behind this one."),

@@ -13,7 +13,7 @@ export type { ExecutionOffer } from "./capabilities.ts";
 export { LogStream, LogStreams, type LogStreamsOptions } from "./log-streams.ts";
 export type { OriginAnswer, OriginPolicy, OriginPort } from "./origin.ts";
 export { missingBlobs, refusal, storeRefusal } from "./refusal.ts";
-export { requestMetadata, requestMetadataInterceptor } from "./request-metadata.ts";
+export { requestMetadata } from "./request-metadata.ts";
 export { DEFAULT_REAPI_LIMITS, type ReapiLimits } from "./service-context.ts";
 export { type ReapiOptions, type ReapiServices, reapiServices } from "./services.ts";
 export { loadWireZstd } from "./wire-zstd.ts";

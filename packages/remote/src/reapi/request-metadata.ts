@@ -1,5 +1,5 @@
 /** What clients tell of themselves with each call: tool, invocation, action, target. For logs, metrics and indexes. */
-import type { CallContext, Interceptor } from "../grpc/index.ts";
+import type { CallContext } from "../grpc/index.ts";
 import { callKey } from "../grpc/index.ts";
 import { DecodeError } from "../proto/decode-error.ts";
 import { RequestMetadata } from "../proto/generated/remote-execution.ts";
@@ -18,15 +18,6 @@ export function requestMetadata(call: CallContext): RequestMetadata | undefined 
   const decoded = decode(call.metadata.bytes(HEADER)[0]);
   call.set(REQUEST_METADATA, decoded ?? "none");
   return decoded;
-}
-
-/** Tells of every call that carries metadata, before it is served. */
-export function requestMetadataInterceptor(told: (metadata: RequestMetadata, call: CallContext) => void): Interceptor {
-  return (call) => {
-    const metadata = requestMetadata(call);
-    if (metadata !== undefined) told(metadata, call);
-    return undefined;
-  };
 }
 
 /** It is a hint: a broken one harms nobody. */
