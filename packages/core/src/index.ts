@@ -79,6 +79,7 @@ export type {
   FileStat,
   FileSystem,
   HashOutcome,
+  HeldDirectory,
   ReadHandle,
 } from "./ports/file-system.ts";
 export { FileSystemError } from "./ports/file-system.ts";

@@ -31,6 +31,7 @@ import { FileCopier } from "./internal/file-copier.ts";
 import { FileHasher } from "./internal/file-hasher.ts";
 import { lstatOrAbsent } from "./internal/file-stat.ts";
 import { flushFileSystem, flushPath } from "./internal/flush.ts";
+import { holdDirectory } from "./internal/held-directory.ts";
 import { makeDirectories } from "./internal/make-directories.ts";
 import { fill } from "./internal/read.ts";
 import { openReadHandle } from "./internal/read-handle.ts";
@@ -54,6 +55,7 @@ export function nodeFileSystem(): FileSystem {
     openRead: openReadHandle,
     readLink: (path) => guardedOrAbsent("readlink", path, () => readlinkSync(path)),
     realPath: (path) => guardedOrAbsent("realpath", path, () => realpathSync.native(path)),
+    holdDirectory,
     makeDirectory: (path) => guarded("mkdir", path, () => makeDirectories(path)),
     rename: (from, to) => guarded("rename", `${from} -> ${to}`, () => renameSync(from, to)),
     link,

@@ -86,6 +86,13 @@ export interface ReadHandle {
   close(): void;
 }
 
+/** A directory that is held open: what is done below `path` is done in it, whatever becomes of the names it had. */
+export interface HeldDirectory {
+  /** Not to be used any more once it is closed: it may then be another directory's. */
+  readonly path: string;
+  close(): void;
+}
+
 /** The file system. Implementations: `system` (Node), `testing` (memory, with seeded faults). */
 export interface FileSystem {
   lstat(path: string): FileStat | undefined;
@@ -110,6 +117,11 @@ export interface FileSystem {
   openRead(path: string): ReadHandle | undefined;
   readLink(path: string): string | undefined;
   realPath(path: string): string | undefined;
+  /**
+   * Holds a directory open; `undefined` when there is none at `path`, or a symlink. Left out where nobody else can
+   * change what is on the way.
+   */
+  holdDirectory?(path: string): HeldDirectory | undefined;
   /** Creates a directory and its parents; no effect when it exists. */
   makeDirectory(path: string): void;
   /** Replaces a file or an empty directory at `to`, atomically. */

@@ -1,11 +1,11 @@
 // Goal: what a command has made goes away, whatever it is: it may be made so on purpose. Method: trees that no path of
 // ours can name, made by a shell.
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { removeTree, removeTreeInTurns } from "./remove-tree.ts";
+import { removal, removeTree, removeTreeInTurns } from "./remove-tree.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "kahn-remove-"));
 afterAll(() => void execFileSync("rm", ["-rf", directory]));
@@ -67,4 +67,27 @@ test.runIf(process.platform !== "win32")("a deep tree whose directories are read
   const path = made("locked", script);
   removeTree(path);
   expect(existsSync(path)).toBe(false);
+});
+
+/*
+ * Goal:   nothing outside of a tree goes, though somebody swaps directories of it for links while it is removed.
+ * Method: the swap after each step in turn; outside are the same names as inside.
+ */
+test.runIf(process.platform === "linux")("a link that takes a directory's place meanwhile is not followed", () => {
+  for (let at = 0; at < 10; at++) {
+    const [tree, outside] = [join(directory, `swap-${at}`), join(directory, `outside-${at}`)];
+    for (const folder of [`${tree}/d/e`, `${outside}/e`]) mkdirSync(folder, { recursive: true });
+    for (const folder of [`${tree}/d`, `${tree}/d/e`, outside, `${outside}/e`]) {
+      for (const name of ["1", "2", "3"]) writeFileSync(`${folder}/${name}`, "");
+    }
+    const steps = removal(tree);
+    for (let step = 0; steps.next().done !== true; step++) {
+      if (step !== at || !existsSync(`${tree}/d`)) continue;
+      renameSync(`${tree}/d`, join(directory, `away-${at}`));
+      symlinkSync(outside, `${tree}/d`);
+    }
+    expect(readdirSync(outside).sort()).toEqual(["1", "2", "3", "e"]);
+    expect(readdirSync(`${outside}/e`).sort()).toEqual(["1", "2", "3"]);
+    expect(existsSync(tree)).toBe(false);
+  }
 });

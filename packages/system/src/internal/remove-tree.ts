@@ -1,11 +1,15 @@
 /**
- * Removes a tree, whatever its permissions, names and depth, without ever leaving it through a symlink.
+ * Removes a tree, whatever its permissions, names and depth, without ever leaving it through a symlink: not through one
+ * either that takes a directory's place meanwhile.
  *
- * Method: what has no name for us (not UTF-8) gets one; what lies so deep that its path would be too long for the kernel
- *         is first moved up. Commands make such trees by mistake, and on purpose: what cannot be removed stays for ever.
+ * Method: each directory is held open while it is emptied, and its entries are named from there (on Linux). What has no
+ *         name for us (not UTF-8) gets one; what lies so deep that its path would be too long for the kernel is first
+ *         moved up. Commands make such trees by mistake, and on purpose: what cannot be removed stays for ever.
  */
 import { chmodSync, readdirSync, renameSync, rmdirSync, unlinkSync } from "node:fs";
+import { FileSystemError } from "@kahn/core";
 import { lstatOrAbsent } from "./file-stat.ts";
+import { openHeld } from "./held-directory.ts";
 import { errnoOf, guarded, guardedOrAbsent } from "./refusal.ts";
 
 /** How often a directory into which somebody still writes is emptied before ENOTEMPTY is passed on. */
@@ -35,8 +39,8 @@ export async function removeTreeInTurns(path: string): Promise<void> {
   }
 }
 
-/** Yields after each entry. */
-function* removal(path: string): Generator<void> {
+/** Removes step by step: yields after each entry. */
+export function* removal(path: string): Generator<void> {
   const kind = lstatOrAbsent(path)?.kind;
   if (kind === "directory") yield* new Removal(path).run();
   else if (kind !== undefined) guardedOrAbsent("remove", path, () => unlinkSync(path));
@@ -52,10 +56,21 @@ interface Place {
   readonly inParent: Unlocked;
 }
 
+/** A directory that is held. */
+interface Here {
+  /** Of the directory itself, for as long as it is held. */
+  readonly at: string;
+  readonly level: number;
+  /** Runs calls in it. */
+  readonly within: Unlocked;
+}
+
 /** The removal of one tree. */
 class Removal {
   readonly #root: string;
   readonly #movedUp: string[] = [];
+  /** The root, as it is held. */
+  #top = "";
   #names = 0;
 
   constructor(root: string) {
@@ -64,15 +79,29 @@ class Removal {
 
   /** The parent of the root is left as it is. */
   *run(): Generator<void> {
-    yield* this.#remove({ path: this.#root, level: 0, inParent: (call) => call() });
+    try {
+      yield* this.#remove({ path: this.#root, level: 0, inParent: (call) => call() });
+    } catch (error) {
+      // The path of a held directory tells nobody where it is.
+      if (!(error instanceof FileSystemError) || error.path === this.#root) throw error;
+      throw new FileSystemError(error.code, error.operation, `${this.#root}/…`, { cause: error });
+    }
   }
 
   *#remove({ path, level, inParent }: Place): Generator<void> {
-    const here = unlocking(path);
     for (let round = 1; ; round++) {
-      // A directory that may be read but not searched hides what is in its children.
-      yield* this.#empty({ path, level, inParent: (call) => inParent(() => here(call)) });
-      if (level === 0) yield* this.#removeMovedUp(here);
+      const held = guardedOrAbsent("open", path, () => inParent(() => openHeld(path)));
+      // Gone, or something else meanwhile, which is for the next round of the directory above.
+      if (held === undefined) return;
+      try {
+        const here = unlocking(held.path);
+        if (level === 0) this.#top = held.path;
+        // A directory that may be read but not searched hides what is in its children.
+        yield* this.#empty({ at: held.path, level, within: (call) => inParent(() => here(call)) });
+        if (level === 0) yield* this.#removeMovedUp(here);
+      } finally {
+        held.close();
+      }
       try {
         guardedOrAbsent("rmdir", path, () => inParent(() => rmdirSync(path)));
         return;
@@ -83,17 +112,16 @@ class Removal {
     }
   }
 
-  /** @param place `inParent` runs calls in the directory itself. */
-  *#empty({ path, level, inParent: here }: Place): Generator<void> {
+  *#empty({ at, level, within }: Here): Generator<void> {
     const list = () =>
-      guardedOrAbsent("readdir", path, () => here(() => readdirSync(path, { withFileTypes: true }))) ?? [];
+      guardedOrAbsent("readdir", at, () => within(() => readdirSync(at, { withFileTypes: true }))) ?? [];
     let entries = list();
-    if (entries.some(({ name }) => name.includes(REPLACED)) && this.#nameAll(path, here)) entries = list();
+    if (entries.some(({ name }) => name.includes(REPLACED)) && this.#nameAll(at, within)) entries = list();
     for (const entry of entries) {
-      const child = `${path}/${entry.name}`;
-      if (!entry.isDirectory()) guardedOrAbsent("remove", child, () => here(() => unlinkSync(child)));
-      else if (level >= LEVELS_MAX || isLong(child)) this.#moveUp(child, here);
-      else yield* this.#remove({ path: child, level: level + 1, inParent: here });
+      const child = `${at}/${entry.name}`;
+      if (!entry.isDirectory()) guardedOrAbsent("remove", child, () => within(() => unlinkSync(child)));
+      else if (level >= LEVELS_MAX || isLong(child)) this.#moveUp(child, within);
+      else yield* this.#remove({ path: child, level: level + 1, inParent: within });
       yield;
     }
   }
@@ -113,12 +141,14 @@ class Removal {
   #moveUp(path: string, here: Unlocked): void {
     const move = (to: string) => here(() => renameSync(path, to));
     try {
-      this.#movedUp.push(this.#rename(this.#root, move));
+      this.#movedUp.push(this.#rename(this.#top, move));
     } catch (error) {
       if (errnoOf(error) !== "EACCES") throw error;
       // A directory that changes its parent is written itself.
-      chmodSync(path, 0o700);
-      this.#movedUp.push(this.#rename(this.#root, move));
+      const held = openHeld(path);
+      if (held !== undefined) chmodSync(held.path, 0o700);
+      held?.close();
+      this.#movedUp.push(this.#rename(this.#top, move));
     }
   }
 
