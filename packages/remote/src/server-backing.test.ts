@@ -154,6 +154,36 @@ test("a cache behind that lets nobody write is read as before, and told of once"
   await behind.close();
 });
 
+test("a cache behind in which strangers may only read is read by a stranger, and sent nothing after the first", async () => {
+  const { hash } = newToken(nodeRandom());
+  const rules = 'rules: [{ who: ["anonymous"], allow: [read] }, { who: ["token:ci"], allow: [write] }]';
+  const store = await memoryStore();
+  const behind = await testServer({
+    config: `access: { tokens: [{ name: ci, hash: "${hash}" }], ${rules} }`,
+    ports: { store },
+  });
+  assert.ok((await store.blobs.write(digestOf(large), large)).ok);
+  const front = await testServer({ config: `backing: { url: "${behind.url.replace("http", "grpc")}" }` });
+  await put(front, small);
+  await until(async () => front.reported.length > 0);
+  assert.deepEqual(
+    front.reported.map(({ code }) => code),
+    ["store-denied"],
+  );
+  assert.equal(await got(front, large), 200);
+  await front.close();
+  await behind.close();
+});
+
+test("what a server that was killed left on its way to the cache behind is removed by the next one", async () => {
+  const fs = memoryFileSystem();
+  fs.makeDirectory("/data/backing");
+  fs.writeFile("/data/backing/half", "of a blob");
+  const front = await testServer({ config: 'dir: /data\nbacking: { url: "grpc://127.0.0.1:1" }', fs });
+  assert.deepEqual(fs.readDirectory("/data/backing"), []);
+  await front.close();
+});
+
 test("a cache behind that is away makes misses and one warning, and fails nobody", async () => {
   const gone = await testServer();
   await gone.close();

@@ -1,6 +1,6 @@
 /** The cache behind a server, of its configuration. */
-import type { ActionCache, Problem, Result } from "@kahn/core";
-import { err, ok, problem } from "@kahn/core";
+import type { ActionCache, FileSystem, Problem, Result } from "@kahn/core";
+import { err, FileSystemError, ok, problem } from "@kahn/core";
 import { readText } from "./access/open-access.ts";
 import type { RemoteClient } from "./client/index.ts";
 import { openClient } from "./client/index.ts";
@@ -16,7 +16,7 @@ const INSTANCES_MAX = 64;
 /**
  * Puts the cache that is configured behind the store; `undefined` when none is.
  *
- * @returns `serve-backing-unavailable` for an address that is none, `serve-file-unreadable` for its token or its authorities.
+ * @returns `serve-backing-unavailable` for an address that is none or a folder that cannot be made, `serve-file-unreadable` for its token or its authorities.
  */
 export function openBacking(
   { backing, dir }: ServerConfig,
@@ -39,7 +39,11 @@ export function openBacking(
   }
   if (!base.ok || problems.length > 0) return err(problems);
   const folder = `${resolvePath(dir)}/backing`;
-  fs.makeDirectory(folder);
+  const made = emptyFolder(fs, folder);
+  if (!made.ok) {
+    base.value.close();
+    return err([made.problem]);
+  }
   return ok(
     backedStore({
       ...{ store, clock, random, folder, report, write: backing.write, keep: backing.keep },
@@ -50,6 +54,19 @@ export function openBacking(
       remove: (path) => void fs.remove(path),
     }),
   );
+}
+
+/** For blobs on their way. A server that was killed left its own: they belong to nobody, for this one has the folder's lock. */
+function emptyFolder(fs: FileSystem, folder: string): Result<void, Problem> {
+  try {
+    fs.removeTree(folder);
+    fs.makeDirectory(folder);
+    return ok(undefined);
+  } catch (error) {
+    if (!(error instanceof FileSystemError)) throw error;
+    const next = "Give this user the right to make and remove folders there, or choose another folder (--dir).";
+    return err(problem("serve-backing-unavailable", `${folder} cannot be made anew (${error.code})`, { next }));
+  }
 }
 
 /** One client for blobs and the empty instance, and one for the results of each other instance. */

@@ -83,11 +83,16 @@ export function remoteProblem(server: Asked, status: RemoteTrouble): Problem<"st
   return problem("store-remote", `${server.name}: ${statusText(status)}`, { next: hintOf(server, status) });
 }
 
+/** Unauthenticated, too: those whom nobody knows may often read. */
+const TAKES_NOTHING: ReadonlySet<StatusCode> = new Set([
+  StatusCode.permissionDenied,
+  StatusCode.unauthenticated,
+  StatusCode.unimplemented,
+]);
+
 /** The same of something that was sent: `store-denied` when the server takes nothing from us, which may well be read. */
 export function sendingProblem(server: Asked, status: RemoteTrouble): Problem<"store-remote" | "store-denied"> {
-  if (status.code !== StatusCode.permissionDenied && status.code !== StatusCode.unimplemented) {
-    return remoteProblem(server, status);
-  }
+  if (!TAKES_NOTHING.has(status.code)) return remoteProblem(server, status);
   const next = `${hintOf(server, status)} To only read it, set cache.remote.mode to "r".`;
   return problem("store-denied", `${server.name} takes nothing: ${statusText(status)}`, { next });
 }

@@ -196,8 +196,10 @@ class Transfers {
     const zstd = features.hasBatchZstd ? await this.#server.zstd(features) : undefined;
     const sent = await batchUpdate(this.#server, blobs, zstd);
     if (!sent.ok) {
-      if (sent.problem.code === StatusCode.permissionDenied)
+      const { code } = sent.problem;
+      if (code === StatusCode.permissionDenied || code === StatusCode.unauthenticated) {
         throw new Refused(sendingProblem(this.#server, sent.problem));
+      }
       this.#giveUpBatches(
         sent.problem,
         blobs.map(({ digest }) => digest),

@@ -1,7 +1,7 @@
 /** A store with a cache behind it that lies, or says nothing. */
 import assert from "node:assert/strict";
-import type { ActionResult, BlobStore, Problem } from "@kahn/core";
-import { digestOf, err, ok, problem } from "@kahn/core";
+import type { ActionResult, BlobStore, Digest, Problem, Result, StoreProblem } from "@kahn/core";
+import { digestOf, encodeActionResult, err, ok, problem } from "@kahn/core";
 import { memoryFileSystem, seededRandom, settled, virtualClock } from "@kahn/testing";
 import { test } from "vitest";
 import type { BackedStore } from "./backed-store.ts";
@@ -19,7 +19,11 @@ function resultOf(bytes: Uint8Array): ActionResult {
 }
 
 /** A store whose cache behind answers what is given; what is not is never answered. */
-async function backed(blobs: Partial<BlobStore>, result?: ActionResult) {
+async function backed(
+  blobs: Partial<BlobStore>,
+  result?: ActionResult,
+  record?: (action: Digest, result: ActionResult) => Promise<Result<void, StoreProblem>>,
+) {
   const fs = memoryFileSystem();
   fs.makeDirectory("/backing");
   const clock = virtualClock();
@@ -27,12 +31,12 @@ async function backed(blobs: Partial<BlobStore>, result?: ActionResult) {
   const told: Problem[] = [];
   const silent = () => NEVER;
   const back: BackedStore = backedStore({
-    ...{ store, clock, random: seededRandom(1), write: false, keep: true, folder: "/backing" },
+    ...{ store, clock, random: seededRandom(1), write: record !== undefined, keep: true, folder: "/backing" },
     backing: {
       blobs: { findMissing: silent, read: silent, write: silent, ingest: silent, materialize: silent, ...blobs },
       actionsOf: () => ({
         lookup: async () => (result === undefined ? await NEVER : ok({ kind: "hit", result })),
-        record: silent,
+        record: record ?? silent,
         forget: silent,
       }),
       close: () => {},
@@ -97,5 +101,66 @@ test("trouble behind while a result is being kept leaves no part of it as a resu
   await settled();
   assert.equal(value(await it.store.actions.get(SCOPE, action)), undefined);
   assert.equal(it.told.length, 1);
+  await it.back.close();
+});
+
+/** Passes the pauses after failures, all of them. */
+async function passPauses(clock: { advance(ms: number): void }): Promise<void> {
+  for (const ms of [1000, 5000, 30_000, 1000, 5000, 30_000]) {
+    await settled();
+    clock.advance(ms);
+  }
+  await settled();
+}
+
+// Method: everything is stored in one moment, so that it goes in one batch; one blob is more than the cache behind takes.
+test("a blob that the cache behind does not take keeps none of the others from it, and results that name it stay here", async () => {
+  const [small, large] = [Buffer.from("small"), Buffer.alloc(1000, "large")];
+  const sent: Digest[] = [];
+  const it = await backed(
+    {
+      findMissing: async (digests) => ok([...digests]),
+      write: async (digest, bytes) => {
+        if (bytes.length > 500) return err(problem("blob-too-large", "too large", { next: "" }));
+        sent.push(digest);
+        return ok(undefined);
+      },
+    },
+    undefined,
+    async (which) => {
+      sent.push(which);
+      return ok(undefined);
+    },
+  );
+  const second = digestOf(Buffer.from("second"));
+  await Promise.all([large, small].map((bytes) => it.back.blobs.write(digestOf(bytes), bytes)));
+  await it.back.actions.put(SCOPE, action, encodeActionResult(resultOf(large)));
+  await it.back.actions.put(SCOPE, second, encodeActionResult(resultOf(small)));
+  await it.back.flush(0);
+  await settled();
+  assert.deepEqual(sent, [digestOf(small), second]);
+  assert.deepEqual(it.back.waiting(), { blobs: 0, results: 0, dropped: 2, keeping: 0 });
+  assert.deepEqual(
+    it.told.map(({ code }) => code),
+    ["blob-too-large"],
+  );
+  await it.back.close();
+});
+
+test("a result that the cache behind refuses again and again is given up alone", async () => {
+  const recorded: Digest[] = [];
+  const refused = problem("store-remote", "FAILED_PRECONDITION", { next: "" });
+  const it = await backed({}, undefined, async (which) => {
+    if (which === actions[1]) return err(refused);
+    recorded.push(which);
+    return ok(undefined);
+  });
+  const bytes = Buffer.from("here");
+  await it.store.blobs.write(digestOf(bytes), bytes);
+  const actions = ["a", "b", "c", "d"].map((name) => digestOf(Buffer.from(name)));
+  await Promise.all(actions.map((each) => it.back.actions.put(SCOPE, each, encodeActionResult(resultOf(bytes)))));
+  await passPauses(it.clock);
+  assert.deepEqual(recorded, [actions[0], actions[2], actions[3]]);
+  assert.deepEqual(it.back.waiting(), { blobs: 0, results: 0, dropped: 1, keeping: 0 });
   await it.back.close();
 });

@@ -10,6 +10,8 @@
  */
 import type { ActionCache, BlobStore, Clock, Digest, Problem, Random, Result, StoreProblem } from "@kahn/core";
 import { digestSizeBytes, encodeActionResult, err, ok, problem, randomHex, sleep } from "@kahn/core";
+import type { SenderQueue, SentItem } from "./backing-sender.ts";
+import { BackingSender } from "./backing-sender.ts";
 import { KeptResults } from "./kept-results.ts";
 import type {
   ActionScope,
@@ -49,10 +51,7 @@ export interface BackedStoreOptions {
 }
 
 /** What is on its way: to be sent, never sent, and results whose blobs are being made ours. */
-export interface BackingQueue {
-  readonly blobs: number;
-  readonly results: number;
-  readonly dropped: number;
+export interface BackingQueue extends SenderQueue {
   readonly keeping: number;
 }
 
@@ -65,19 +64,12 @@ export interface BackedStore extends ServerStore {
 }
 
 const IN_MEMORY_BYTES = 4 << 20;
-const WAITING_MAX = 100_000;
-const BATCH = 500;
-const RETRY_MS = [1000, 5000, 30_000] as const;
 const REPORT_MS = 60_000;
 /** After a failure it is not asked for so long. */
 const AWAY_MS = 10_000;
 /** How long a client that wants an answer waits for the cache behind: for a small answer, and for a blob in memory. */
 const ANSWER_MS = 5000;
 const BLOB_MS = 15_000;
-
-type Item =
-  | { readonly kind: "blob"; readonly digest: Digest }
-  | { readonly kind: "result"; readonly scope: ActionScope; readonly action: Digest };
 
 /** Puts a cache behind a store. */
 export function backedStore(options: BackedStoreOptions): BackedStore {
@@ -195,24 +187,25 @@ function sendingWriter(writer: BlobWriter, sent: (digest: Digest) => void): Blob
 class BackingLink {
   readonly #options: BackedStoreOptions;
   readonly #fetching = new Map<Digest, Promise<boolean>>();
-  #queue: Item[] = [];
-  #dropped = 0;
-  #sending: Promise<void> | undefined;
-  /** It may be read, and not written. */
-  #isDenied = false;
   #awayUntilMs = Number.NEGATIVE_INFINITY;
   #reportedAtMs = Number.NEGATIVE_INFINITY;
-  readonly #closed = new AbortController();
   readonly #kept: KeptResults;
+  readonly #sender: BackingSender;
 
   constructor(options: BackedStoreOptions) {
     this.#options = options;
-    this.#kept = new KeptResults({ store: options.store, fetch: (digest) => this.fetch(digest) });
+    const { store, backing, clock } = options;
+    this.#kept = new KeptResults({ store, fetch: (digest) => this.fetch(digest) });
+    this.#sender = new BackingSender({
+      ...{ store, backing, clock, inMemoryBytes: IN_MEMORY_BYTES },
+      throughFile: (use) => this.#throughFile(use),
+      // Told, but no reason not to read: that may be allowed, and whether anybody is there reading finds out itself.
+      report: (problem) => this.#report(problem),
+    });
   }
 
   waiting(): BackingQueue {
-    const blobs = this.#queue.filter(({ kind }) => kind === "blob").length;
-    return { blobs, results: this.#queue.length - blobs, dropped: this.#dropped, keeping: this.#kept.size };
+    return { ...this.#sender.waiting(), keeping: this.#kept.size };
   }
 
   async findMissing(digests: readonly Digest[]): Promise<Result<Digest[], ServerStoreProblem>> {
@@ -245,23 +238,16 @@ class BackingLink {
     return fetching;
   }
 
-  send(item: Item): void {
-    if (!this.#options.write || this.#isDenied || this.#closed.signal.aborted) return;
-    if (this.#queue.length >= WAITING_MAX) this.#dropped++;
-    else this.#queue.push(item);
-    this.#sending ??= this.#sendAll().finally(() => {
-      this.#sending = undefined;
-    });
+  send(item: SentItem): void {
+    if (this.#options.write) this.#sender.send(item);
   }
 
-  async flush(timeoutMs: number): Promise<void> {
-    if (this.#sending !== undefined) {
-      await Promise.race([this.#sending, sleep(this.#options.clock, timeoutMs, this.#closed.signal)]);
-    }
+  flush(timeoutMs: number): Promise<void> {
+    return this.#sender.flush(timeoutMs);
   }
 
   close(): void {
-    this.#closed.abort();
+    this.#sender.close();
     this.#kept.close();
     this.#options.backing.close();
   }
@@ -283,77 +269,6 @@ class BackingLink {
       const taken = await store.files.ingest([{ path, executable: false, expected: digest }]);
       return taken.ok && taken.value[0] === digest;
     });
-  }
-
-  async #sendAll(): Promise<void> {
-    // Gathers what is stored in the same moment.
-    await Promise.resolve();
-    let attempt = 0;
-    while (this.#queue.length > 0 && !this.#closed.signal.aborted) {
-      const batch = this.#queue.splice(0, BATCH);
-      const problem = await this.#sendBatch(batch);
-      if (problem === undefined) {
-        attempt = 0;
-        continue;
-      }
-      // Told, but no reason not to read: that may be allowed, and whether anybody is there reading finds out itself.
-      this.#report(problem);
-      if (problem.code === "store-denied") {
-        // Refused once is refused always: nothing more is gathered.
-        this.#isDenied = true;
-        this.#dropped += batch.length + this.#queue.length;
-        this.#queue = [];
-        return;
-      }
-      const waitMs = RETRY_MS[attempt++];
-      if (waitMs === undefined) {
-        this.#dropped += batch.length;
-        attempt = 0;
-        continue;
-      }
-      this.#queue.unshift(...batch);
-      await sleep(this.#options.clock, waitMs, this.#closed.signal);
-    }
-  }
-
-  async #sendBatch(batch: readonly Item[]): Promise<Problem | undefined> {
-    const digests = [...new Set(batch.flatMap((item) => (item.kind === "blob" ? [item.digest] : [])))];
-    const missing = digests.length === 0 ? ok([]) : await this.#options.backing.blobs.findMissing(digests);
-    if (!missing.ok) return missing.problem;
-    for (const digest of missing.value) {
-      const problem = await this.#sendBlob(digest);
-      if (problem !== undefined) return problem;
-    }
-    for (const item of batch) {
-      const problem = item.kind === "result" ? await this.#sendResult(item) : undefined;
-      if (problem !== undefined) return problem;
-    }
-    return undefined;
-  }
-
-  async #sendBlob(digest: Digest): Promise<Problem | undefined> {
-    const { store, backing } = this.#options;
-    if (digestSizeBytes(digest) <= IN_MEMORY_BYTES) {
-      const read = await store.blobs.read(digest);
-      // Gone meanwhile: a cache may forget.
-      if (!read.ok || read.value === undefined) return undefined;
-      const written = await backing.blobs.write(digest, read.value);
-      return written.ok ? undefined : written.problem;
-    }
-    return await this.#throughFile(async (path) => {
-      const made = await store.files.materialize([{ digest, path, executable: false, how: "copy" }]);
-      if (!made.ok || made.value[0] !== "done") return undefined;
-      const taken = await backing.blobs.ingest([{ path, executable: false, expected: digest }]);
-      return taken.ok ? undefined : taken.problem;
-    });
-  }
-
-  async #sendResult({ scope, action }: Extract<Item, { kind: "result" }>): Promise<Problem | undefined> {
-    const found = await this.#options.store.actions.get(scope, action);
-    const actions = this.#options.backing.actionsOf(scope.instance);
-    if (!found.ok || found.value === undefined || actions === undefined) return undefined;
-    const recorded = await actions.record(action, found.value.result);
-    return recorded.ok ? undefined : recorded.problem;
   }
 
   async #throughFile<T>(use: (path: string) => Promise<T>): Promise<T> {
