@@ -33,6 +33,12 @@ export interface PackCover {
   readonly coveredBytes: number;
 }
 
+/** A `PackRecord` whose hash is bytes: those of `bytes` from `at` on. */
+export interface PackEntry extends Omit<PackRecord, "hash"> {
+  readonly bytes: Uint8Array;
+  readonly at: number;
+}
+
 /** Entries of one pack. Only times change. */
 export class PackIndex {
   readonly count: number;
@@ -125,6 +131,20 @@ export class PackIndex {
 
   setTime(entry: number, timeS: number): void {
     this.#bytes.writeUInt32LE(timeS, this.#at(entry) + this.#hashBytes + 10);
+  }
+
+  /** Calls for each entry, by hash, with one object that is used again: nothing is made for any of them. */
+  scan(visit: (entry: PackEntry) => void): void {
+    const bytes = this.#bytes;
+    const entry = { bytes, at: 0, offset: 0, sizeBytes: 0, timeS: 0 };
+    for (let index = 0; index < this.count; index++) {
+      entry.at = this.#at(index);
+      const after = entry.at + this.#hashBytes;
+      entry.offset = bytes.readUIntLE(after, 6);
+      entry.sizeBytes = bytes.readUInt32LE(after + 6);
+      entry.timeS = bytes.readUInt32LE(after + 10);
+      visit(entry);
+    }
   }
 
   /** All entries, by hash. */

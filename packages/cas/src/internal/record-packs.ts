@@ -252,6 +252,8 @@ export class RecordPacks {
       if (record.offset < seenBytes || known?.has(record.hash) === true) continue;
       fresh.push({ pack, record, digest: digestOfRecord("sha256", record) });
     }
+    // By place, not by hash: each part is then one stretch of the file.
+    fresh.sort((a, b) => a.record.offset - b.record.offset);
     for (let from = 0; from < fresh.length; from += TAKEN_AT_ONCE) {
       const some = fresh.slice(from, from + TAKEN_AT_ONCE);
       this.set.readMany(some, (index, read) => {

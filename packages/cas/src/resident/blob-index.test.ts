@@ -61,3 +61,26 @@ test("D14: a blob with the right hash and another size is not there", () => {
     expect(index.find(digest.replace(/\d+$/, size) as typeof digest)).toBe(-1);
   }
 });
+
+test("a hash given as bytes is the hash given as text, at any place of its buffer", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.uint8Array({ minLength: 32, maxLength: 32 }), { maxLength: 60 }),
+      fc.nat(9),
+      (hashes, at) => {
+        const [byText, byBytes] = [new BlobIndex("sha256", 7), new BlobIndex("sha256", 7)];
+        for (const [usedMs, hash] of hashes.entries()) {
+          const text = Buffer.from(hash).toString("hex");
+          const bytes = Buffer.concat([Buffer.alloc(at, 1), hash]);
+          const place = { sizeBytes: usedMs + 1, usedMs, home: 1 + (usedMs % 3) };
+          const entry = byText.put({ hash: text, ...place });
+          expect(byBytes.putKey({ bytes, at }, place)).toBe(entry);
+          expect(byText.findKey({ bytes, at })).toBe(entry);
+          expect(byBytes.findHash(text)).toBe(entry);
+          expect(byBytes.digest(entry)).toBe(byText.digest(entry));
+        }
+        expect(byBytes.count).toBe(byText.count);
+      },
+    ),
+  );
+});

@@ -24,6 +24,12 @@ export interface IndexedBlob {
   readonly home: number;
 }
 
+/** A hash as bytes: those of `bytes` from `at` on. */
+export interface HashKey {
+  readonly bytes: Uint8Array;
+  readonly at: number;
+}
+
 /** Blobs of one digest function. */
 export class BlobIndex {
   readonly fn: DigestFunction;
@@ -62,15 +68,30 @@ export class BlobIndex {
     return this.#lookUp(hash, 0);
   }
 
-  /** Puts a blob in, or gives the one that is there this home, this size, and the later time of use. */
-  put({ hash, sizeBytes, usedMs, home }: IndexedBlob): number {
-    let entry = this.findHash(hash);
-    if (entry < 0) entry = this.#add(hash);
-    else usedMs = Math.max(usedMs, this.#used[entry]!);
+  /** The same for a hash as bytes, those of `bytes` from `at` on. */
+  findKey({ bytes, at }: HashKey): number {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    for (let slot = mix(bytes, at, this.#seed) & mask; ; slot = (slot + 1) & mask) {
+      const entry = slots[slot]! - 1;
+      if (entry < 0 || this.#isKey(entry, bytes, at)) return entry;
+    }
+  }
+
+  /** Puts a blob in whose hash is given as bytes; else as `put`. */
+  putKey(key: HashKey, { sizeBytes, usedMs, home }: Omit<IndexedBlob, "hash">): number {
+    const found = this.findKey(key);
+    const entry = found < 0 ? this.#addKey(key) : found;
     this.#sizes[entry] = sizeBytes;
-    this.#used[entry] = usedMs;
+    this.#used[entry] = Math.max(usedMs, this.#used[entry]!);
     this.#homes[entry] = home;
     return entry;
+  }
+
+  /** Puts a blob in, or gives the one that is there this home, this size, and the later time of use. */
+  put({ hash, sizeBytes, usedMs, home }: IndexedBlob): number {
+    readHex(hash, 0, this.#key, this.#hashBytes);
+    return this.putKey({ bytes: this.#key, at: 0 }, { sizeBytes, usedMs, home });
   }
 
   /** Takes an entry out. */
@@ -125,10 +146,18 @@ export class BlobIndex {
     return this.#end;
   }
 
-  #add(hash: string): number {
+  #isKey(entry: number, bytes: Uint8Array, at: number): boolean {
+    const start = entry * this.#hashBytes;
+    for (let byte = 0; byte < this.#hashBytes; byte++) {
+      if (this.#keys[start + byte] !== bytes[at + byte]) return false;
+    }
+    return true;
+  }
+
+  #addKey({ bytes, at }: HashKey): number {
     const entry = this.#free.pop() ?? this.#grown();
-    readHex(hash, 0, this.#key, this.#hashBytes);
-    this.#keys.set(this.#key, entry * this.#hashBytes);
+    const start = entry * this.#hashBytes;
+    for (let byte = 0; byte < this.#hashBytes; byte++) this.#keys[start + byte] = bytes[at + byte]!;
     this.#used[entry] = 0;
     this.#place(entry);
     this.count++;

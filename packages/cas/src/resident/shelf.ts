@@ -238,11 +238,13 @@ export class Shelf {
     if (pack === this.packs.ownPack) return;
     // Times in packs are rounded up.
     const nowMs = this.#context.clock.nowMs();
-    for (const { hash, sizeBytes, timeS, offset } of pack.records()) {
-      if (offset < known.seenBytes) continue;
-      this.#leaveFile(hash);
-      this.index.put({ hash, sizeBytes, usedMs: Math.min(timeS * 1000, nowMs), home: known.serial });
-    }
+    pack.scan((entry) => {
+      if (entry.offset < known.seenBytes) return;
+      const before = this.index.findKey(entry);
+      if (before >= 0 && this.index.home(before) === OWN_FILE) this.#dropFile(before);
+      const { sizeBytes, timeS } = entry;
+      this.index.putKey(entry, { sizeBytes, usedMs: Math.min(timeS * 1000, nowMs), home: known.serial });
+    });
     known.seenBytes = pack.sizeBytes;
   }
 
