@@ -149,8 +149,7 @@ export class ServerParts {
         unready: () => this.#readiness.check(),
         routeName,
         isServed: (path) => isServed(config.http, path),
-        caches: (hooks) =>
-          httpCaches({ ...caches, ...hooks, status: () => this.status(), onFault: (error) => fault(error, "a cache") }),
+        caches: (hooks) => httpCaches({ ...caches, ...hooks, onFault: (error) => fault(error, "a cache") }),
       }),
       onFault: (error) => fault(error, "an HTTP request"),
     };

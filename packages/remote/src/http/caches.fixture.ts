@@ -1,5 +1,6 @@
 /** The HTTP caches on a port of their own, over a store in memory, under a clock that stands still. */
 import { randomBytes } from "node:crypto";
+import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { connect } from "node:net";
 import { invariant } from "@kahn/core";
@@ -10,12 +11,20 @@ import type { Access, AccessAnswer, AccessQuestion } from "../reapi/access-port.
 import { OPEN_ACCESS } from "../reapi/access-port.ts";
 import { memoryServerStore } from "../reapi/memory-server-store.fixture.ts";
 import { STORED_ZSTD } from "../reapi/stored-zstd.fixture.ts";
-import type { HttpCacheEvent, HttpCachesOptions } from "./http-caches.ts";
+import type { HttpCaches, HttpCachesOptions } from "./http-caches.ts";
 import { httpCaches } from "./http-caches.ts";
 
 /** What tests may set. */
 export interface TestCachesOptions extends Partial<Omit<HttpCachesOptions, "store">> {
   readonly maxBlobBytes?: number;
+}
+
+/** One request that is over. */
+export interface SeenExchange {
+  readonly method: string;
+  readonly url: string;
+  readonly status: number;
+  readonly refusal: string | undefined;
 }
 
 /** A running server. */
@@ -26,21 +35,29 @@ export async function testCaches({ maxBlobBytes, ...options }: TestCachesOptions
   const store = memoryServerStore(maxBlobBytes === undefined ? {} : { maxBlobBytes });
   const clock = virtualClock();
   const faults: unknown[] = [];
-  const events: HttpCacheEvent[] = [];
+  const events: SeenExchange[] = [];
+  const refusals = new WeakMap<IncomingMessage, string>();
   const handler = httpCaches({
     store,
     clock,
     access: OPEN_ACCESS,
     random: { bytes: (length) => randomBytes(length) },
     zstd: STORED_ZSTD,
-    status: () => ({ ready: true }),
-    observe: (event) => events.push(event),
+    refused: (request, { message }) => void refusals.set(request, message),
     onFault: (error) => faults.push(error),
     ...options,
   });
   const onFault = (error: unknown) => void faults.push(error);
   const address = { kind: "tcp", host: "127.0.0.1", port: 0 } as const;
-  const opened = await openPort({ address, clock, onRequest: handler, onFault });
+  const onRequest: HttpCaches = (request, response, peer) => {
+    const { method = "", url = "" } = request;
+    response.once("close", () => {
+      const status = response.headersSent ? response.statusCode : 499;
+      events.push({ method, url, status, refusal: refusals.get(request) });
+    });
+    handler(request, response, peer);
+  };
+  const opened = await openPort({ address, clock, onRequest, onFault });
   invariant(opened.ok, "a free port is opened");
   const port: Port = opened.value;
   invariant(port.address.kind === "tcp", "it is of TCP");

@@ -20,7 +20,7 @@ import type { ActionsState } from "./actions-cache.ts";
 import { actionsState, serveActionsCall } from "./actions-cache.ts";
 import { serveActionResult, serveBlob } from "./bazel.ts";
 import type { Exchange, HttpLimits, HttpServices } from "./exchange.ts";
-import { answerJson, DEFAULT_HTTP_LIMITS, denial, onlyMethods } from "./exchange.ts";
+import { DEFAULT_HTTP_LIMITS, denial } from "./exchange.ts";
 import { ClientGone, HttpRefusal, MISSING } from "./http-refusal.ts";
 import { serveNx } from "./nx.ts";
 import { refuse } from "./refuse.ts";
@@ -35,30 +35,12 @@ export type Identified =
   | { readonly kind: "caller"; readonly caller: Caller }
   | Extract<AccessAnswer, { readonly kind: "denied" }>;
 
-/** One answered request, for logs and metrics. */
-export interface HttpCacheEvent {
-  readonly protocol: Route["kind"];
-  readonly method: string;
-  readonly path: string;
-  readonly caller: string;
-  readonly peer: string;
-  readonly status: number;
-  /** From the head of the request to the end of the answer. */
-  readonly durationMs: number;
-  /** Why it was not answered as asked, if it was not; also troubles that were answered as misses. */
-  readonly refusal: string | undefined;
-}
-
 /** What the caches stand on. */
 export interface HttpCachesOptions {
   readonly store: ServerStore;
   readonly access: Access;
   readonly clock: Clock;
   readonly random: Random;
-  /** What `GET /status` answers, as JSON. */
-  readonly status: () => unknown;
-  /** Answers `GET /metrics`. Default: 404. */
-  readonly metrics?: (request: IncomingMessage, response: ServerResponse) => void;
   /** Finds out who calls. Default: nobody in particular. */
   readonly identify?: (request: IncomingMessage, peer: Peer) => Identified | Promise<Identified>;
   /** Told of the bytes of bodies as they come. */
@@ -69,7 +51,6 @@ export interface HttpCachesOptions {
   readonly limits?: Partial<HttpLimits>;
   /** Signs addresses for GitHub Actions; with the same key they outlive a restart. Default: a random one. */
   readonly signingKey?: Uint8Array;
-  readonly observe?: (event: HttpCacheEvent) => void;
   /** Told of errors that are bugs of handlers; the client gets 500. */
   readonly onFault?: (error: unknown) => void;
 }
@@ -90,14 +71,10 @@ export function httpCaches(options: HttpCachesOptions): HttpCaches {
   return (request, response, peer = UNKNOWN_PEER) => {
     const { path, query } = requestTarget(request.url ?? "/");
     const route = routeOf(path);
-    const watch =
-      options.observe === undefined ? undefined : observed(options, { request, response, peer, path, route });
     const exchange = { request, response, peer, services, query, caller: ANONYMOUS };
     response.on("error", ignore);
     request.on("error", ignore);
-    serve(exchange, { options, actions, route, identified: (caller) => watch?.identified(caller) }).catch((error) => {
-      settle(exchange, { options, route, refused: (message) => watch?.refused(message) }, error);
-    });
+    serve(exchange, { options, actions, route }).catch((error) => settle(exchange, { options, route }, error));
   };
 }
 
@@ -108,29 +85,17 @@ interface Handling {
 
 async function serve(
   anonymous: Exchange,
-  { options, actions, route, identified }: Handling & { actions: ActionsState; identified: (caller: Caller) => void },
+  { options, actions, route }: Handling & { readonly actions: ActionsState },
 ): Promise<void> {
-  // Before anything is asked: probes and browsers bring no token, and signed addresses are one.
-  if (route.kind === "status") {
-    onlyMethods(anonymous, "GET", "HEAD");
-    return answerJson(anonymous, options.status());
-  }
+  // Before anything is asked: signed addresses are a token.
   if (route.kind === "actions-blob") return await serveActionsBlob(anonymous, actions, route.token);
-  if (route.kind === "metrics" && options.metrics !== undefined) {
-    return options.metrics(anonymous.request, anonymous.response);
-  }
   const said = await options.identify?.(anonymous.request, anonymous.peer);
   if (said?.kind === "denied" && anonymous.request.method !== "OPTIONS") throw denial(said);
   const exchange = said?.kind === "caller" ? { ...anonymous, caller: said.caller } : anonymous;
-  identified(exchange.caller);
   await serveRoute(exchange, actions, route);
 }
 
-async function serveRoute(
-  exchange: Exchange,
-  actions: ActionsState,
-  route: Exclude<Route, { kind: "status" | "actions-blob" }>,
-) {
+async function serveRoute(exchange: Exchange, actions: ActionsState, route: Exclude<Route, { kind: "actions-blob" }>) {
   switch (route.kind) {
     case "blob":
       return await serveBlob(exchange, route);
@@ -148,7 +113,6 @@ async function serveRoute(
       return await serveActionsCall(exchange, actions, route.method);
     case "malformed":
       throw new HttpRefusal("malformed", route.message);
-    case "metrics":
     case "unknown":
       throw new HttpRefusal("missing", "no cache is served at this path");
     default:
@@ -157,21 +121,15 @@ async function serveRoute(
 }
 
 /** Answers what was thrown. */
-function settle(
-  exchange: Exchange,
-  { options, route, refused }: Handling & { readonly refused: (message: string) => void },
-  error: unknown,
-): void {
+function settle(exchange: Exchange, { options, route }: Handling, error: unknown): void {
   const { request, response } = exchange;
   if (error instanceof ClientGone) {
-    refused(error.message);
     request.destroy();
     return;
   }
   const isRefusal = error instanceof HttpRefusal;
   if (!isRefusal) tell(options, error);
   const refusal = isRefusal ? error : new HttpRefusal("trouble", "something went wrong in the server");
-  refused(refusal.message);
   if (refusal !== MISSING) options.refused?.(request, refusal);
   // A part of it is out: cut it, so that nobody takes it for whole.
   if (response.headersSent) response.destroy();
@@ -184,36 +142,6 @@ function tell({ onFault }: HttpCachesOptions, error: unknown): void {
   } catch {
     // There is nobody left to tell.
   }
-}
-
-interface Seen {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly peer: Peer;
-  readonly path: string;
-  readonly route: Route;
-}
-
-function observed(options: HttpCachesOptions, { request, response, peer, path, route }: Seen) {
-  const startMs = options.clock.monotonicMs();
-  let caller = "";
-  let refusal: string | undefined;
-  response.once("close", () => {
-    options.observe?.({
-      ...{ protocol: route.kind, method: request.method ?? "", path, caller, peer: peer.name },
-      status: response.headersSent ? response.statusCode : 499,
-      durationMs: options.clock.monotonicMs() - startMs,
-      refusal,
-    });
-  });
-  return {
-    identified: ({ name }: Caller) => {
-      caller = name;
-    },
-    refused: (message: string) => {
-      refusal = message;
-    },
-  };
 }
 
 function ignore(): void {}

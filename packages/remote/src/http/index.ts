@@ -1,7 +1,6 @@
 /** The cache protocols that are spoken over HTTP. */
 export { DEFAULT_HTTP_LIMITS, type HttpLimits } from "./exchange.ts";
 export {
-  type HttpCacheEvent,
   type HttpCaches,
   type HttpCachesOptions,
   httpCaches,

@@ -74,7 +74,7 @@ function isShortRest({ headers, httpVersionMajor }: IncomingMessage): boolean {
 function statusOf({ request }: Exchange, route: Route, kind: RefusalKind): number {
   if (route.kind === "nx") return nxStatus(kind, request.method);
   const isRead = request.method === "GET" || request.method === "HEAD";
-  return isRead && TROUBLES.has(kind) && route.kind !== "status" ? 404 : REFUSAL_STATUS[kind];
+  return isRead && TROUBLES.has(kind) ? 404 : REFUSAL_STATUS[kind];
 }
 
 interface Wording {
@@ -113,8 +113,6 @@ function wording(route: Route, { kind, message }: HttpRefusal, status: number): 
     case "actions-call":
       return { type: JSON_TYPE, body: JSON.stringify({ code: TWIRP_CODES[kind] ?? "internal", msg: message }) };
     case "unknown":
-    case "metrics":
-    case "status":
       return {
         type: JSON_TYPE,
         body: `${JSON.stringify({ error: { code: kind, message }, served: SERVED }, null, 2)}\n`,

@@ -7,8 +7,8 @@ const HASH = "0123456789abcdef".repeat(4);
 
 test("each protocol is told by its own path, whatever instance stands before it", () => {
   const cases: readonly (readonly [path: string, route: object])[] = [
-    ["/status", { kind: "status" }],
-    ["/metrics", { kind: "metrics" }],
+    ["/status", { kind: "unknown" }],
+    ["/metrics", { kind: "unknown" }],
     [`/cas/${HASH}`, { kind: "blob", instance: "", fn: "sha256", hash: HASH }],
     [`/bazel/cas/${HASH}`, { kind: "blob", instance: "bazel", fn: "sha256", hash: HASH }],
     [`/a//b/ac/${HASH.toUpperCase()}`, { kind: "action-result", instance: "a/b", fn: "sha256", hash: HASH }],

@@ -9,8 +9,6 @@ import { HEX_LENGTH, isDigestFunction } from "@kahn/core";
 
 /** What a path asks for. */
 export type Route =
-  | { readonly kind: "status" }
-  | { readonly kind: "metrics" }
   | { readonly kind: "blob"; readonly instance: string; readonly fn: DigestFunction; readonly hash: string }
   | { readonly kind: "action-result"; readonly instance: string; readonly fn: DigestFunction; readonly hash: string }
   | { readonly kind: "turborepo"; readonly instance: string; readonly call: TurborepoCall }
@@ -78,9 +76,6 @@ export function routeOf(path: string): Route {
   if (path.length > PATH_MAX) return malformed("the path is too long");
   const segments = segmentsOf(path);
   if (typeof segments === "string") return malformed(segments);
-  const last = segments.at(-1);
-  if (segments.length === 1 && last === "status") return { kind: "status" };
-  if (segments.length === 1 && last === "metrics") return { kind: "metrics" };
   return knownRoute(segments) ?? valueRoute(segments, path.endsWith("/")) ?? UNKNOWN;
 }
 
