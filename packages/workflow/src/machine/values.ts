@@ -4,7 +4,10 @@
  * Owns:      the encoding of what JSON cannot say (dates, maps, sets, bigints, bytes, NaN), and the way of large values
  *            into the durable value store.
  * Invariant: decoding gives back what was encoded; a value that cannot be kept is refused by name, never turned into
- *            null; nothing is revived by the name of a class. What is in the state is frozen.
+ *            null; nothing is revived by the name of a class. The state shares with nobody what can be changed: plain
+ *            data is frozen where it is, of anything else it has a copy. Its maps and sets refuse to be changed.
+ * Limit:     dates and bytes cannot be frozen. A node that changes in place one that it was given changes what others
+ *            see until the run is resumed, and no journal has it: copy first, and return the copy.
  */
 import type { Digest, Json, Problem, Result } from "@kahn/core";
 import { err, ok, ProblemError, problem } from "@kahn/core";
@@ -68,7 +71,7 @@ export class ValueCodec {
     this.#inlineMax = inlineMax;
   }
 
-  /** The stored form; freezes the value. */
+  /** The stored form; freezes plain data, so that it stays as it was written. */
   encode(value: unknown): Result<Json, WriteProblem> {
     if (typeof value === "number" && Number.isFinite(value)) return ok(value);
     if (typeof value === "boolean" || value === null) return ok(value);
@@ -99,7 +102,8 @@ export class ValueCodec {
     const put = this.#values.put(bytes);
     if (!put.ok) throw new ProblemError(put.problem);
     const reference = { $: "d", d: put.value };
-    this.#known.set(reference, value);
+    // Whoever made a map, a date or bytes still holds them; plain data is frozen, and costs nothing here.
+    this.#known.set(reference, this.#special ? this.decode(json) : value);
     return ok(reference);
   }
 
@@ -203,12 +207,29 @@ function revive(json: Json): unknown {
     case "b":
       return new Uint8Array(Buffer.from(v as string, "base64"));
     case "m":
-      return new Map((v as readonly (readonly [Json, Json])[]).map(([key, item]) => [revive(key), revive(item)]));
+      return fixed(new Map((v as readonly (readonly [Json, Json])[]).map(([key, item]) => [held(key), held(item)])));
     case "s":
-      return new Set((v as readonly Json[]).map(revive));
+      return fixed(new Set((v as readonly Json[]).map(held)));
     default:
       return reviveMembers(v as { readonly [key: string]: Json });
   }
+}
+
+/** What is in a map or a set, which `freeze` does not reach. */
+function held(json: Json): unknown {
+  return freeze(revive(json));
+}
+
+const REFUSAL: PropertyDescriptor = {
+  value: () => {
+    throw new TypeError("The state is not changed in place: copy the map or set, and return the copy");
+  },
+};
+const REFUSALS: PropertyDescriptorMap = { set: REFUSAL, add: REFUSAL, delete: REFUSAL, clear: REFUSAL };
+
+/** A map or set that throws when somebody changes it, as frozen data does. Copies of it do not. */
+function fixed<T extends object>(collection: T): T {
+  return Object.defineProperties(collection, REFUSALS);
 }
 
 function reviveMembers(members: { readonly [key: string]: Json }): unknown {
@@ -229,10 +250,14 @@ export function memoryValues(hash: (bytes: Uint8Array) => Digest): FlowValues {
   return {
     put: (bytes) => {
       const digest = hash(bytes);
-      kept.set(digest, bytes);
+      // Whoever gave the bytes, or is given them, may change them.
+      if (!kept.has(digest)) kept.set(digest, new Uint8Array(bytes));
       return ok(digest);
     },
-    get: (digest) => ok(kept.get(digest)),
+    get: (digest) => {
+      const bytes = kept.get(digest);
+      return ok(bytes && new Uint8Array(bytes));
+    },
     flush: async () => ok(undefined),
   };
 }
