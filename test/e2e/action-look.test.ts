@@ -1,6 +1,6 @@
 // Goal: an action that a server has can be run again there and here, replayed until it shows what is not deterministic,
 // and explained. Method: `kahn serve` as a process; actions put there as any client does, by a client of ours.
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Digest, digestHash, digestOf, encodeAction, encodeCommand, encodeDirectory } from "@kahn/core";
@@ -135,6 +135,32 @@ test("a result of the cache is taken only when asked for, and that is said", asy
   expect((await finished()).cached).toBe(false);
   expect((await finished("--cached")).cached).toBe(true);
   expect((await rig.kahn(["exec", digest, "--cached"])).stderr).toContain("from its cache, nothing was run");
+});
+
+test("outputs go to a folder that is empty, from the server and from here; --force overlays another one", async () => {
+  const rig = await new Rig().start();
+  const script = "mkdir -p d/e; echo run > d/e/x; chmod +x d/e/x; ln -s e/x d/link; cat src/a > out; exit 4";
+  const digest = await rig.put({ script, files: { a: "hello\n" }, outputs: ["d", "out"] });
+  const shown = (folder: string) => [
+    readFileSync(join(rig.base, folder, "out"), "utf8"),
+    readFileSync(join(rig.base, folder, "d/link"), "utf8"),
+    statSync(join(rig.base, folder, "d/e/x")).mode & 0o777,
+  ];
+  for (const [folder, how] of [
+    ["there", []],
+    ["here", ["--local"]],
+  ] as const) {
+    const { exitCode, stderr } = await rig.kahn(["exec", digest, ...how, "--outputs", folder]);
+    expect([exitCode, stderr], stderr).toEqual([4, expect.stringContaining(`written to ${join(rig.base, folder)}`)]);
+    expect(shown(folder)).toEqual(["hello\n", "run\n", 0o755]);
+  }
+  const full = await rig.kahn(["exec", digest, "--outputs", "there"]);
+  expect([full.exitCode, full.stdout]).toEqual([2, ""]);
+  expect(full.stderr).toContain("error[action-outputs-blocked]");
+  rmSync(join(rig.base, "there/out"));
+  const again = await rig.kahn(["exec", digest, "--outputs", "there", "--force", "--json"]);
+  expect(JSON.parse(again.stdout.trim().split("\n").at(-1)!)).toMatchObject({ directory: join(rig.base, "there") });
+  expect(shown("there")).toEqual(["hello\n", "run\n", 0o755]);
 });
 
 test("output of the server shows while the action still runs", async () => {
@@ -284,6 +310,7 @@ test("what cannot be done is said with a code: unknown, malformed, incomplete, w
   expect(await code(["replay", incomplete])).toBe("action-incomplete");
   expect(await code(["exec", digest, "--shell"])).toBe("action-shell-without-terminal");
   expect(await code(["exec", digest, "--local", "--shell"])).toBe("option-value");
+  expect(await code(["exec", digest, "--force"])).toBe("option-value");
   expect(await code(["replay", digest, "--times", "1"])).toBe("option-value");
   expect(await code(["exec", digest], { KAHN_REMOTE_URL: "" })).toBe("remote-unset");
   expect(await code(["exec", digest, "--remote", "grpc://127.0.0.1:1"])).toBe("store-remote");

@@ -3,16 +3,17 @@
  *
  * Owns: what is shown of the run, and that its exit code is ours.
  */
-import { type ActionResult, type Problem, problem } from "@kahn/core";
+import { type ActionResult, type BlobStore, ok, type Problem, problem, type Result } from "@kahn/core";
 import { type HermeticOutcome, openStagedShell, type ShellPlace } from "@kahn/exec";
-import { executeAction, hermeticRequestOf, type StoredAction } from "@kahn/remote/look";
-import { durationText, painter } from "@kahn/report";
+import { executeAction, hermeticRequestOf, type StoredAction, writeOutputs } from "@kahn/remote/look";
+import { countText, durationText, painter } from "@kahn/report";
 import type { ParsedArguments } from "../cli/arguments.ts";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
 import type { Host } from "../cli/host.ts";
 import { inputsMissing, openActionBench, runProblem, tellSandbox } from "../session/action-bench.ts";
 import { DIGEST_OPTIONS, parseActionName } from "../session/action-name.ts";
 import { type ActionPlace, openActionPlace } from "../session/action-place.ts";
+import { outputFolder } from "../session/output-folder.ts";
 import { executionRefused } from "../session/remote-client.ts";
 import { actionSummary, outputLines } from "./action-text.ts";
 
@@ -27,18 +28,22 @@ export const exec: Command = {
     { name: "shell", help: "open a shell where it would run here, with its inputs and its variables" },
     { name: "cached", help: "on the server: take a result of its cache, if there is one" },
     { name: "no-cache", help: "on the server: run it in any case (the default)" },
+    { name: "outputs", value: "DIR", help: "write its outputs to this folder, which is to be empty or not there" },
+    { name: "force", short: "f", help: "with --outputs: the folder may have something in it, which outputs replace" },
     { name: "json", help: "JSON lines: exec.output while it runs, then exec.finished" },
   ],
   description: `
 Runs an action that a server (or the local cache) has, prints what it prints as it comes, and ends with its exit code.
 DIGEST is sha256:HASH/SIZE, HASH/SIZE or HASH, as the logs of clients and of the server have it. By default the server
-runs it, whatever its cache has. The outputs are named and not fetched.
+runs it, whatever its cache has. The outputs are named, and with --outputs written to a folder, as they would be in the
+root of the inputs: files with their executable bit, trees, and links as they are.
 
 Tasks of \`kahn run\` can be looked into if they ran with --remote-exec; what runs in its workspace reads more than
 an action says, and cannot be run elsewhere.`,
   examples: [
     ["kahn exec DIGEST --remote grpc://host:9092", "again on the server, without its cache"],
     ["kahn exec DIGEST --local", "here, with nothing but its inputs"],
+    ["kahn exec DIGEST --cached --outputs out", "what it gave, without running it again"],
     ["kahn exec DIGEST --shell", "a shell in its inputs, to see why it fails"],
   ],
   async run(host, given) {
@@ -52,7 +57,10 @@ an action says, and cannot be run elsewhere.`,
     try {
       const action = await place.find(name.value);
       if (!action.ok) return refuse(host, [action.problem]);
-      const task = { host, place, action: action.value, isJson: given.has("json"), mayBeCached: given.has("cached") };
+      const folder = folderOf(host, given, place);
+      if (!folder.ok) return refuse(host, [folder.problem]);
+      const [isJson, mayBeCached] = [given.has("json"), given.has("cached")];
+      const task = { host, place, action: action.value, isJson, mayBeCached, folder: folder.value };
       if (given.has("shell")) return await openShell(task);
       return await (given.has("local") ? runHere(task) : runThere(task));
     } finally {
@@ -67,6 +75,14 @@ interface ExecTask {
   readonly action: StoredAction;
   readonly isJson: boolean;
   readonly mayBeCached: boolean;
+  /** Where outputs are to be written; absolute. */
+  readonly folder: string | undefined;
+}
+
+function folderOf(host: Host, given: ParsedArguments, { ports }: ActionPlace): Result<string | undefined, Problem> {
+  const name = given.value("outputs");
+  if (name === undefined) return ok(undefined);
+  return outputFolder(ports.fs, { name, from: host.directory, mayHold: given.has("force") });
 }
 
 function clashOf(host: Host, given: ParsedArguments): Problem | undefined {
@@ -76,11 +92,16 @@ function clashOf(host: Host, given: ParsedArguments): Problem | undefined {
     ["cached", "local"],
     ["cached", "shell"],
     ["shell", "json"],
+    ["shell", "outputs"],
   ];
   const clash = pairs.find((pair) => pair.every((each) => given.has(each)));
   if (clash !== undefined) {
     const next = "Leave one of them out.";
     return problem("option-value", `--${clash[0]} and --${clash[1]} exclude each other`, { next });
+  }
+  if (given.has("force") && !given.has("outputs")) {
+    const next = "Name a folder with --outputs, or leave --force out.";
+    return problem("option-value", "--force is about the folder of --outputs", { next });
   }
   if (!given.has("shell") || host.canAsk) return undefined;
   return problem("action-shell-without-terminal", "--shell needs a terminal, and there is none", {
@@ -122,7 +143,8 @@ async function runThere(task: ExecTask): Promise<number> {
     case "completed": {
       const { result, cached, message } = ended.value;
       const durationMs = place.ports.clock.monotonicMs() - startedMs;
-      return finish(task, { where: client.server.name, cached, result, durationMs, notes: [message] });
+      const written = await writeTo(task, client.tier.blobs, result);
+      return finish(task, { where: client.server.name, cached, result, durationMs, notes: [message], written });
     }
   }
 }
@@ -134,9 +156,11 @@ async function runHere(task: ExecTask): Promise<number> {
   const stop = host.onSignal(() => abort.abort());
   const output = outputTo(task);
   let outcome: HermeticOutcome;
+  let written: Result<number, Problem> | undefined;
   try {
     await tellSandbox(host, bench);
     outcome = await bench.runner().run(hermeticRequestOf(action), { output: output.write }, abort.signal);
+    if (outcome.kind === "completed") written = await writeTo(task, bench.blobs, outcome.result);
   } finally {
     stop();
     output.end();
@@ -151,7 +175,7 @@ async function runHere(task: ExecTask): Promise<number> {
       const notes =
         undeclared.length === 0 ? [] : [`it also wrote ${undeclared.join(", ")}, which it does not declare`];
       const where = sandbox === "bubblewrap" ? "here, in a sandbox" : "here, without a sandbox";
-      return finish(task, { where, cached: false, result, durationMs, notes });
+      return finish(task, { where, cached: false, result, durationMs, notes, written });
     }
     case "timed-out":
       return failed(host, outcome.problem);
@@ -213,10 +237,32 @@ interface Finished {
   readonly result: ActionResult;
   readonly durationMs: number;
   readonly notes: readonly string[];
+  /** What became of writing the outputs; left out when nobody asked for it. */
+  readonly written: Result<number, Problem> | undefined;
 }
 
-function finish({ host, action, isJson }: ExecTask, { where, cached, result, durationMs, notes }: Finished): number {
+async function writeTo(
+  { place, action, folder }: ExecTask,
+  blobs: BlobStore,
+  result: ActionResult,
+): Promise<Result<number, Problem> | undefined> {
+  if (folder === undefined) return undefined;
+  const { fs } = place.ports;
+  const { workingDirectory } = action.command;
+  return await writeOutputs({ fs, blobs, directory: folder, workingDirectory }, result);
+}
+
+/** @returns the action's exit code, or ours if its outputs could not be written. */
+function finish(task: ExecTask, finished: Finished): number {
+  tellFinished(task, finished);
+  const { written, result } = finished;
+  return written?.ok === false ? refuse(task.host, [written.problem]) : result.exitCode;
+}
+
+function tellFinished({ host, action, isJson, folder }: ExecTask, finished: Finished): void {
+  const { where, cached, result, durationMs, notes, written } = finished;
   const { exitCode, outputFiles, outputDirectories, outputSymlinks } = result;
+  const place = written?.ok === true ? { directory: folder } : {};
   const said = notes.filter((note) => note !== "");
   if (isJson) {
     const outputs = [...outputFiles, ...outputDirectories, ...outputSymlinks];
@@ -228,14 +274,14 @@ function finish({ host, action, isJson }: ExecTask, { where, cached, result, dur
       cached,
       durationMs: Math.round(durationMs),
     };
-    host.stdout.write(`${JSON.stringify({ ...line, outputs, notes: said })}\n`);
-    return exitCode;
+    host.stdout.write(`${JSON.stringify({ ...line, outputs, ...place, notes: said })}\n`);
+    return;
   }
   const paint = painter(host.stderr.colour);
   const from = cached ? "from its cache, nothing was run" : `ran in ${durationText(durationMs)}`;
   const lines = [`${where}: exit code ${exitCode}, ${from}`, ...said, ...outputLines(result)];
+  if (written?.ok === true) lines.push(`written to ${folder}: ${countText(written.value, "output")}`);
   host.stderr.write(`${lines.map((line) => paint(line, "dim")).join("\n")}\n`);
-  return exitCode;
 }
 
 /** Where the bytes of a run go, as text. */

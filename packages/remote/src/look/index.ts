@@ -4,3 +4,4 @@ export { type ActionExecution, type ActionExecutionEnd, executeAction } from "./
 export { findActionDigests } from "./find-action.ts";
 export { countInputs, type InputCounts } from "./input-trees.ts";
 export { hermeticRequestOf, readStoredAction, type StoredAction } from "./stored-action.ts";
+export { type OutputPlace, writeOutputs } from "./write-outputs.ts";
