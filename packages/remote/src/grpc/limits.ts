@@ -4,13 +4,18 @@
 export interface ServerLimits {
   /** Largest message received, in bytes, after unpacking. */
   readonly messageMaxBytes: number;
-  /** Calls at once over all connections; one more is answered RESOURCE_EXHAUSTED. */
+  /**
+   * Calls at once over all connections; one more is answered RESOURCE_EXHAUSTED. One connection has as many as are left for
+   * all others, no more: so a few that are greedy leave room.
+   */
   readonly callsMax: number;
   /** Bytes of unfinished and unread messages of one connection, and of all. */
   readonly connectionHeldMaxBytes: number;
   readonly serverHeldMaxBytes: number;
   /** How long a message may be incomplete, or an answer unread, without a byte of progress. */
   readonly stallMaxMs: number;
+  /** How long a peer that streams may rest between two messages while the server waits for the next. */
+  readonly idleMaxMs: number;
   /** How long a peer may go on sending after it got its answer. */
   readonly lingerMs: number;
 }
@@ -22,5 +27,7 @@ export const DEFAULT_SERVER_LIMITS: ServerLimits = {
   connectionHeldMaxBytes: 256 << 20,
   serverHeldMaxBytes: 512 << 20,
   stallMaxMs: 60_000,
+  // Logs of running actions are streamed, too, and a command may be silent for long.
+  idleMaxMs: 30 * 60_000,
   lingerMs: 2000,
 };

@@ -54,6 +54,11 @@ export class MessageReader<T> implements AsyncIterable<T> {
     return this.#queue.length - this.#head;
   }
 
+  /** True while the reader waits for the peer. */
+  get isAwaited(): boolean {
+    return this.#wake !== undefined;
+  }
+
   /**
    * The next message if it is here; `undefined` if none is. Cheaper than iterating where messages come in crowds.
    *

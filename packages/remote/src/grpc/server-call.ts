@@ -15,7 +15,6 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { constants } from "node:http2";
 import type { Timer } from "@kahn/core";
-import type { ByteBudget } from "./byte-budget.ts";
 import type { CallKey, Registration, SendingCall } from "./call-context.ts";
 import { parseTimeout } from "./deadline.ts";
 import { FrameWriter } from "./frame-writer.ts";
@@ -25,9 +24,10 @@ import { decoded } from "./message-reader.ts";
 import type { OutgoingMetadata } from "./metadata.ts";
 import { Metadata, NO_METADATA } from "./metadata.ts";
 import type { Peer } from "./peer.ts";
+import { ProgressWatch } from "./progress-watch.ts";
 import { RequestInput } from "./request-input.ts";
 import { responseHeaders, responseTrailers, trailersOnly } from "./response-headers.ts";
-import type { ServerContext } from "./server-context.ts";
+import type { CallConnection, ServerContext } from "./server-context.ts";
 import type { Status } from "./status.ts";
 import { OK, StatusCode, StatusError } from "./status.ts";
 
@@ -43,7 +43,7 @@ export interface ServerCallParts {
   readonly headers: IncomingHttpHeaders;
   readonly registration: Registration;
   readonly peer: Peer;
-  readonly budget: ByteBudget;
+  readonly connection: CallConnection;
 }
 
 /** A call being served. */
@@ -52,6 +52,7 @@ export class ServerCall implements SendingCall<unknown> {
   readonly #stream: ServerHttp2Stream;
   readonly #registration: Registration;
   readonly peer: Peer;
+  readonly connection: CallConnection;
   readonly metadata: Metadata;
   readonly receivedAtMs: number;
   readonly #input: RequestInput;
@@ -69,8 +70,7 @@ export class ServerCall implements SendingCall<unknown> {
   #interceptors: InterceptorRun | undefined;
   #receivedBytes = 0;
   #onReceived: ((bytes: number) => void) | undefined;
-  #progressSeen = -1;
-  #stalledSinceMs = 0;
+  readonly #watch = new ProgressWatch();
 
   constructor(parts: ServerCallParts) {
     const { context, stream, headers, registration } = parts;
@@ -78,13 +78,14 @@ export class ServerCall implements SendingCall<unknown> {
     this.#stream = stream;
     this.#registration = registration;
     this.peer = parts.peer;
+    this.connection = parts.connection;
     this.metadata = new Metadata(headers);
     this.receivedAtMs = context.clock.monotonicMs();
     this.#writer = new FrameWriter(stream);
     this.#input = new RequestInput({
       method: registration.method,
       messageMaxBytes: context.limits.messageMaxBytes,
-      budget: parts.budget,
+      budget: parts.connection.budget,
       encoding: headers["grpc-encoding"] as string | undefined,
       flow: this,
     });
@@ -193,16 +194,18 @@ export class ServerCall implements SendingCall<unknown> {
 
   /** Is asked for now and then: ends a call whose peer has stopped in the middle. */
   sweep(nowMs: number): void {
-    const isWaiting = this.#unmet > 0 || this.#input.isInsideMessage || this.#writer.bytesInFlight > 0;
+    const patienceMs = this.#patience();
     const progress = this.#receivedBytes + this.#writer.bytesSent - this.#writer.bytesInFlight;
-    if (!isWaiting || progress !== this.#progressSeen) {
-      this.#progressSeen = progress;
-      this.#stalledSinceMs = nowMs;
-    } else if (nowMs - this.#stalledSinceMs >= this.#context.limits.stallMaxMs) {
-      const message = `the peer made no progress for ${this.#context.limits.stallMaxMs} ms`;
-      this.finish({ code: StatusCode.deadlineExceeded, message });
-      if (this.#writer.bytesInFlight > 0) this.#reset(constants.NGHTTP2_CANCEL);
-    }
+    if (!this.#watch.isStalled(nowMs, patienceMs, progress)) return;
+    this.finish({ code: StatusCode.deadlineExceeded, message: `the peer made no progress for ${patienceMs} ms` });
+    if (this.#writer.bytesInFlight > 0) this.#reset(constants.NGHTTP2_CANCEL);
+  }
+
+  /** How long the peer may do nothing: in the middle of something, or between two messages. */
+  #patience(): number | undefined {
+    const { stallMaxMs, idleMaxMs } = this.#context.limits;
+    if (this.#unmet > 0 || this.#input.isInsideMessage || this.#writer.bytesInFlight > 0) return stallMaxMs;
+    return this.#input.requests?.isAwaited === true ? idleMaxMs : undefined;
   }
 
   // ReaderFlow

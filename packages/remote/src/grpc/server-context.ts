@@ -1,5 +1,6 @@
-/** What the calls of one server share. */
+/** What the calls of one server, and of one connection, share. */
 import type { Clock } from "@kahn/core";
+import type { ByteBudget } from "./byte-budget.ts";
 import type { CallContext, Interceptor } from "./call-context.ts";
 import type { ServerLimits } from "./limits.ts";
 
@@ -13,4 +14,11 @@ export interface ServerContext {
   onFault(error: unknown, call: CallContext): void;
   /** The call's stream is gone. */
   closed(call: object): void;
+}
+
+/** What the calls of one connection share. */
+export interface CallConnection {
+  readonly budget: ByteBudget;
+  /** How many are open. */
+  calls: number;
 }

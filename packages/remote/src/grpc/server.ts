@@ -9,14 +9,16 @@ import type { Http2Session, IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp
 import { constants } from "node:http2";
 import type { Clock, Timer } from "@kahn/core";
 import { InvariantError } from "@kahn/core";
+import { HealthMethods } from "../proto/generated/health.ts";
 import { ByteBudget } from "./byte-budget.ts";
 import type { CallContext, Interceptor, Registration } from "./call-context.ts";
 import type { ServerLimits } from "./limits.ts";
 import { DEFAULT_SERVER_LIMITS } from "./limits.ts";
 import type { Peer } from "./peer.ts";
 import { trailersOnly } from "./response-headers.ts";
+import type { ServerCallParts } from "./server-call.ts";
 import { ServerCall } from "./server-call.ts";
-import type { ServerContext } from "./server-context.ts";
+import type { CallConnection, ServerContext } from "./server-context.ts";
 import type { Status } from "./status.ts";
 import { StatusCode } from "./status.ts";
 
@@ -41,15 +43,21 @@ export interface GrpcServerCounts {
 }
 
 const SWEEP_MS = 5000;
+/** Room for those who ask for the server's health when all other is taken. */
+const HEALTH_CALLS = 64;
+const HEALTH_PATH = HealthMethods.check.path;
+
+/** Who calls, and what. */
+type Who = Pick<ServerCallParts, "registration" | "peer">;
 
 /** Serves methods on streams that it is given. */
 export class GrpcServer {
   readonly #methods = new Map<string, Registration>();
   readonly #services = new Set<string>();
   readonly #context: ServerContext;
-  readonly #calls = new Set<object>();
+  readonly #calls = new Set<ServerCall>();
   readonly #budget: ByteBudget;
-  readonly #budgets = new WeakMap<Http2Session, ByteBudget>();
+  readonly #connections = new WeakMap<Http2Session, CallConnection>();
   #sweeper: Timer | undefined;
   #isClosed = false;
 
@@ -64,7 +72,7 @@ export class GrpcServer {
       interceptors: options.interceptors ?? [],
       gzipFromBytes: options.gzipFromBytes,
       onFault: (error, call) => quietly(() => onFault(error, call)),
-      closed: (call) => this.#closed(call),
+      closed: (call) => this.#closed(call as ServerCall),
     };
   }
 
@@ -89,8 +97,7 @@ export class GrpcServer {
       else if (headers[":method"] !== "POST") this.#end(stream, { ":status": 405, allow: "POST" });
       else if (registration === undefined) this.#refuse(stream, this.#unknown(path));
       else if (this.#isClosed) this.#refuse(stream, CLOSED);
-      else if (this.#calls.size >= this.#context.limits.callsMax) this.#refuse(stream, TOO_MANY);
-      else this.#start(stream, headers, { registration, peer });
+      else this.#admit(stream, headers, { registration, peer });
     } catch {
       // Only a stream that died under our hands throws here; what a handler throws was caught by its call.
       if (!stream.destroyed) stream.close(constants.NGHTTP2_INTERNAL_ERROR);
@@ -104,29 +111,36 @@ export class GrpcServer {
     if (this.#calls.size === 0) this.#stopSweeper();
   }
 
-  #start(
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
-    who: { readonly registration: Registration; readonly peer: Peer },
-  ): void {
-    const budget = this.#budgetOf(stream.session);
-    const call = new ServerCall({ context: this.#context, stream, headers, budget, ...who });
+  #admit(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, who: Who): void {
+    const connection = this.#connectionOf(stream.session);
+    // Who asks whether the server is well is answered also when it is full.
+    const max = this.#context.limits.callsMax + (who.registration.method.path === HEALTH_PATH ? HEALTH_CALLS : 0);
+    const leftForOthers = max - this.#calls.size;
+    if (leftForOthers <= 0 || connection.calls >= leftForOthers) {
+      this.#refuse(stream, TOO_MANY);
+      return;
+    }
+    const call = new ServerCall({ context: this.#context, stream, headers, connection, ...who });
+    connection.calls++;
     this.#calls.add(call);
     this.#sweeper ??= this.#armSweeper();
     call.start();
   }
 
-  #budgetOf(session: Http2Session | undefined): ByteBudget {
-    if (session === undefined) return this.#budget;
-    let budget = this.#budgets.get(session);
-    if (budget === undefined) {
-      budget = new ByteBudget(this.#context.limits.connectionHeldMaxBytes, this.#budget);
-      this.#budgets.set(session, budget);
+  #connectionOf(session: Http2Session | undefined): CallConnection {
+    // A stream that has lost its session already: its call ends at once.
+    if (session === undefined) return { budget: this.#budget, calls: 0 };
+    let connection = this.#connections.get(session);
+    if (connection === undefined) {
+      const budget = new ByteBudget(this.#context.limits.connectionHeldMaxBytes, this.#budget);
+      connection = { budget, calls: 0 };
+      this.#connections.set(session, connection);
     }
-    return budget;
+    return connection;
   }
 
-  #closed(call: object): void {
+  #closed(call: ServerCall): void {
+    call.connection.calls--;
     this.#calls.delete(call);
     if (this.#isClosed && this.#calls.size === 0) this.#stopSweeper();
   }
@@ -141,7 +155,7 @@ export class GrpcServer {
     const { clock } = this.#context;
     return clock.setTimer(Math.min(SWEEP_MS, this.#context.limits.stallMaxMs), () => {
       const nowMs = clock.monotonicMs();
-      for (const call of this.#calls) (call as ServerCall).sweep(nowMs);
+      for (const call of this.#calls) call.sweep(nowMs);
       this.#sweeper = this.#calls.size > 0 ? this.#armSweeper() : undefined;
     });
   }
