@@ -1,4 +1,5 @@
 /** gRPC on `node:http2`: server and client. Knows no service but health and reflection. */
+export { ByteBudget } from "./byte-budget.ts";
 export {
   type CallContext,
   type CallEnd,

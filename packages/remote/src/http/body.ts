@@ -1,8 +1,9 @@
 /**
- * Bodies of requests: read at the pace of the store, bounded, and stored without ever being held as a whole.
+ * Bodies of requests: read at the pace of the store, bounded, and long ones stored without ever being held as a whole.
  *
- * Invariant: a body that ends early, is too slow, too long or not what it was said to be leaves nothing behind. At most
- *            `GATHERED_BYTES` and one chunk are in memory for each request.
+ * Invariant: a body that ends early, is too slow, too long or not what it was said to be leaves nothing behind. What is in
+ *            memory for a request is one chunk, and what is counted by its `HeldBytes`: of a blob up to `GATHERED_BYTES`, of
+ *            a body at `/ac/` up to `actionResultMaxBytes`, of JSON up to `jsonMaxBytes`.
  */
 import type { IncomingMessage } from "node:http";
 import type { Digest, DigestFunction, Result, Timer } from "@kahn/core";
@@ -89,6 +90,7 @@ export async function bodyBytes(exchange: Exchange, maxBytes: number): Promise<B
   const body = decoded(exchange, maxBytes, (chunk) => {
     size += chunk.length;
     if (size > maxBytes) throw tooLarge(maxBytes);
+    exchange.held.take(chunk.length);
     chunks.push(chunk);
     return undefined;
   });
@@ -99,6 +101,16 @@ export async function bodyBytes(exchange: Exchange, maxBytes: number): Promise<B
     body.close();
   }
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+}
+
+/** Reads a body that nobody needs, as it was sent, and keeps nothing of it. @throws HttpRefusal `too-large` */
+export async function discardBody(exchange: Exchange, maxBytes: number): Promise<void> {
+  let size = 0;
+  await readBody(exchange, (chunk) => {
+    size += chunk.length;
+    if (size > maxBytes) throw tooLarge(maxBytes);
+    return undefined;
+  });
 }
 
 /** A body that has been read: all of it, or stored because it was longer. */
@@ -182,6 +194,7 @@ class StoringSink {
     const { maxBlobBytes } = this.#exchange.services.store.blobs;
     if (this.#size > maxBlobBytes) throw tooLarge(maxBlobBytes);
     if (this.#upload !== undefined) return this.#write(this.#upload, chunk);
+    this.#exchange.held.take(chunk.length);
     this.#gathered.push(chunk);
     return this.#size <= this.#options.gatherBytes ? undefined : this.#spill();
   }
@@ -201,6 +214,7 @@ class StoringSink {
     const gathered = this.#gathered;
     this.#gathered = [];
     for (const chunk of gathered) await this.#write(upload, chunk);
+    this.#exchange.held.giveBack();
   }
 
   async #write(upload: Upload, chunk: Buffer): Promise<void> {

@@ -7,12 +7,15 @@ import type { Access, AccessAnswer, AccessQuestion, Caller } from "../reapi/acce
 import type { PieceBuffers } from "../reapi/blob-pieces.ts";
 import type { Zstd } from "../reapi/zstd-port.ts";
 import type { ActionScope, ServerStore } from "../store/server-store.ts";
+import type { HeldBytes } from "./held-bytes.ts";
 import { HttpRefusal } from "./http-refusal.ts";
 
 /** Bounds on what requests can take. */
 export interface HttpLimits {
   /** Of a JSON request, and of an action result in JSON. */
   readonly jsonMaxBytes: number;
+  /** Of bodies that are in memory, of all requests together. */
+  readonly heldMaxBytes: number;
   /** A binary body at `/ac/` is looked at up to here; a longer one is opaque. */
   readonly actionResultMaxBytes: number;
   /** In every such time a body has to bring so many bytes, and a client has to take what it was sent. */
@@ -29,6 +32,7 @@ export interface HttpLimits {
 /** Limits for a server of a team. */
 export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   jsonMaxBytes: 16 << 20,
+  heldMaxBytes: 256 << 20,
   actionResultMaxBytes: 4 << 20,
   paceMs: 30_000,
   paceMinBytes: 1024,
@@ -59,6 +63,8 @@ export interface Exchange {
   readonly peer: Peer;
   readonly caller: Caller;
   readonly services: HttpServices;
+  /** What its body holds of memory. */
+  readonly held: HeldBytes;
   /** What stands behind the question mark. */
   readonly query: string;
 }

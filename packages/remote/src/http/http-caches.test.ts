@@ -156,6 +156,36 @@ test("a client that sends too slowly is told so and cut off; one whose store is 
   expect(caches.store.entriesByName.size).toBe(0);
 });
 
+// Goal: many who send and never end hold no more memory than is given to all. Method: bodies that stop short of their end.
+test("bodies that never end hold no more than all may hold, and leave room for a small one", async () => {
+  await using caches = await testCaches({ limits: { heldMaxBytes: 400_000 } });
+  const paths = ["/v8/artifacts", `/ac/${KEY}`, "/ccache/k", "/v8/artifacts"];
+  const stuck = [];
+  for (const path of paths) {
+    const connection = await rawConnection(caches.number);
+    const method = path === "/v8/artifacts" ? "POST" : "PUT";
+    connection.socket.write(`${method} ${path} HTTP/1.1\r\nhost: x\r\ncontent-length: 120001\r\n\r\n`);
+    connection.socket.write(Buffer.alloc(120_000, " "));
+    stuck.push(connection);
+  }
+  const answers = await Promise.race(stuck.map((each) => each.hears("503")));
+  expect(answers).toMatch(/^HTTP\/1.1 503 /);
+  const small = await ask(`${caches.base}/v8/artifacts`, { method: "POST", body: '{"hashes":[]}' });
+  expect([small.status, small.text]).toEqual([200, "{}"]);
+  // Their connections gone, all of it is free again.
+  for (const { socket } of stuck) socket.destroy();
+  await until(() => caches.port.counts().connections <= 1);
+  const large = JSON.stringify({ hashes: ["x".repeat(150_000)] });
+  expect((await ask(`${caches.base}/v8/artifacts`, { method: "POST", body: large })).status).toBe(200);
+  expect(caches.faults).toEqual([]);
+});
+
+test("events of Turborepo are read and thrown away: they hold nothing, however long", async () => {
+  await using caches = await testCaches({ limits: { heldMaxBytes: 1000 } });
+  const told = await ask(`${caches.base}/v8/artifacts/events`, { method: "POST", body: "x".repeat(1_000_000) });
+  expect(told.status).toBe(200);
+});
+
 test("a client that does not take what it asked for is cut off", async () => {
   await using caches = await testCaches();
   const huge = Buffer.alloc(64 << 20, "x");

@@ -9,7 +9,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock, Random } from "@kahn/core";
 import { unreachable } from "@kahn/core";
 import type { Peer } from "../grpc/index.ts";
-import { UNKNOWN_PEER } from "../grpc/index.ts";
+import { ByteBudget, UNKNOWN_PEER } from "../grpc/index.ts";
 import type { Access, AccessAnswer, Caller } from "../reapi/access-port.ts";
 import { ANONYMOUS } from "../reapi/access-port.ts";
 import { PieceBuffers } from "../reapi/blob-pieces.ts";
@@ -21,6 +21,7 @@ import { actionsState, serveActionsCall } from "./actions-cache.ts";
 import { serveActionResult, serveBlob } from "./bazel.ts";
 import type { Exchange, HttpLimits, HttpServices } from "./exchange.ts";
 import { DEFAULT_HTTP_LIMITS, denial } from "./exchange.ts";
+import { HeldBytes } from "./held-bytes.ts";
 import { ClientGone, HttpRefusal, MISSING } from "./http-refusal.ts";
 import { serveNx } from "./nx.ts";
 import { refuse } from "./refuse.ts";
@@ -67,14 +68,22 @@ export function httpCaches(options: HttpCachesOptions): HttpCaches {
     buffers: new PieceBuffers(),
     received: options.received ?? ignore,
   };
+  const memory = new ByteBudget(services.limits.heldMaxBytes);
   const actions = actionsState(services, options.signingKey ?? random.bytes(32));
   return (request, response, peer = UNKNOWN_PEER) => {
     const { path, query } = requestTarget(request.url ?? "/");
     const route = routeOf(path);
-    const exchange = { request, response, peer, services, query, caller: ANONYMOUS };
+    const held = new HeldBytes(memory);
+    const exchange = { request, response, peer, services, held, query, caller: ANONYMOUS };
     response.on("error", ignore);
     request.on("error", ignore);
-    serve(exchange, { options, actions, route }).catch((error) => settle(exchange, { options, route }, error));
+    serve(exchange, { options, actions, route }).then(
+      () => held.giveBack(),
+      (error) => {
+        held.giveBack();
+        settle(exchange, { options, route }, error);
+      },
+    );
   };
 }
 

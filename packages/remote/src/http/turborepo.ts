@@ -9,7 +9,7 @@ import type { OutgoingHttpHeaders } from "node:http";
 import { digestSizeBytes } from "@kahn/core";
 import type { NamedEntry } from "../store/server-store.ts";
 import { answerBlob } from "./blob-answer.ts";
-import { bodyBytes } from "./body.ts";
+import { bodyBytes, discardBody } from "./body.ts";
 import type { Exchange } from "./exchange.ts";
 import { answer, answerJson, isRead, onlyMethods, permitted } from "./exchange.ts";
 import { HttpRefusal, MISSING } from "./http-refusal.ts";
@@ -49,7 +49,7 @@ export async function serveTurborepo(exchange: Exchange, prefix: string, call: T
     case "events":
       onlyMethods(exchange, "POST");
       permitted(exchange, "ac.read", place.instance);
-      await bodyBytes(exchange, exchange.services.limits.jsonMaxBytes);
+      await discardBody(exchange, exchange.services.limits.jsonMaxBytes);
       return answer(exchange, 200);
     case "query":
       onlyMethods(exchange, "POST");
