@@ -2,7 +2,8 @@
  * Collects the outputs of a command that has ended: from its exec root into the store and the lists of a result.
  *
  * Never:     follows a symlink: a link is an output itself; one among an output's parents is followed only when it
- *            stays inside the exec root, so that no file of this machine becomes an output.
+ *            stays inside the exec root, so that no file of this machine becomes an output. That needs an exec root whose
+ *            directories nobody changes meanwhile; from a worker, which lives, outputs are taken first (`takeOutputs`).
  * Invariant: every blob that the lists name is in the store.
  */
 import { posix } from "node:path";
@@ -80,7 +81,8 @@ class Unfit extends Error {
   }
 }
 
-const TOO_DEEP = problem("output-not-storable", "an output lies so deep that no path leads to it", {
+/** An output below more directories than a path can name. */
+export const TOO_DEEP = problem("output-not-storable", "an output lies so deep that no path leads to it", {
   next: "Let the command make fewer directories inside each other.",
 });
 

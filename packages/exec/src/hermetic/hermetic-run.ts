@@ -30,6 +30,7 @@ import { LOG_MAX_BYTES, lastBytes } from "./internal/last-bytes.ts";
 import { exitCodeOf, type LaunchFiles, launch, readUse, sandboxFailed } from "./launch.ts";
 import type { Sandbox } from "./sandbox.ts";
 import type { StagedTrees } from "./staged-trees.ts";
+import { takeOutputs } from "./take-outputs.ts";
 import { undeclaredWrites } from "./undeclared-writes.ts";
 
 /** Everything that was decided before. */
@@ -101,6 +102,11 @@ export class HermeticRun {
     return `${this.#parts.folder}/root`;
   }
 
+  get #hasNetwork(): boolean {
+    const { sandbox, request } = this.#parts;
+    return sandbox?.allowsNetwork(request.network ?? false) === true;
+  }
+
   /** A method, so that no reader takes the answer for a constant: it changes while others are awaited. */
   #isCancelled(): boolean {
     return this.#endedBy === "cancel";
@@ -122,7 +128,7 @@ export class HermeticRun {
         mounts: inputs.mounts,
         workingDirectory: plan.workingDirectory,
         environment: command.environment,
-        network: sandbox.allowsNetwork(request.network ?? false),
+        network: this.#hasNetwork,
       };
       fs.writeFile(this.#files.arguments, sandbox.arguments(spec), { mode: 0o600 });
     }
@@ -204,15 +210,13 @@ export class HermeticRun {
     const { command, plan, sandbox, digest, hint } = this.#parts;
     this.#timings.outputsStartedAtMs = this.#enter("storing-outputs");
     const streams = await this.#streams(true);
-    const collected = await collectOutputs(this.#options, {
-      command,
-      execRoot: this.#execRoot,
-      tree: plan.tree,
-      digest,
-      hint,
-      quiet: sandbox !== undefined,
-      allowAbsoluteSymlinks: absoluteSymlinks !== "refused",
-    });
+    const wanted = { command, tree: plan.tree, digest, hint, allowAbsoluteSymlinks: absoluteSymlinks !== "refused" };
+    // By the network (abstract sockets) a command may have handed its directories and files to one that still runs.
+    const collected = this.#hasNetwork
+      ? await takeOutputs(this.#options, {
+          ...{ ...wanted, root: this.#execRoot, place: "", into: `${this.#parts.folder}/taken`, quiet: false },
+        })
+      : await collectOutputs(this.#options, { ...wanted, execRoot: this.#execRoot, quiet: sandbox !== undefined });
     if (collected.kind === "invalid") return { ...collected, streams: streams.fields };
     if (collected.kind === "errored") return collected;
     if (streams.problem !== undefined) return { kind: "errored", problem: streams.problem };

@@ -5,6 +5,9 @@
  * Invariant: a command in a sandbox can read its inputs and `readable` and nothing else of this machine, can write its
  *            exec root (but not the mounted inputs) and a /tmp of its own, has no capability and can gain none, sees no
  *            process but its own, dies with us, and reaches no network unless `network` is true.
+ *            That holds for us too only as long as we follow no path that it can change while it lives: what is done in
+ *            the exec root of a persistent worker is done through held directories (`HeldFolder`). Without a sandbox
+ *            there is no boundary: a command, and above all a worker, then does what our own user may do.
  * Note:      bubblewrap reads its arguments from a descriptor: neither their number nor the values of variables show in
  *            the process table, and the client's variables (`LD_PRELOAD`!) are never in effect outside of the sandbox.
  */

@@ -81,6 +81,11 @@ export class PersistentWorker {
     return `${this.#spec.folder}/root`;
   }
 
+  /** Absolute: a folder beside it that the worker does not see in a sandbox. Goes with the worker. */
+  get privateFolder(): string {
+    return `${this.#spec.folder}/private`;
+  }
+
   /** False once it has ended, or will. */
   get isUsable(): boolean {
     return !this.#isGone;
@@ -97,6 +102,7 @@ export class PersistentWorker {
     const { folder, label, graceMs } = this.#spec;
     fs.makeDirectory(this.root);
     fs.makeDirectory(`${folder}/tmp`);
+    fs.makeDirectory(this.privateFolder);
     const maker = processes.start({
       argv: ["mkfifo", "-m", "600", `${folder}/in`, `${folder}/out`],
       ...{ cwd: folder, env: { PATH: "/usr/bin:/bin" }, graceMs, label: `pipes of ${label}` },

@@ -3,13 +3,22 @@
  *
  * Invariant: a worker that may still work on something that nobody waits for is not used again.
  */
-import { type Digest, digestHash, type Problem, problem, type Result, type StoreProblem, type Timer } from "@kahn/core";
-import { collectOutputs } from "../collect-outputs.ts";
+import {
+  type Digest,
+  digestHash,
+  FileSystemError,
+  type Problem,
+  problem,
+  type Result,
+  type StoreProblem,
+  type Timer,
+} from "@kahn/core";
 import type { CheckedCommand } from "../command-check.ts";
 import type { ExecRootPlan } from "../exec-root.ts";
 import type { HermeticObserver, HermeticOutcome, HermeticTimings, RunLog, SandboxLevel } from "../hermetic-action.ts";
+import { HeldFolder, splitPlace } from "../internal/held-folder.ts";
 import type { PlantingPorts } from "../internal/planting.ts";
-import { removeFolder } from "../internal/remove-folder.ts";
+import { takeOutputs } from "../take-outputs.ts";
 import type { PersistentRequest, PersistentRunnerOptions } from "./persistent-action.ts";
 import type { PersistentWorker, WorkEnd } from "./persistent-worker.ts";
 import { inputFiles, WorkFolder } from "./work-folder.ts";
@@ -28,7 +37,7 @@ export class WorkerSeat implements PooledWorker {
   constructor(ports: PlantingPorts, worker: PersistentWorker, { isShared }: { readonly isShared: boolean }) {
     this.worker = worker;
     this.isShared = isShared;
-    this.folder = new WorkFolder(ports, worker.root);
+    this.folder = new WorkFolder(ports, { root: worker.root, place: "", fresh: `${worker.privateFolder}/fresh` });
   }
 
   get isUsable(): boolean {
@@ -115,13 +124,27 @@ export class WorkerRun {
     try {
       return await this.#settle(end, timings);
     } finally {
-      if (this.#place !== "") await removeFolder(this.#options.fs, this.#directory);
+      if (this.#place !== "") this.#removePlace();
     }
   }
 
-  get #directory(): string {
-    const { root } = this.#seat.worker;
-    return this.#place === "" ? root : `${root}/${this.#place}`;
+  /** Of this piece of work alone, out of the worker's reach. */
+  get #private(): string {
+    return `${this.#seat.worker.privateFolder}/${this.#id}`;
+  }
+
+  #removePlace(): void {
+    const { fs } = this.#options;
+    const held = new HeldFolder(fs, this.#seat.worker.root);
+    try {
+      const { parent, name } = splitPlace(this.#place);
+      held.within(parent, (path) => fs.removeTree(`${path}/${name}`));
+    } catch (error) {
+      // The worker still writes there; it goes with the worker.
+      if (!(error instanceof FileSystemError)) throw error;
+    } finally {
+      held.close();
+    }
   }
 
   async #stage(): Promise<WorkerRunEnd | undefined> {
@@ -134,8 +157,8 @@ export class WorkerRun {
     // Tools must be there before the worker starts; with a folder for all work they are, with its first inputs.
     const refused = await this.#seat.ready(() => hold(this.#seat.folder));
     if (refused === undefined) {
-      if (this.#seat.isShared) this.#options.fs.makeDirectory(this.#directory);
-      const folder = this.#seat.isShared ? new WorkFolder(this.#options, this.#directory) : this.#seat.folder;
+      const where = { root: this.#seat.worker.root, place: this.#place, fresh: `${this.#private}-fresh` };
+      const folder = this.#seat.isShared ? new WorkFolder(this.#options, where) : this.#seat.folder;
       if ((await hold(folder)) === undefined) return undefined;
     } else if (refused !== "inputs") return this.#end({ kind: "errored", problem: notPrepared(refused) }, true);
     if (lacking?.ok === false) return this.#end({ kind: "errored", problem: lacking.problem }, refused !== undefined);
@@ -223,8 +246,9 @@ export class WorkerRun {
     observer.phase?.("storing-outputs", clock.nowMs());
     const output = Buffer.from(response.output);
     if (output.byteLength > 0) observer.output?.("stderr", output);
-    const collected = await collectOutputs(this.#options, {
-      ...{ command, execRoot: this.#directory, tree: plan.tree, digest, hint },
+    const collected = await takeOutputs(this.#options, {
+      ...{ root: this.#seat.worker.root, place: this.#place, into: `${this.#private}-taken` },
+      ...{ command, tree: plan.tree, digest, hint },
       quiet: false,
       allowAbsoluteSymlinks: absoluteSymlinks !== "refused",
     });
