@@ -316,6 +316,29 @@ test("an unfinished upload is given up after its time, and when there are too ma
   await kept.close();
 });
 
+test("unfinished uploads are kept up to so many bytes together, the last one whatever its size", async () => {
+  const kept = await startReapi({ clock: virtualClock(), limits: { uploadsKeptMaxBytes: 2500 } });
+  const begin = async (upload: string, sizeBytes: number) => {
+    const blob = blobOf(noise(10_000, upload.charCodeAt(0)));
+    const resourceName = writeName(blob.digest, upload);
+    answered(await writeAll(kept, blob.bytes.subarray(0, sizeBytes), { resourceName, finish: false }));
+    return resourceName;
+  };
+  const known = async (names: readonly string[]) => {
+    const asked = names.map((resourceName) => kept.channel.unary(METHODS.writeStatus, { resourceName }));
+    return (await Promise.all(asked)).map(({ ok }) => ok);
+  };
+  const names = [await begin("a", 1000), await begin("b", 1000), await begin("c", 1000)];
+  assert.deepEqual(await known(names), [false, true, true]);
+  // Going on with one does not count it twice.
+  await begin("c", 1500);
+  assert.deepEqual(await known(names), [false, true, true]);
+  names.push(await begin("d", 5000));
+  assert.deepEqual(await known(names), [false, false, false, true]);
+  assert.equal(kept.store.openWriters(), 1);
+  await kept.close();
+});
+
 test("§2.4 Write: too large is INVALID_ARGUMENT, a full store RESOURCE_EXHAUSTED with the time to come back", async () => {
   const { memoryServerStore } = await import("./memory-server-store.fixture.ts");
   const small = await startReapi({ store: memoryServerStore({ maxBlobBytes: 1000 }) });

@@ -28,6 +28,8 @@ export interface ReapiLimits {
   /** How long an unfinished upload is kept for its client to come back, and how many are. */
   readonly uploadKeptMs: number;
   readonly uploadsKeptMax: number;
+  /** Of all that are kept; never more than a quarter of the store. */
+  readonly uploadsKeptMaxBytes: number;
   /** Bytes of one log, and how long a finished one is kept; how many there are. */
   readonly logMaxBytes: number;
   readonly logKeptMs: number;
@@ -44,6 +46,7 @@ export const DEFAULT_REAPI_LIMITS: ReapiLimits = {
   pageDirectories: 1000,
   uploadKeptMs: 10 * 60_000,
   uploadsKeptMax: 10_000,
+  uploadsKeptMaxBytes: 16 * 2 ** 30,
   logMaxBytes: 16 << 20,
   logKeptMs: 10 * 60_000,
   logsMax: 1000,

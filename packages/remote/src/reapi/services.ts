@@ -73,9 +73,9 @@ export function reapiServices(options: ReapiOptions): ReapiServices {
     zstd: options.zstd,
     digestFunctions: options.digestFunctions ?? DEFAULT_FUNCTIONS,
   };
-  const { logMaxBytes, logKeptMs, logsMax, uploadKeptMs, uploadsKeptMax } = limits;
+  const { logMaxBytes, logKeptMs, logsMax } = limits;
   const logs = new LogStreams({ clock, random, logMaxBytes, logsMax, keptMs: logKeptMs });
-  const uploads = new Uploads({ blobs: store.blobs, clock, keptMs: uploadKeptMs, keptMax: uploadsKeptMax });
+  const uploads = uploadsOf(store, clock, limits);
   const assets = new AssetStore(store);
   const fetches = fetchesOf(options, { assets, limits });
   return {
@@ -96,6 +96,12 @@ export function reapiServices(options: ReapiOptions): ReapiServices {
       fetches?.close();
     },
   };
+}
+
+function uploadsOf(store: ServerStore, clock: Clock, limits: ReapiLimits): Uploads {
+  const { uploadKeptMs: keptMs, uploadsKeptMax: keptMax, uploadsKeptMaxBytes } = limits;
+  const keptMaxBytes = Math.min(uploadsKeptMaxBytes, store.status().maxSizeBytes / 4);
+  return new Uploads({ blobs: store.blobs, clock, keptMs, keptMax, keptMaxBytes });
 }
 
 function fetchesOf(

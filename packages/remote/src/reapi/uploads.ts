@@ -1,7 +1,7 @@
 /**
  * Uploads that are not finished: kept by name and digest, so that a client that lost its connection can go on.
  *
- * Owns:      the writers of unfinished uploads while nobody uses them, and how long and how many are kept.
+ * Owns:      the writers of unfinished uploads while nobody uses them, and how long, how many and how many bytes are kept.
  * Invariant: one call at a time writes an upload; one that comes back takes it from its earlier self, which a broken
  *            connection may have left waiting. A writer ends in `commit` or `abort`.
  *
@@ -20,6 +20,8 @@ export interface UploadsOptions {
   readonly clock: Clock;
   readonly keptMs: number;
   readonly keptMax: number;
+  /** They take room in the store. The one that was kept last is kept whatever its size. */
+  readonly keptMaxBytes: number;
 }
 
 /** One upload, in the hands of one call. */
@@ -84,15 +86,21 @@ export class Upload {
   }
 }
 
-type Place =
-  | { readonly kind: "held"; readonly upload: Upload }
-  | { readonly kind: "kept"; readonly writer: BlobWriter; readonly untilMs: number };
+interface KeptPlace {
+  readonly kind: "kept";
+  readonly writer: BlobWriter;
+  readonly untilMs: number;
+}
+
+type Place = { readonly kind: "held"; readonly upload: Upload } | KeptPlace;
 
 /** All unfinished uploads. */
 export class Uploads {
   readonly #options: UploadsOptions;
   /** Those that are kept in the order of their ends. */
   readonly #places = new Map<string, Place>();
+  #kept = 0;
+  #keptBytes = 0;
   #timer: Timer | undefined;
   #isClosed = false;
 
@@ -136,6 +144,8 @@ export class Uploads {
       writer.abort();
       return;
     }
+    this.#kept++;
+    this.#keptBytes += writer.committedBytes;
     this.#places.set(key, { kind: "kept", writer, untilMs: this.#options.clock.monotonicMs() + this.#options.keptMs });
     this.#sweep();
   }
@@ -153,8 +163,7 @@ export class Uploads {
     this.#timer?.cancel();
     for (const [key, place] of this.#places) {
       if (place.kind !== "kept") continue;
-      this.#places.delete(key);
-      place.writer.abort();
+      this.#forget(key, place).abort();
     }
   }
 
@@ -179,8 +188,17 @@ export class Uploads {
   async #takeOver(key: string): Promise<BlobWriter | undefined> {
     const place = this.#places.get(key);
     if (place === undefined) return undefined;
+    if (place.kind === "kept") return this.#forget(key, place);
     this.#places.delete(key);
-    return place.kind === "kept" ? place.writer : await place.upload.take();
+    return await place.upload.take();
+  }
+
+  /** One that was kept is so no more. */
+  #forget(key: string, { writer }: KeptPlace): BlobWriter {
+    this.#places.delete(key);
+    this.#kept--;
+    this.#keptBytes -= writer.committedBytes;
+    return writer;
   }
 
   /** Drops what is too old or too much, and comes back when the next one is too old. */
@@ -191,13 +209,13 @@ export class Uploads {
     let tooMany = this.#places.size - this.#options.keptMax;
     for (const [key, place] of this.#places) {
       if (place.kind === "held") continue;
-      if (place.untilMs > nowMs && tooMany <= 0) {
+      const isTooMuch = tooMany > 0 || (this.#keptBytes > this.#options.keptMaxBytes && this.#kept > 1);
+      if (place.untilMs > nowMs && !isTooMuch) {
         this.#timer = this.#options.clock.setTimer(place.untilMs - nowMs, () => this.#sweep());
         return;
       }
       tooMany--;
-      this.#places.delete(key);
-      place.writer.abort();
+      this.#forget(key, place).abort();
     }
   }
 }
