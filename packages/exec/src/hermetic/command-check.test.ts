@@ -19,12 +19,17 @@ test("a command that no machine can run as it stands is refused", () => {
     command(["a"], { outputPaths: ["../x"] }),
     command(["a"], { outputPaths: ["a/../../x"], workingDirectory: "" }),
     command(["a"], { outputPaths: ["a\0"] }),
+    command(["a"], { outputPaths: ["a/".repeat(3000)] }),
+    command(["a"], { outputPaths: Array.from({ length: 50_001 }, (_, n) => String(n)) }),
     command(["a"], { outputFiles: [""] }),
     command(["a"], { outputFiles: ["o"], outputDirectories: ["o"] }),
     command(["a"], { outputPaths: ["o"], outputNodeProperties: ["owner"] }),
   ];
   for (const each of bad) {
-    expect(checkCommand(each), JSON.stringify(each)).toMatchObject({ ok: false, problem: { code: "command-invalid" } });
+    expect(checkCommand(each), JSON.stringify(each).slice(0, 200)).toMatchObject({
+      ok: false,
+      problem: { code: "command-invalid" },
+    });
   }
 });
 

@@ -7,6 +7,7 @@
 import { posix } from "node:path";
 import { err, ok, type Problem, type Property, problem, type Result } from "@kahn/core";
 import type { HermeticCommand } from "./hermetic-action.ts";
+import { PATH_MAX } from "./internal/tree-paths.ts";
 
 /** An output that is to be looked for. */
 export interface WantedOutput {
@@ -31,6 +32,9 @@ export interface CheckedCommand {
 
 type Refused = Problem<"command-invalid">;
 
+/** Declared outputs: each is sought by itself. Who makes more declares their directory. */
+const OUTPUTS_MAX = 50_000;
+
 /** What the runner needs of a command, or what is wrong with it. */
 export function checkCommand(command: HermeticCommand): Result<CheckedCommand, Refused> {
   if (command.arguments.length === 0) return refuse("has no arguments, so there is nothing to run");
@@ -40,7 +44,7 @@ export function checkCommand(command: HermeticCommand): Result<CheckedCommand, R
   if (!environment.ok) return environment;
   const workingDirectory = placeOf("", command.workingDirectory);
   if (workingDirectory === undefined) {
-    return refuse(`has the working directory ${JSON.stringify(command.workingDirectory)}, outside of its input root`);
+    return refuse(`has the working directory ${shown(command.workingDirectory)}, outside of its input root`);
   }
   const outputs = checkOutputs(command, workingDirectory);
   if (!outputs.ok) return outputs;
@@ -78,16 +82,17 @@ function checkOutputs(command: HermeticCommand, directory: string): Result<Wante
           ...(command.outputFiles ?? []).map((path) => ({ path, declared: "file" as const })),
           ...(command.outputDirectories ?? []).map((path) => ({ path, declared: "directory" as const })),
         ];
+  if (declared.length > OUTPUTS_MAX) return refuse(`declares ${declared.length} outputs, more than ${OUTPUTS_MAX}`);
   const outputs = new Map<string, WantedOutput>();
   for (const each of declared) {
     const place = placeOf(directory, each.path);
     // The whole working directory may be an output; a file cannot be.
     if (place === undefined || (place === directory && each.declared === "file")) {
-      return refuse(`has the output ${JSON.stringify(each.path)}, which is not below its input root`);
+      return refuse(`has the output ${shown(each.path)}, which is not below its input root`);
     }
     const known = outputs.get(each.path);
     if (known !== undefined && known.declared !== each.declared) {
-      return refuse(`declares the output ${JSON.stringify(each.path)} as a file and as a directory`);
+      return refuse(`declares the output ${shown(each.path)} as a file and as a directory`);
     }
     outputs.set(each.path, { ...each, place });
   }
@@ -96,10 +101,14 @@ function checkOutputs(command: HermeticCommand, directory: string): Result<Wante
 
 /** `path` below `directory` and seen from the input root; `undefined` when it leaves that. */
 function placeOf(directory: string, path: string): string | undefined {
-  if (path.startsWith("/") || path.includes("\0")) return undefined;
+  if (path.startsWith("/") || path.includes("\0") || path.length > PATH_MAX) return undefined;
   const place = posix.join(directory, path).replace(/\/$/, "");
   if (place === ".." || place.startsWith("../")) return undefined;
   return place === "." ? "" : place;
+}
+
+function shown(path: string): string {
+  return JSON.stringify(path.slice(0, 200));
 }
 
 function refuse(what: string): { readonly ok: false; readonly problem: Refused } {

@@ -104,7 +104,7 @@ class Runner implements PersistentRunner {
     if (loaded.kind !== "tree") return loaded;
     const plan = planExecRoot(loaded.tree, command.value);
     if (!plan.ok) return { kind: "invalid", problem: plan.problem };
-    const parts = await workerCommand(command.value, loaded.tree, blobs);
+    const parts = await workerCommand(command.value, loaded.tree, { blobs, clock });
     if (!parts.ok) return await this.#refused(parts.problem, loaded.tree);
     const engine = await loadEngine(digestFunction(request.inputRoot));
     const { protocol, multiplex = 1, toolInputs, domain = "" } = request.worker;
