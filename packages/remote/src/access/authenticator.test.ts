@@ -1,13 +1,13 @@
 /** Credentials: what is taken, what is refused, and that nothing of them is ever said again. */
 import assert from "node:assert/strict";
 import { createHmac, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
-import { seededRandom, virtualClock } from "@kahn/testing";
+import { seededRandom, settled, virtualClock } from "@kahn/testing";
 import fc from "fast-check";
 import { test } from "vitest";
 import { type Peer, UNKNOWN_PEER } from "../grpc/index.ts";
 import type { IssuerSettings } from "../operation/server-settings.ts";
 import { Authenticator } from "./authenticator.ts";
-import { apr1, parseHtpasswd } from "./htpasswd.ts";
+import { apr1, type PasswordFile, parseHtpasswd } from "./htpasswd.ts";
 import { parseKeySet, TokenVerifier } from "./json-web-token.ts";
 import { newToken, TokenList } from "./token.ts";
 
@@ -207,12 +207,65 @@ test("without a credential the connection tells: a certificate, the Unix socket,
   assert.deepEqual(await name({ ...UNKNOWN_PEER, isEncrypted: true, certificate }), ["cert:ci", claims]);
 });
 
-test("passwords wait in a line of bounded length", async () => {
+const peerOf = (address: string): Peer => ({ ...UNKNOWN_PEER, address });
+
+test("passwords wait in a line of bounded length, for each peer and in all", async () => {
   const it = authenticator();
-  const asked = Array.from({ length: 80 }, (_, index) => it.authenticate(basic("apr", `wrong ${index}`), UNKNOWN_PEER));
-  const answers = await Promise.all(asked);
-  assert.equal(answers.filter((each) => !each.ok && each.problem.because === "overloaded").length, 16);
+  const flood = (count: number, address: (index: number) => string) =>
+    Array.from({ length: count }, (_, index) =>
+      it.authenticate(basic("apr", `${address(index)} wrong ${index}`), peerOf(address(index))),
+    );
+  // The first of all is being checked, and waits no more.
+  const answers = [
+    flood(20, () => "10.0.0.1"),
+    flood(20, (each) => `2001:db8::${each}`),
+    flood(80, (each) => `10.1.0.${each}`),
+  ];
+  const counts = (await Promise.all(answers.map((each) => Promise.all(each)))).map(
+    (each) => each.filter((outcome) => !outcome.ok && outcome.problem.because === "overloaded").length,
+  );
+  assert.deepEqual(counts, [3, 4, 80 - (64 - 33)]);
   assert.ok((await it.authenticate(basic("apr", "open sesame"), UNKNOWN_PEER)).ok);
+});
+
+/** Passwords whose checks take a tenth of a second each. */
+function slowPasswords(clock: ReturnType<typeof virtualClock>) {
+  const checked: string[] = [];
+  const passwords: PasswordFile = {
+    has: () => true,
+    verify: async (name, password) => {
+      checked.push(`${name} ${password}`);
+      clock.advance(100);
+      return password === "right";
+    },
+  };
+  const it = new Authenticator({ tokens: new TokenList([]), passwords, jwt: new TokenVerifier([]) }, clock);
+  return { it, checked };
+}
+
+test("a flood of wrong passwords costs another peer one turn, and the processor a quarter of its time", async () => {
+  const clock = virtualClock(NOW_MS);
+  const { it, checked } = slowPasswords(clock);
+  for (let each = 0; each < 15; each++) void it.authenticate(basic("eve", `guess ${each}`), peerOf("10.0.0.1"));
+  const ann = it.authenticate(basic("ann", "right"), peerOf("10.0.0.2"));
+  await settled();
+  // The first took 100 ms, and the others wait for 300.
+  clock.advance(299);
+  await settled();
+  assert.deepEqual(checked, ["eve guess 0"]);
+  clock.advance(1);
+  await settled();
+  clock.advance(300);
+  await settled();
+  assert.deepEqual(checked, ["eve guess 0", "eve guess 1", "ann right"]);
+  assert.ok((await ann).ok);
+});
+
+test("many who come at once with the same name and password wait for one check", async () => {
+  const { it, checked } = slowPasswords(virtualClock(NOW_MS));
+  const asked = Array.from({ length: 500 }, () => it.authenticate(basic("ci", "right"), UNKNOWN_PEER));
+  assert.ok((await Promise.all(asked)).every(({ ok }) => ok));
+  assert.deepEqual(checked, ["ci right"]);
 });
 
 test("where no credential could be good none is looked at: a token that a client must send does no harm", async () => {

@@ -12,6 +12,7 @@ import { err, ok } from "@kahn/core";
 import type { Peer } from "../grpc/index.ts";
 import type { PasswordFile } from "./htpasswd.ts";
 import type { TokenVerifier } from "./json-web-token.ts";
+import { PasswordLine } from "./password-line.ts";
 import type { Subject } from "./subject.ts";
 import { ANONYMOUS_SUBJECT, LOCAL_SUBJECT } from "./subject.ts";
 import type { TokenList } from "./token.ts";
@@ -34,7 +35,6 @@ type Outcome = Result<Subject, AuthenticationRefusal>;
 
 const REMEMBERED_MAX = 10_000;
 const PASSWORD_KEPT_MS = 300_000;
-const PASSWORDS_WAITING_MAX = 64;
 
 /** Finds out who calls. */
 export class Authenticator {
@@ -42,12 +42,14 @@ export class Authenticator {
   readonly #clock: Clock;
   /** Subjects of certificates, by fingerprint; of passwords and signed tokens, by the hash of the header. */
   readonly #remembered = new Map<string, { readonly subject: Subject; readonly untilMs: number }>();
-  #passwordsWaiting = 0;
-  #passwordChecks: Promise<unknown> = Promise.resolve();
+  readonly #line: PasswordLine;
+  /** Checks that wait or run, by the key of what they check: who shows the same waits for the same. */
+  readonly #checks = new Map<string, Promise<Outcome>>();
 
   constructor(credentials: Credentials, clock: Clock) {
     this.#credentials = credentials;
     this.#clock = clock;
+    this.#line = new PasswordLine(clock);
   }
 
   /**
@@ -59,7 +61,7 @@ export class Authenticator {
     const match = /^(\S+) +(\S+)$/.exec(authorization.trim());
     const scheme = match?.[1]?.toLowerCase();
     if (scheme === "bearer") return this.#bearer(match![2]!);
-    if (scheme === "basic") return this.#basic(match![2]!);
+    if (scheme === "basic") return this.#basic(match![2]!, peer);
     return invalid("the authorization header is neither Bearer nor Basic");
   }
 
@@ -99,7 +101,7 @@ export class Authenticator {
     return ok(this.#remember(key, verified.value.subject, verified.value.expiresAtMs));
   }
 
-  #basic(encoded: string): Outcome | Promise<Outcome> {
+  #basic(encoded: string, peer: Peer): Outcome | Promise<Outcome> {
     const text = Buffer.from(encoded, "base64").toString("utf8");
     const colon = text.indexOf(":");
     if (colon === -1) return invalid("the authorization header is no name and password");
@@ -113,32 +115,26 @@ export class Authenticator {
     const known = this.#recall(key);
     if (known !== undefined) return ok(known);
     if (passwords === undefined) return invalid("the name and password are not known here");
-    if (this.#passwordsWaiting >= PASSWORDS_WAITING_MAX) {
+    const underWay = this.#checks.get(key);
+    if (underWay !== undefined) return underWay;
+    const check = this.#line.enter(peer, () => this.#checkPassword(passwords, { key, name, password }));
+    if (check === undefined) {
       return err({ because: "overloaded", message: "too many passwords wait to be checked; try again" });
     }
-    return this.#checkPassword(passwords, { key, name, password });
+    const counted = check.finally(() => this.#checks.delete(key));
+    this.#checks.set(key, counted);
+    return counted;
   }
 
-  /** One at a time: each takes the processor for itself. */
-  #checkPassword(
+  async #checkPassword(
     passwords: PasswordFile,
     { key, name, password }: { readonly key: string; readonly name: string; readonly password: string },
   ): Promise<Outcome> {
-    this.#passwordsWaiting++;
-    const check = this.#passwordChecks.then(async (): Promise<Outcome> => {
-      const known = this.#recall(key);
-      if (known !== undefined) return ok(known);
-      const isRight = await passwords.verify(name, password);
-      // Checked against a file that is not in force any more.
-      if (this.#credentials.passwords !== passwords) return this.#basicAnew(name, password);
-      if (!isRight) return invalid("the name and password are not known here");
-      return ok(this.#remember(key, { name: `user:${name}`, claims: {} }, this.#clock.nowMs() + PASSWORD_KEPT_MS));
-    });
-    const counted = check.finally(() => {
-      this.#passwordsWaiting--;
-    });
-    this.#passwordChecks = counted.catch(() => undefined);
-    return counted;
+    const isRight = await passwords.verify(name, password);
+    // Checked against a file that is not in force any more.
+    if (this.#credentials.passwords !== passwords) return this.#basicAnew(name, password);
+    if (!isRight) return invalid("the name and password are not known here");
+    return ok(this.#remember(key, { name: `user:${name}`, claims: {} }, this.#clock.nowMs() + PASSWORD_KEPT_MS));
   }
 
   /** In its place in the row of checks: it does not wait for others again. */
