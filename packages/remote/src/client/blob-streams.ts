@@ -109,7 +109,10 @@ export async function writeBlob(
   const plain = async (): Promise<Result<void, Status>> => {
     const sending = { resourceName: plainName, source, offset: committedBytes, zstd: undefined, pieceBytes };
     const sent = await send(server, sending);
-    if (sent.ok || !isTransient(sent.problem) || sent.problem.code === StatusCode.deadlineExceeded) return sent;
+    // What an earlier attempt had on its way may have arrived after the server was asked where to go on.
+    const isOffsetStale = !sent.ok && sent.problem.code === StatusCode.invalidArgument && committedBytes > 0;
+    const isWorthAsking = isOffsetStale || (!sent.ok && isTransient(sent.problem));
+    if (sent.ok || !isWorthAsking || sent.problem.code === StatusCode.deadlineExceeded) return sent;
     pieceBytes = CAREFUL_PIECE_BYTES;
     const status = await server.channel.unary(
       QUERY,
@@ -119,7 +122,7 @@ export async function writeBlob(
     if (status.ok && status.value.complete) return ok(undefined);
     // A server that forgot the upload, or cannot say, gets it from the start.
     committedBytes = status.ok && status.value.committedSize <= source.sizeBytes ? status.value.committedSize : 0;
-    return sent;
+    return isOffsetStale ? err({ ...sent.problem, code: StatusCode.unavailable }) : sent;
   };
   return await server.attempts(
     (attempt) =>

@@ -210,6 +210,30 @@ test("a connection that is cut in the middle of a write is made again, and the w
   expect(firstOffsets).toStrictEqual([0, 2 << 20]);
 });
 
+test("a write that goes on where the server no longer is asks again, and is done", async () => {
+  const { bytes, digest } = blob(noise(3_000_000));
+  const firstOffsets: number[] = [];
+  let committedSize = 0;
+  const double = await doubleServer([
+    capabilities(),
+    // The first answer is given before what the cut-off call had sent is stored.
+    serve(QUERY, () => ({ committedSize: firstOffsets.length === 1 ? 1000 : committedSize, complete: false })),
+    serve(WRITE, async (requests) => {
+      let isFirst = true;
+      for await (const { data, writeOffset } of requests) {
+        if (isFirst) firstOffsets.push(writeOffset);
+        isFirst = false;
+        if (writeOffset !== committedSize) throw new StatusError(StatusCode.invalidArgument, "write_offset");
+        committedSize += data.length;
+        if (firstOffsets.length === 1) throw new StatusError(StatusCode.unavailable, "cut");
+      }
+      return { committedSize };
+    }),
+  ]);
+  value(await remoteBlobs(clientOf(double.address), memoryFiles()).write(digest, bytes));
+  expect(firstOffsets).toStrictEqual([0, 1000, 1 << 20]);
+});
+
 test("a write that the server ends early, because it has the blob, is done", async () => {
   const { bytes, digest } = blob(noise(8_000_000));
   const double = await doubleServer([
