@@ -6,8 +6,9 @@ import type { RemoteClient } from "./client/index.ts";
 import { openClient } from "./client/index.ts";
 import type { ServerConfig } from "./operation/server-settings.ts";
 import type { ServerPorts } from "./server-ports.ts";
-import type { BackedStore, BackingCache } from "./store/backed-store.ts";
+import type { BackedStore } from "./store/backed-store.ts";
 import { backedStore } from "./store/backed-store.ts";
+import type { BackingCache } from "./store/backing-cache.ts";
 import type { ServerStore } from "./store/server-store.ts";
 
 /** Connections are one for each instance; results of further ones are not looked for behind. */

@@ -8,8 +8,9 @@
  *            is a miss, and is told. Layers of untrusted writers stay here. What waits to be sent is bounded; what has no
  *            room is dropped and counted.
  */
-import type { ActionCache, BlobStore, Clock, Digest, Problem, Random, Result, StoreProblem } from "@kahn/core";
+import type { Clock, Digest, Problem, Random, Result, StoreProblem } from "@kahn/core";
 import { digestSizeBytes, encodeActionResult, err, ok, problem, randomHex, sleep } from "@kahn/core";
+import type { BackingCache } from "./backing-cache.ts";
 import type { SenderQueue, SentItem } from "./backing-sender.ts";
 import { BackingSender } from "./backing-sender.ts";
 import { KeptResults } from "./kept-results.ts";
@@ -21,16 +22,6 @@ import type {
   ServerStore,
   ServerStoreProblem,
 } from "./server-store.ts";
-
-/** The cache behind. */
-export interface BackingCache {
-  /** Its `ingest` and `materialize` are used for large blobs. */
-  readonly blobs: BlobStore;
-  /** Results of one instance here; `undefined` for one that is not to be found behind. */
-  actionsOf(instance: string): ActionCache | undefined;
-  /** Ends its connections. */
-  close(): void;
-}
 
 /** How a store is backed. */
 export interface BackedStoreOptions {

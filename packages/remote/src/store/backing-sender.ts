@@ -9,7 +9,7 @@
 import { resultBlobs } from "@kahn/cas";
 import type { ActionResult, Clock, Digest, Problem, StoreProblem } from "@kahn/core";
 import { digestSizeBytes, ok, sleep } from "@kahn/core";
-import type { BackingCache } from "./backed-store.ts";
+import type { BackingCache } from "./backing-cache.ts";
 import { blobStoreOf } from "./blob-store-of.ts";
 import type { ActionScope, ServerStore } from "./server-store.ts";
 
