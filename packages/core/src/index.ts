@@ -128,6 +128,8 @@ export {
 } from "./reapi/encode.ts";
 export type { FlatTree, FlattenOptions, TreeProblem } from "./reapi/flatten.ts";
 export { flattenTree } from "./reapi/flatten.ts";
+export type { MessageBlob, MessageSource } from "./reapi/message-blobs.ts";
+export { DIRECTORY_MAX_BYTES, readMessage, TREE_MAX_BYTES } from "./reapi/message-blobs.ts";
 export type {
   Action,
   ActionResult,

@@ -78,8 +78,9 @@ interface OpenBlob {
 async function soundnessOf(blob: OpenBlob, ports: ReadPorts): Promise<"sound" | "other"> {
   const { fs, check, clock } = ports.context;
   const stat = fs.lstat(blob.path);
-  const isSized = blob.handle.sizeBytes() === digestSizeBytes(blob.digest);
-  if (stat !== undefined && isSized && isStamped(stat) && !check.isDoubtful(stat.mtimeMs)) return "sound";
+  const isUntouched = stat !== undefined && isStamped(stat) && !check.isDoubtful(stat.mtimeMs);
+  // As it was stored, under its hash: if the size is another one, the digest is another blob's, which is not here.
+  if (isUntouched) return stat.sizeBytes === digestSizeBytes(blob.digest) ? "sound" : "other";
   const found = await hashOf(blob.handle, ports);
   if (found === blob.digest) {
     check.stamp(blob.path, clock.nowMs());

@@ -1,17 +1,17 @@
 /** All blobs that a result stands on, those in its trees too. */
 import type { ActionResult, Digest } from "@kahn/core";
-import { digestFunction } from "@kahn/core";
+import { digestFunction, readMessage, TREE_MAX_BYTES } from "@kahn/core";
 import { namedDigests, treeFileDigests } from "../result-digests.ts";
 import type { ResidentBlobs } from "./resident-blobs.ts";
 
-/** Their digests, each once; `undefined` when a tree is missing or is none. */
+/** Their digests, each once; `undefined` when a tree is missing, too large, or none. */
 export async function blobsOfResult(result: ActionResult, blobs: ResidentBlobs): Promise<Digest[] | undefined> {
   const digests = new Set(namedDigests(result));
   for (const { tree } of result.outputDirectories) {
-    const bytes = await blobs.read(tree);
-    if (!bytes.ok || bytes.value === undefined) return undefined;
+    const message = await readMessage(blobs, tree, TREE_MAX_BYTES);
+    if (!message.ok || message.value.kind !== "bytes") return undefined;
     const { engine } = await blobs.shelf(digestFunction(tree));
-    const files = treeFileDigests(bytes.value, { fn: engine.fn, digest: engine.digest });
+    const files = treeFileDigests(message.value.bytes, { fn: engine.fn, digest: engine.digest });
     if (!files.ok) return undefined;
     for (const digest of files.value) digests.add(digest);
   }

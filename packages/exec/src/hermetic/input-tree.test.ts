@@ -1,4 +1,4 @@
-import { type BlobStore, type Digest, type Directory, digestOf, encodeDirectory } from "@kahn/core";
+import { type BlobStore, type Digest, type Directory, digestOf, encodeDirectory, makeDigest } from "@kahn/core";
 import { memoryBlobStore, memoryFileSystem } from "@kahn/testing";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -160,4 +160,19 @@ test("D13: the empty blob and the empty directory are always there", async () =>
   if (outcome.kind !== "tree") throw new Error(outcome.kind);
   expect(await trees().missingFiles(outcome.tree)).toEqual({ ok: true, value: [] });
   expect((await trees().load(digestOf(""))).kind).toBe("tree");
+});
+
+test("a blob that is too large for a directory is not read", async () => {
+  const { reads, trees } = rig();
+  const outcome = await trees().load(makeDigest("sha256", "0".repeat(64), 2_000_000_000));
+  expect(outcome).toMatchObject({ kind: "invalid", problem: { code: "input-tree-invalid" } });
+  expect(reads).toEqual([]);
+});
+
+test("a directory may have more directories in it than a call takes arguments", async () => {
+  const { blobs, trees } = rig();
+  const empty = await storeDirectory(blobs, { files: [file("f")] });
+  const names = Array.from({ length: 130_000 }, (_, n) => String(n).padStart(6, "0"));
+  const root = await storeDirectory(blobs, { directories: names.map((name) => ({ name, digest: empty })) });
+  expect(await trees().load(root)).toMatchObject({ kind: "invalid", problem: { code: "input-tree-too-large" } });
 });

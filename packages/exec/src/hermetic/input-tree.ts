@@ -11,6 +11,7 @@
 import {
   type BlobStore,
   compareUtf8,
+  DIRECTORY_MAX_BYTES,
   type Digest,
   type Directory,
   decodeDirectory,
@@ -20,6 +21,7 @@ import {
   type Problem,
   problem,
   type Result,
+  readMessage,
   type StoreProblem,
 } from "@kahn/core";
 import type { InvalidActionCode } from "./hermetic-action.ts";
@@ -101,13 +103,14 @@ export class InputTrees {
         reused.set(digest, known);
         continue;
       }
-      const bytes = digestSizeBytes(digest) === 0 ? NO_BYTES : await this.#options.blobs.read(digest);
-      if (!bytes.ok) return { kind: "errored", problem: bytes.problem };
-      if (bytes.value === undefined) {
+      const message = await readMessage(this.#options.blobs, digest, DIRECTORY_MAX_BYTES);
+      if (!message.ok) return { kind: "errored", problem: message.problem };
+      if (message.value.kind === "too-large") return invalid(digest, `more than ${DIRECTORY_MAX_BYTES} bytes`);
+      if (message.value.kind === "missing") {
         missing.add(digest);
         continue;
       }
-      const decoded = decodeDirectory(bytes.value, digestFunction(digest));
+      const decoded = decodeDirectory(message.value.bytes, digestFunction(digest));
       const bad = decoded.ok ? this.#flaw(decoded.value) : decoded.problem.message;
       if (bad !== undefined) return invalid(digest, bad);
       if (!decoded.ok) continue;
@@ -153,7 +156,8 @@ export class InputTrees {
         // No hash function that is sound allows it; a store that does not verify might.
         if (entered.has(digest)) return invalid(digest, "itself below it");
         entered.add(digest);
-        open.push(...next.map((child) => child.digest));
+        // Not spread into one call: there may be more than a call takes.
+        for (const child of next) open.push(child.digest);
         continue;
       }
       open.pop();
@@ -229,12 +233,10 @@ function filesOf(trees: Iterable<InputTree>): Set<Digest> {
     if (seen.has(top)) continue;
     seen.add(top);
     for (const { digest } of top.directory.files) files.add(digest);
-    open.push(...top.children.values());
+    for (const child of top.children.values()) open.push(child);
   }
   return files;
 }
-
-const NO_BYTES = { ok: true, value: new Uint8Array() } as const;
 
 function nameFlaw(name: string): string | undefined {
   if (name === "" || name === "." || name === "..") return `an entry named "${name}"`;

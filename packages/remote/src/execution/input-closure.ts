@@ -7,7 +7,7 @@
  * Invariant: what is pinned is pinned before it is looked for, so nothing that was found can go.
  */
 import type { Digest, Directory } from "@kahn/core";
-import { decodeDirectory, digestFunction, digestSizeBytes } from "@kahn/core";
+import { DIRECTORY_MAX_BYTES, decodeDirectory, digestFunction, readMessage } from "@kahn/core";
 import { invalidArgument, missingBlobs, stored } from "../reapi/refusal.ts";
 import type { Pin, ServerStore } from "../store/server-store.ts";
 
@@ -61,8 +61,10 @@ export class InputClosures {
     const open = [root];
     const take = (directory: KnownDirectory): void => {
       for (const file of directory.files) digests.add(file);
-      open.push(...directory.directories.filter((child) => !digests.has(child)));
-      for (const child of directory.directories) digests.add(child);
+      for (const child of directory.directories) {
+        if (!digests.has(child)) open.push(child);
+        digests.add(child);
+      }
     };
     while (open.length > 0) {
       const batch = open.splice(-READS_MAX);
@@ -82,9 +84,10 @@ export class InputClosures {
       this.#remember(digest, known);
       return known;
     }
-    const bytes = digestSizeBytes(digest) === 0 ? EMPTY : stored(await this.#store.blobs.read(digest));
-    if (bytes === undefined) return undefined;
-    const decoded = decodeDirectory(bytes, digestFunction(digest));
+    const message = stored(await readMessage(this.#store.blobs, digest, DIRECTORY_MAX_BYTES));
+    if (message.kind === "missing") return undefined;
+    if (message.kind === "too-large") throw invalidArgument(`${digest} is too large for a Directory`);
+    const decoded = decodeDirectory(message.bytes, digestFunction(digest));
     if (!decoded.ok) throw invalidArgument(`${digest} is no Directory: ${decoded.problem.message}`);
     const directory = digestsOf(decoded.value);
     this.#remember(digest, directory);
@@ -101,8 +104,6 @@ export class InputClosures {
     }
   }
 }
-
-const EMPTY = new Uint8Array();
 
 function digestsOf({ files, directories }: Directory): KnownDirectory {
   return {

@@ -4,7 +4,17 @@
  * Invariant: two trees are compared by reading only directories that differ, so what they share costs nothing.
  */
 import type { BlobStore, Digest, Directory, Problem, Result } from "@kahn/core";
-import { compareUtf8, decodeDirectory, digestFunction, digestSizeBytes, err, ok, problem } from "@kahn/core";
+import {
+  compareUtf8,
+  DIRECTORY_MAX_BYTES,
+  decodeDirectory,
+  digestFunction,
+  digestSizeBytes,
+  err,
+  ok,
+  problem,
+  readMessage,
+} from "@kahn/core";
 
 type Blobs = Pick<BlobStore, "read">;
 
@@ -143,13 +153,15 @@ function leavesOf({ files, symlinks }: Directory): Map<string, string> {
 }
 
 async function readDirectory(blobs: Blobs, digest: Digest): Promise<Result<Directory | undefined, Problem>> {
-  if (digestSizeBytes(digest) === 0) return ok(NOTHING);
-  const bytes = await blobs.read(digest);
-  if (!bytes.ok || bytes.value === undefined) return bytes as Result<undefined, Problem>;
-  const decoded = decodeDirectory(bytes.value, digestFunction(digest));
-  if (decoded.ok) return decoded;
+  const message = await readMessage(blobs, digest, DIRECTORY_MAX_BYTES);
+  if (!message.ok) return message;
+  if (message.value.kind === "missing") return ok(undefined);
+  const decoded =
+    message.value.kind === "too-large" ? undefined : decodeDirectory(message.value.bytes, digestFunction(digest));
+  if (decoded?.ok === true) return decoded;
+  const why = decoded === undefined ? `it has more than ${DIRECTORY_MAX_BYTES} bytes` : decoded.problem.message;
   return err(
-    problem("input-tree-invalid", `${digest} is no Directory: ${decoded.problem.message}`, {
+    problem("input-tree-invalid", `${digest} is no Directory: ${why}`, {
       next: "Correct the tool that made this tree.",
     }),
   );

@@ -8,7 +8,7 @@
 
 import { loadEngine } from "@kahn/cas";
 import type { ActionResult, Digest } from "@kahn/core";
-import { decodeAction, digestFunction, digestSizeBytes } from "@kahn/core";
+import { decodeAction, digestFunction, digestSizeBytes, readMessage } from "@kahn/core";
 import type { Codec, EncodedMessage, Registration } from "../grpc/index.ts";
 import { methodOf, RAW_PARTS, StatusCode, StatusError, serve } from "../grpc/index.ts";
 import {
@@ -129,11 +129,15 @@ async function shrunk(context: ServiceContext, action: Digest, result: Uint8Arra
   return small.result;
 }
 
+/** No sensible Action is larger. */
+const ACTION_MAX_BYTES = 32 << 20;
+
 /** @throws StatusError FAILED_PRECONDITION when the Action or its Command is missing. */
 async function mustHaveAction(context: ServiceContext, digest: Digest): Promise<void> {
-  const bytes = stored(await context.store.blobs.read(digest));
-  if (bytes === undefined) throw missingBlobs([digest]);
-  const action = decodeAction(bytes, digestFunction(digest));
+  const message = stored(await readMessage(context.store.blobs, digest, ACTION_MAX_BYTES));
+  if (message.kind === "too-large") throw invalidArgument(`${digest} is too large for an Action`);
+  if (message.kind === "missing") throw missingBlobs([digest]);
+  const action = decodeAction(message.bytes, digestFunction(digest));
   if (!action.ok)
     throw new StatusError(StatusCode.failedPrecondition, `${digest} is no Action: ${action.problem.message}`);
   const missing = stored(await context.store.blobs.findMissing([action.value.command]));

@@ -8,7 +8,7 @@
  */
 import { createHash } from "node:crypto";
 import type { Digest, Directory } from "@kahn/core";
-import { decodeDirectory, digestFunction, digestSizeBytes, InvariantError } from "@kahn/core";
+import { DIRECTORY_MAX_BYTES, decodeDirectory, digestFunction, InvariantError, readMessage } from "@kahn/core";
 import type { Codec, EncodedMessage, Registration, SendingCall } from "../grpc/index.ts";
 import { methodOf, serve } from "../grpc/index.ts";
 import { ContentAddressableStorageMethods, type GetTreeRequest } from "../proto/generated/remote-execution.ts";
@@ -19,8 +19,6 @@ import { fieldHead } from "./wire-fields.ts";
 
 /** Directories that are read at once. */
 const READ_AT_ONCE = 64;
-/** A larger directory is none. */
-const DIRECTORY_MAX_BYTES = 15 << 20;
 /** What the field of a directory takes besides its bytes, at most. */
 const FIELD_BYTES = 8;
 
@@ -113,12 +111,12 @@ async function readDirectory(
   digest: Digest,
   isRoot: boolean,
 ): Promise<{ readonly bytes: Uint8Array; readonly directory: Directory } | undefined> {
-  const isTooLarge = digestSizeBytes(digest) > DIRECTORY_MAX_BYTES;
-  const bytes = isTooLarge ? undefined : stored(await context.store.blobs.read(digest));
-  if (bytes === undefined) {
-    if (isRoot) throw isTooLarge ? invalidArgument(`${digest} is too large for a directory`) : blobNotFound(digest);
-    return undefined;
+  const message = stored(await readMessage(context.store.blobs, digest, DIRECTORY_MAX_BYTES));
+  if (message.kind !== "bytes") {
+    if (!isRoot) return undefined;
+    throw message.kind === "missing" ? blobNotFound(digest) : invalidArgument(`${digest} is too large for a directory`);
   }
+  const { bytes } = message;
   const directory = decodeDirectory(bytes, digestFunction(digest));
   if (directory.ok) return { bytes, directory: directory.value };
   if (isRoot) throw invalidArgument(`${digest} is no directory: ${directory.problem.message}`);

@@ -9,6 +9,9 @@ export function openReadHandle(path: string): ReadHandle | undefined {
   return fd === undefined ? undefined : new OpenFile(path, fd);
 }
 
+/** In one call: Linux takes 2 GiB less a page, Node no more than a signed number of 32 bits holds. */
+const CALL_MAX_BYTES = 1024 * 1024 * 1024;
+
 class OpenFile implements ReadHandle {
   readonly #path: string;
   readonly #fd: number;
@@ -43,9 +46,9 @@ class OpenFile implements ReadHandle {
 
   #readOnce(position: number, into: Uint8Array): Promise<number> {
     this.#assertOpen();
-    this.#readsPending++;
     return new Promise((resolve, reject) => {
-      read(this.#fd, into, 0, into.byteLength, position, (error, got) => {
+      // Throws what it does not take: only what it took is under way.
+      read(this.#fd, into, 0, Math.min(into.byteLength, CALL_MAX_BYTES), position, (error, got) => {
         this.#readsPending--;
         if (this.#closed) this.#release();
         if (error === null) resolve(got);
@@ -53,6 +56,7 @@ class OpenFile implements ReadHandle {
         else if (errnoOf(error) === "EINTR" && !this.#closed) resolve(this.#readOnce(position, into));
         else reject(refusal(error, "read", this.#path));
       });
+      this.#readsPending++;
     });
   }
 
