@@ -34,7 +34,10 @@ export interface ResultBlobs {
 }
 
 /** Names all blobs of a result, reading its trees from the store. */
-export async function resultBlobs(blobs: BlobStore, result: ActionResult): Promise<Result<ResultBlobs, StoreProblem>> {
+export async function resultBlobs(
+  blobs: Pick<BlobStore, "read">,
+  result: ActionResult,
+): Promise<Result<ResultBlobs, StoreProblem>> {
   const digests = new Set(namedDigests(result));
   const unreadableTrees: Digest[] = [];
   for (const { tree } of result.outputDirectories) {
@@ -49,7 +52,10 @@ export async function resultBlobs(blobs: BlobStore, result: ActionResult): Promi
 }
 
 /** The blobs of a result that are not in the store. A tree that cannot be read, or is no tree, is missing itself. */
-export async function missingBlobs(blobs: BlobStore, result: ActionResult): Promise<Result<Digest[], StoreProblem>> {
+export async function missingBlobs(
+  blobs: Pick<BlobStore, "read" | "findMissing">,
+  result: ActionResult,
+): Promise<Result<Digest[], StoreProblem>> {
   const named = await resultBlobs(blobs, result);
   if (!named.ok) return named;
   const absent = await blobs.findMissing(named.value.digests);

@@ -6,6 +6,7 @@
  * Never:     writes anything.
  */
 import {
+  type ActionCache,
   type ActionProvider,
   type ActionResult,
   type Digest,
@@ -36,6 +37,8 @@ export type NodeForecast =
       readonly key: KeyRecord;
       readonly resolved: ResolvedAction;
       readonly result: ActionResult;
+      /** The remote cache that has it; left out when it is at hand. */
+      readonly from?: string;
     }
   /** It has no command of its own. */
   | { readonly kind: "group"; readonly planned: PlannedNode }
@@ -52,8 +55,10 @@ export type NodeForecast =
   | { readonly kind: "errored"; readonly planned: PlannedNode; readonly problem: Problem };
 
 /** What explaining needs of a run's options. */
-export type ExplainOptions = Pick<RunGraphOptions, "actions" | "records" | "history" | "describeExternal"> & {
+export type ExplainOptions = Pick<RunGraphOptions, "records" | "history" | "describeExternal"> & {
   readonly provider: ActionProvider;
+  /** Asked for many at a time, as far as their keys are known. */
+  readonly actions: Pick<ActionCache, "lookup">;
 };
 
 /** Forecasts of every node the request needs, in an order in which each comes after what it requires. */
@@ -61,11 +66,20 @@ export async function explainGraph(options: ExplainOptions): Promise<Result<Node
   const planned = await options.provider.plan();
   if (!planned.ok) return err(planned.problem);
   const forecasts = new Map<string, NodeForecast>();
-  const closures = new Map<string, Digest>();
+  const known: Known = { forecasts, closures: new Map() };
+  const found = new Map<string, Promise<NodeForecast>>();
   for (const node of topological(planned.value)) {
-    forecasts.set(node.label, await forecast(options, node, { forecasts, closures }));
+    const below = Promise.all(node.requires.map((label) => found.get(label)));
+    const own = below.then(() => forecast(options, node, known));
+    found.set(
+      node.label,
+      own.then((made) => {
+        forecasts.set(node.label, made);
+        return made;
+      }),
+    );
   }
-  return ok([...forecasts.values()]);
+  return ok(await Promise.all(found.values()));
 }
 
 interface Known {
@@ -93,9 +107,9 @@ async function forecast(options: ExplainOptions, planned: PlannedNode, known: Kn
   }
   const looked = await options.actions.lookup(action);
   if (looked.ok && looked.value.kind === "hit" && looked.value.result.exitCode === 0) {
-    const { result } = looked.value;
+    const { result, from } = looked.value;
     known.closures.set(planned.label, closureOf(resolved, { action, outputs: outputsDigest(result) }, closuresBelow));
-    return { kind: "hit", planned, action, key, resolved, result };
+    return { kind: "hit", planned, action, key, resolved, result, ...(from === undefined ? {} : { from }) };
   }
   const cache = looked.ok && looked.value.kind === "miss" ? looked.value.reason : "no-entry";
   const { records, history, describeExternal } = options;

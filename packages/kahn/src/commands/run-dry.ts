@@ -1,9 +1,9 @@
 /** `kahn run --dry`: what a run would do. */
 import { ok, type Problem, type Result } from "@kahn/core";
-import { explainGraph, type NodeForecast } from "@kahn/exec";
+import type { NodeForecast } from "@kahn/exec";
 import { missText, type Paint, painter } from "@kahn/report";
 import { EXIT } from "../cli/command.ts";
-import { describeExternal } from "../session/external-packages.ts";
+import { forecastRun } from "../session/forecast.ts";
 import type { PlannedRequest } from "../session/plan-request.ts";
 import type { WorkspaceSession } from "../session/workspace-session.ts";
 import type { RunOptions } from "./run-options.ts";
@@ -14,14 +14,8 @@ export async function printForecast(
   planned: PlannedRequest,
   options: RunOptions,
 ): Promise<Result<number, readonly Problem[]>> {
-  const { store, values, history } = session;
-  const explained = await explainGraph({
-    provider: planned.provider,
-    actions: store.actions,
-    records: values,
-    history,
-    describeExternal: describeExternal(session),
-  });
+  const { cache, force } = options;
+  const explained = await forecastRun(session, { provider: planned.provider, cache, force });
   if (!explained.ok) return explained;
   const { stdout } = session.host;
   if (options.json) {
@@ -31,7 +25,9 @@ export async function printForecast(
   const paint = painter(stdout.colour);
   for (const forecast of explained.value) stdout.write(`${forecastLine(forecast, paint)}\n`);
   const count = (kind: NodeForecast["kind"]) => explained.value.filter((each) => each.kind === kind).length;
-  stdout.write(`\n${count("run")} would run, ${count("open")} depend on those, ${count("hit")} cached\n`);
+  const remote = explained.value.filter((each) => each.kind === "hit" && each.from !== undefined).length;
+  const where = remote === 0 ? "" : ` (${remote} remotely)`;
+  stdout.write(`\n${count("run")} would run, ${count("open")} depend on those, ${count("hit")} cached${where}\n`);
   return ok(EXIT.done);
 }
 
@@ -41,7 +37,7 @@ export function forecastRecord(forecast: NodeForecast) {
   const { label, requires } = planned;
   switch (forecast.kind) {
     case "hit":
-      return { kind, label, requires, action: forecast.action };
+      return { kind, label, requires, action: forecast.action, from: forecast.from };
     case "run":
       return { kind, label, requires, action: forecast.action, reasons: forecast.reasons };
     case "open":
@@ -57,8 +53,10 @@ export function forecastRecord(forecast: NodeForecast) {
 export function forecastLine(forecast: NodeForecast, paint: Paint): string {
   const { label } = forecast.planned;
   switch (forecast.kind) {
-    case "hit":
-      return `${paint("=", "cyan")} ${label} ${paint("cached", "dim")}`;
+    case "hit": {
+      const from = forecast.from === undefined ? "" : ` on ${forecast.from}`;
+      return `${paint("=", "cyan")} ${label} ${paint(`cached${from}`, "dim")}`;
+    }
     case "group":
       return `${paint("·", "dim")} ${label} ${paint("no command of its own", "dim")}`;
     case "run": {

@@ -28,6 +28,13 @@ export interface RunOptions {
 const FORMATS = ["json", "dot", "mermaid", "html"] as const;
 const MODES = ["live", "grouped", "errors", "none"] as const;
 
+/** Which caches count. */
+export const CACHE_OPTION: OptionSpec = {
+  name: "cache",
+  value: "WHERE:MODE",
+  help: "which caches count, such as local:rw,remote:r; MODE is rw, r or off (default: as configured)",
+};
+
 /** The table of options. */
 export const RUN_OPTIONS: readonly OptionSpec[] = [
   {
@@ -45,11 +52,7 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
   { name: "concurrency", short: "c", value: "N", help: "how many tasks may run together (default: processors)" },
   { name: "fail-fast", help: "after a failure start nothing more" },
   { name: "force", short: "f", help: "run everything; results are stored all the same" },
-  {
-    name: "cache",
-    value: "WHERE:MODE",
-    help: "caches of this run, such as local:rw,remote:r; MODE is rw, r or off (default: as configured)",
-  },
+  CACHE_OPTION,
   {
     name: "remote-exec",
     value: "HOW",

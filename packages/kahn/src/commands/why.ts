@@ -1,15 +1,15 @@
 /** `kahn why`: why a task would run, or what its cached result rests on; for digests, see `why-action.ts`. */
 
 import { type Problem, problem } from "@kahn/core";
-import { explainGraph, type KeyRecord, type NodeForecast } from "@kahn/exec";
+import type { KeyRecord, NodeForecast } from "@kahn/exec";
 import { durationText, missText, type Paint, painter } from "@kahn/report";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
 import { DIGEST_OPTIONS, looksLikeDigest } from "../session/action-name.ts";
-import { describeExternal } from "../session/external-packages.ts";
+import { forecastRun } from "../session/forecast.ts";
 import { planRequest } from "../session/plan-request.ts";
 import { openSession } from "../session/workspace-session.ts";
 import { forecastLine, forecastRecord } from "./run-dry.ts";
-import { readRunOptions } from "./run-options.ts";
+import { CACHE_OPTION, readRunOptions } from "./run-options.ts";
 
 /** The command. */
 export const why: Command = {
@@ -18,13 +18,15 @@ export const why: Command = {
   positionalsMax: 2,
   options: [
     { name: "project", short: "p", value: "SELECTOR", help: "only these projects; repeatable" },
+    CACHE_OPTION,
     ...DIGEST_OPTIONS,
     { name: "json", help: "one JSON line per task" },
     { name: "all", help: "also show every part of the key, or every difference" },
   ],
   description: `
 Compares the key that TASK has now with the keys of its last results, and names each part that differs. When a
-dependency would run, it says so and why, because TASK's own key rests on what that makes. Runs nothing.
+dependency would run, it says so and why, because TASK's own key rests on what that makes. Runs nothing. A result that
+only the remote cache has is named with its address.
 
 With the DIGEST of an action of a server (or of the local cache) it shows what that is; with two, why the result of one
 does not serve the other: command, variables, platform, outputs and every input that differs. DIGEST is
@@ -47,15 +49,8 @@ sha256:HASH/SIZE, HASH/SIZE or HASH.`,
     if (!session.ok) return refuse(host, session.problem);
     const planned = await planRequest(session.value, options.value);
     if (!planned.ok) return refuse(host, planned.problem);
-    const { store, values, history } = session.value;
-    const { provider } = planned.value;
-    const explained = await explainGraph({
-      provider,
-      actions: store.actions,
-      records: values,
-      history,
-      describeExternal: describeExternal(session.value),
-    });
+    const { cache, force } = options.value;
+    const explained = await forecastRun(session.value, { provider: planned.value.provider, cache, force });
     if (!explained.ok) return refuse(host, explained.problem);
     const byLabel = new Map(explained.value.map((each) => [each.planned.label, each]));
     const asked = planned.value.requested.map((label) => byLabel.get(label)!);

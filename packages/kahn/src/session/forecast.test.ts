@@ -1,0 +1,76 @@
+// Goal: `kahn run --dry` and `kahn why` say what the run with the same caches would find, on the server too, and change
+// nothing anywhere. Method: one checkout builds and gives; another one asks, then runs, and what was said is compared.
+import { closedPort } from "@kahn/testing";
+import { expect, test } from "vitest";
+import { Checkout, startServer } from "./checkout.fixture.ts";
+
+const manifest = (name: string, build: string, dependencies: object = {}) => ({
+  name,
+  scripts: { build },
+  dependencies,
+});
+
+function checkout(): Checkout {
+  return new Checkout({
+    "package.json": { name: "root", private: true, workspaces: ["packages/*"] },
+    "packages/lib/package.json": manifest("lib", "mkdir -p dist/sub && cp src/a dist/sub/a"),
+    "packages/lib/src/a": "lib\n",
+    "packages/app/package.json": manifest("app", "mkdir -p dist && cp src/a dist/a", { lib: "*" }),
+    "packages/app/src/a": "app\n",
+    "kahn.jsonc": { tasks: { build: { inputs: ["src/**"], outputs: ["dist/**"], dependsOn: ["^build"] } } },
+  });
+}
+
+const warningsIn = (text: string) => text.match(/warning\[[a-z-]+\]/g) ?? [];
+
+test("what only the server has is shown with where it is, by both, and is taken by nobody yet", async () => {
+  const url = `grpc://${await startServer({ execution: { enabled: false } })}`;
+  const env = { KAHN_REMOTE_URL: url };
+  expect((await checkout().run("build", env)).finished).toMatchObject({ executed: 2 });
+  const other = checkout();
+  const dry = await other.kahn("run build --dry", env);
+  expect([dry.exitCode, dry.stderr]).toEqual([0, ""]);
+  expect(dry.stdout).toBe(
+    `= lib#build cached on ${url}\n= app#build cached on ${url}\n\n0 would run, 0 depend on those, 2 cached (2 remotely)\n`,
+  );
+  const why = await other.kahn("why app#build --json", env);
+  expect(JSON.parse(why.stdout)).toMatchObject({ kind: "hit", label: "app#build", from: url });
+  // Only reading is what it takes, and without the local cache it is the same.
+  const reading = await other.kahn("why app#build --cache local:off,remote:r", env);
+  expect(reading.stdout).toContain(`= app#build cached on ${url}\n`);
+  for (const args of ["run build --dry --cache remote:off", "why build --cache remote:off"]) {
+    const without = await other.kahn(args, env);
+    expect(without.stdout, args).toContain("▶ lib#build would run");
+    expect(without.stdout, args).toContain("? app#build depends on the outcome of lib#build");
+  }
+  // A change in between is a miss there, too, and what rests on it is open.
+  other.write("packages/app/src/a", "changed\n");
+  const partly = await other.kahn("run build --dry", env);
+  expect(partly.stdout).toContain("1 would run, 0 depend on those, 1 cached (1 remotely)\n");
+  const run = await other.run("build", env);
+  expect(run.finished).toMatchObject({ executed: 1, remoteHits: 1 });
+  expect((await other.kahn("run build --dry", env)).stdout).toContain("= lib#build cached\n= app#build cached\n");
+});
+
+test("with nobody at the address it is one warning, and as if there were none", async () => {
+  const env = { KAHN_REMOTE_URL: `grpc://127.0.0.1:${await closedPort()}` };
+  for (const args of ["run build --dry", "why build"]) {
+    const { exitCode, stdout, stderr } = await checkout().kahn(args, env);
+    expect([exitCode, warningsIn(stderr)], stderr).toEqual([0, ["warning[cache-tier-down]"]]);
+    expect(stdout).toContain("▶ lib#build would run");
+  }
+  // A run that is forced asks nobody, and one for whom all is at hand does not, either.
+  const forced = await checkout().kahn("run build --dry --force", env);
+  expect([forced.exitCode, forced.stderr]).toEqual([0, ""]);
+  const built = checkout();
+  await built.run("build --cache remote:off", env);
+  const again = await built.kahn("run build --dry", env);
+  expect([again.stdout.includes("2 cached\n"), again.stderr]).toEqual([true, ""]);
+});
+
+test("a remote cache that is asked for and not configured is refused, as a run is", async () => {
+  for (const args of ["run build --dry --cache remote:r", "why build --cache remote:r"]) {
+    const { exitCode, stderr } = await checkout().kahn(args);
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining("error[remote-cache-unset]")]);
+  }
+});
