@@ -9,7 +9,7 @@ import type { Digest } from "@kahn/core";
 import { randomHex } from "@kahn/core";
 import type { BlobReader, BlobReceiver } from "../store/server-store.ts";
 import type { ActionsState } from "./actions-cache.ts";
-import type { ActionsUpload } from "./actions-uploads.ts";
+import type { ActionsUpload, PartOutcome } from "./actions-uploads.ts";
 import { answerBlob } from "./blob-answer.ts";
 import { bodyBytes, storeBody } from "./body.ts";
 import type { Exchange } from "./exchange.ts";
@@ -46,25 +46,28 @@ interface Taking {
 async function take(exchange: Exchange, { state, upload, query }: Taking): Promise<void> {
   switch (query.get("comp")) {
     case null:
-      return isOver(state.uploads.setWhole(upload, await storeBody(exchange)));
+      return mustBeTaken(state.uploads.setWhole(upload, await storeBody(exchange)));
     case "block": {
       const name = query.get("blockid") ?? "";
       if (name === "" || name.length > 128) throw new HttpRefusal("malformed", "blockid names no block");
-      return isOver(state.uploads.addBlock(upload, name, await storeBody(exchange)));
+      return mustBeTaken(state.uploads.addBlock(upload, name, await storeBody(exchange)));
     }
     case "blocklist": {
       const list = blockNames((await bodyBytes(exchange, exchange.services.limits.jsonMaxBytes)).toString("utf8"));
       const digests = list.map((name) => upload.blocks.get(name)?.digest);
       if (digests.includes(undefined)) throw new HttpRefusal("malformed", "the list names a block that has not come");
-      return isOver(state.uploads.setWhole(upload, await joined(exchange, digests as readonly Digest[])));
+      return mustBeTaken(state.uploads.setWhole(upload, await joined(exchange, digests as readonly Digest[])));
     }
     default:
       throw new HttpRefusal("malformed", `comp=${query.get("comp")} is not answered here`);
   }
 }
 
-function isOver(isTaken: boolean): void {
-  if (!isTaken) throw new HttpRefusal("missing", "this upload is over, or has too many blocks");
+function mustBeTaken(outcome: PartOutcome): void {
+  if (outcome === "over") throw new HttpRefusal("missing", "this upload is over");
+  if (outcome === "crowded") {
+    throw new HttpRefusal("full", "unfinished uploads hold too many blocks or too much of the store; try again later");
+  }
 }
 
 /** The names in a block list. It is simple enough to be read without a parser of XML: it holds base64 and nothing else. */

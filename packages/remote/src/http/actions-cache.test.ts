@@ -73,6 +73,29 @@ test("an upload in blocks is joined in the order of its list, and read in ranges
   expect([store.openReaders(), store.openWriters()]).toEqual([0, 0]);
 });
 
+// Goal: blocks that are never made a whole do not fill the store for everybody. Method: a store of a million bytes.
+test("one upload pins no more than half of the store, leaves room for another, and gives all back when it is over", async () => {
+  await using caches = await testCaches({ maxBlobBytes: 1_000_000 });
+  const { base, clock } = caches;
+  const begin = async (key: string) =>
+    String((await call(base, "CreateCacheEntry", { key, version: "v" })).signed_upload_url);
+  const block = async (url: string, index: number) => {
+    const id = Buffer.from(`block ${index}`).toString("base64url");
+    return (await put(`${url}&comp=block&blockid=${id}`, Buffer.alloc(100_000, index))).status;
+  };
+  const greedy = await begin("greedy");
+  const statuses = [];
+  for (let index = 0; index < 6; index++) statuses.push(await block(greedy, index));
+  expect(statuses).toEqual([201, 201, 201, 201, 201, 507]);
+  // The same block again takes no more room.
+  expect(await block(greedy, 0)).toBe(201);
+  const second = await begin("second");
+  expect(await block(second, 0)).toBe(201);
+  clock.advance(600_001);
+  const third = await begin("third");
+  for (let index = 0; index < 5; index++) expect(await block(third, index)).toBe(201);
+});
+
 test("nothing is readable that was not finalized with its true size", async () => {
   await using caches = await testCaches();
   const { base } = caches;
