@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { type Digest, digestHash, digestOf, encodeAction, encodeCommand, encodeDirectory } from "@kahn/core";
 import { openClient } from "@kahn/remote/client";
 import { nodeClock, nodeFileSystem, nodeRandom } from "@kahn/system";
+import { closedAddress } from "@kahn/testing";
 import { expect, onTestFinished, test } from "vitest";
 import { KahnProcess, type Outcome, until } from "./rig/kahn-process.ts";
 import { NO_TERMINAL, TerminalKahn } from "./rig/terminal-kahn.ts";
@@ -313,13 +314,13 @@ test("what cannot be done is said with a code: unknown, malformed, incomplete, w
   expect(await code(["exec", digest, "--force"])).toBe("option-value");
   expect(await code(["replay", digest, "--times", "1"])).toBe("option-value");
   expect(await code(["exec", digest], { KAHN_REMOTE_URL: "" })).toBe("remote-unset");
-  expect(await code(["exec", digest, "--remote", "grpc://127.0.0.1:1"])).toBe("store-remote");
+  expect(await code(["exec", digest, "--remote", `grpc://${await closedAddress()}`])).toBe("store-remote");
 });
 
 test("headers of the configuration go to the server that it names, and to no other", async () => {
   const rig = await new Rig().start();
   const digest = await rig.put(GREET);
-  const remote = { url: "grpc://127.0.0.1:1", headers: { "x-key": "$" + "{ABSENT_KEY}" } };
+  const remote = { url: `grpc://${await closedAddress()}`, headers: { "x-key": "$" + "{ABSENT_KEY}" } };
   const workspace = new Workspace({ "package.json": ROOT_MANIFEST, "kahn.jsonc": { cache: { remote } } });
   const own = await workspace.kahn(`why ${digest}`);
   expect([own.exitCode, own.stderr]).toEqual([2, expect.stringContaining("remote-cache-variable-unset")]);

@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { testScale } from "@kahn/testing";
+import { closedAddress, testScale } from "@kahn/testing";
 import { expect, onTestFinished, test } from "vitest";
 import { PEERS } from "../../bench/peers.ts";
 import { type WorkspaceFacts, writeWorkspace } from "../../bench/workspace.ts";
@@ -67,7 +67,7 @@ test("what one checkout built, another one takes from the server, and runs nothi
   // Now at hand: the server is asked no more.
   const read = await second.run(RUN, { env });
   expect(read.finished).toMatchObject({ executed: 0, cached: 2 * N });
-  const again = await second.run(RUN, { env: { KAHN_REMOTE_URL: "grpc://127.0.0.1:1" } });
+  const again = await second.run(RUN, { env: { KAHN_REMOTE_URL: `grpc://${await closedAddress()}` } });
   expect(again.finished).toMatchObject({ executed: 0, cached: 2 * N });
   expect(again.log.warnings()).toEqual([]);
 });
@@ -92,7 +92,7 @@ test("a server that dies in the middle costs one warning: the run finishes here"
 
 test("with nobody at the address everything runs here, with one warning", LONG, async () => {
   const checkout = new Checkout(FEW);
-  const alone = await checkout.run(RUN, { env: { KAHN_REMOTE_URL: "grpc://127.0.0.1:1" } });
+  const alone = await checkout.run(RUN, { env: { KAHN_REMOTE_URL: `grpc://${await closedAddress()}` } });
   expect(alone.exitCode).toBe(0);
   expect(alone.finished).toMatchObject({ executed: 2 * FEW });
   expect(alone.stdout.match(/cache-tier-down/g)).toHaveLength(1);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type Digest, digestOf } from "@kahn/core";
 import { nodeRandom } from "@kahn/system";
-import { memoryFileSystem } from "@kahn/testing";
+import { closedAddress, memoryFileSystem } from "@kahn/testing";
 import { test } from "vitest";
 import { newToken } from "./access/token.ts";
 import { methodOf, StatusCode, StatusError } from "./grpc/index.ts";
@@ -179,7 +179,7 @@ test("what a server that was killed left on its way to the cache behind is remov
   const fs = memoryFileSystem();
   fs.makeDirectory("/data/backing");
   fs.writeFile("/data/backing/half", "of a blob");
-  const front = await testServer({ config: 'dir: /data\nbacking: { url: "grpc://127.0.0.1:1" }', fs });
+  const front = await testServer({ config: `dir: /data\nbacking: { url: "grpc://${await closedAddress()}" }`, fs });
   assert.deepEqual(fs.readDirectory("/data/backing"), []);
   await front.close();
 });

@@ -1,5 +1,5 @@
 /** Fakes, faults and simulations for tests of anything that stands on core's ports. Contract suites: `./contract`. */
-export { closedPort } from "./closed-port.ts";
+export { closedAddress } from "./closed-address.ts";
 export type { CountingFileSystem } from "./counting-file-system.ts";
 export { countingFileSystem } from "./counting-file-system.ts";
 export type { ActionScript, FakeActionExecutor, FakeActionExecutorOptions } from "./fake-action-executor.ts";

@@ -1,6 +1,6 @@
 // Goal: `kahn run --dry` and `kahn why` say what the run with the same caches would find, on the server too, and change
 // nothing anywhere. Method: one checkout builds and gives; another one asks, then runs, and what was said is compared.
-import { closedPort } from "@kahn/testing";
+import { closedAddress } from "@kahn/testing";
 import { expect, test } from "vitest";
 import { Checkout, startServer } from "./checkout.fixture.ts";
 
@@ -53,7 +53,7 @@ test("what only the server has is shown with where it is, by both, and is taken 
 });
 
 test("with nobody at the address it is one warning, and as if there were none", async () => {
-  const env = { KAHN_REMOTE_URL: `grpc://127.0.0.1:${await closedPort()}` };
+  const env = { KAHN_REMOTE_URL: `grpc://${await closedAddress()}` };
   for (const args of ["run build --dry", "why build"]) {
     const { exitCode, stdout, stderr } = await checkout().kahn(args, env);
     expect([exitCode, warningsIn(stderr)], stderr).toEqual([0, ["warning[cache-tier-down]"]]);

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { type ActionResult, digestHash, digestOf } from "@kahn/core";
 import { nodeClock, nodeRandom } from "@kahn/system";
-import { virtualClock } from "@kahn/testing";
+import { closedAddress, virtualClock } from "@kahn/testing";
 import { expect, onTestFinished, test } from "vitest";
 import { noise } from "../reapi/reapi-server.fixture.ts";
 import { blob, EAGER, memoryFiles, value } from "./client.fixture.ts";
@@ -139,7 +139,7 @@ test("busy servers are asked again, refusals are problems, and say what", async 
   expect(cache.requests.length).toBe(3);
   const refused = await blobs.write(mine.digest, mine.bytes);
   expect(refused).toMatchObject({ ok: false, problem: { code: "store-denied", next: /token/ } });
-  expect(await tierOf("http://127.0.0.1:1/").blobs.read(mine.digest)).toMatchObject({ ok: false });
+  expect(await tierOf(`http://${await closedAddress()}/`).blobs.read(mine.digest)).toMatchObject({ ok: false });
 });
 
 test("a server that says nothing is given up after a while", async () => {

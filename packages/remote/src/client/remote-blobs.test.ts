@@ -2,7 +2,7 @@
 // is not what its digest says is ever given out.
 // Method: the real services where they can do it, and a scripted server for what no honest one does.
 import { digestSizeBytes } from "@kahn/core";
-import { virtualClock } from "@kahn/testing";
+import { closedAddress, virtualClock } from "@kahn/testing";
 import { expect, test } from "vitest";
 import type { Interceptor, Registration } from "../grpc/index.ts";
 import { methodOf, StatusCode, StatusError, serve } from "../grpc/index.ts";
@@ -143,7 +143,7 @@ test("a refusal is not repeated, and names what to look at", async () => {
 });
 
 test("nobody at the address: a problem, and no exception", async () => {
-  const found = await remoteBlobs(clientOf("127.0.0.1:1"), memoryFiles()).findMissing([blob("x").digest]);
+  const found = await remoteBlobs(clientOf(await closedAddress()), memoryFiles()).findMissing([blob("x").digest]);
   expect(found).toMatchObject({ ok: false, problem: { code: "store-remote" } });
 });
 

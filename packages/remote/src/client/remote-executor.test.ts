@@ -3,6 +3,7 @@
 // Method: the real services for blobs, and an Execution service that does what a test scripts.
 import type { ActionExecutor } from "@kahn/core";
 import { treeOf } from "@kahn/core";
+import { closedAddress } from "@kahn/testing";
 import { expect, test } from "vitest";
 import { StatusCode, StatusError } from "../grpc/index.ts";
 import { digestMessage } from "../names/request-digest.ts";
@@ -184,10 +185,11 @@ test("nobody at the address: the task runs here, and one warning says so; what c
       return { outcome: Promise.resolve({ kind: "cancelled" }), cancel: () => {} };
     },
   };
-  const gone = run("127.0.0.1:1", { executor: { local } });
+  const address = await closedAddress();
+  const gone = run(address, { executor: { local } });
   expect(await gone.outcome).toStrictEqual({ kind: "cancelled" });
   expect(gone.warnings.map(({ code }) => code)).toStrictEqual(["remote-exec-down"]);
-  const uncached = run("127.0.0.1:1", {
+  const uncached = run(address, {
     over: { cacheable: false, label: "a#dev" },
     executor: { local },
   });

@@ -3,7 +3,13 @@
 import { type TieredStore, tiered } from "@kahn/cas";
 import { type ActionResult, digestOf, type Problem, treeOf } from "@kahn/core";
 import { nodeClock, nodeRandom } from "@kahn/system";
-import { type MemoryActionCache, type MemoryBlobStore, memoryActionCache, memoryBlobStore } from "@kahn/testing";
+import {
+  closedAddress,
+  type MemoryActionCache,
+  type MemoryBlobStore,
+  memoryActionCache,
+  memoryBlobStore,
+} from "@kahn/testing";
 import { expect, onTestFinished, test } from "vitest";
 import type { Access } from "../reapi/index.ts";
 import { blob, memoryFiles, realServer, value } from "./client.fixture.ts";
@@ -78,7 +84,7 @@ test("what one machine recorded is a hit on the other, which fetches the tree, a
 });
 
 test("a server that is gone is warned of once, and results are at hand all the same", async () => {
-  const here = machine("grpc://127.0.0.1:1");
+  const here = machine(`grpc://${await closedAddress()}`);
   const result = await build(here);
   await build(here);
   expect(value(await here.actions.lookup(ACTION))).toStrictEqual({ kind: "hit", result });

@@ -1,6 +1,7 @@
 /** `reapi-conform`: on a server of ours it passes, on broken ones it fails, and it can be told what to do. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { closedAddress } from "@kahn/testing";
 import { afterAll, beforeAll, test } from "vitest";
 import { tokenHash } from "../access/token.ts";
 import { FAULTS, startBroken } from "./broken-server.fixture.ts";
@@ -128,7 +129,7 @@ test("a wrong command line is exit code 2, with what is wrong; a server that is 
     assert.match(error, message);
     assert.deepEqual([exitCode, out], [2, ""]);
   }
-  const absent = await runConform("grpc://127.0.0.1:1");
+  const absent = await runConform(`grpc://${await closedAddress()}`);
   assert.equal(absent.exitCode, 1);
   assert.match(absent.error, /GetCapabilities ended with UNAVAILABLE/);
 });
