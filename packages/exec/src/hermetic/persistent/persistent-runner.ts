@@ -6,23 +6,12 @@
  *            error; a worker serves only actions with the same tools, arguments and environment.
  * Note:      inputs are copies, in a sandbox too: mounts cannot be added to a process that runs.
  */
-import { loadEngine } from "@kahn/cas";
-import {
-  canonicalJson,
-  type Digest,
-  type DigestFunction,
-  digestFunction,
-  FileSystemError,
-  HEX_LENGTH,
-  makeDigest,
-  problem,
-} from "@kahn/core";
-import { checkCommand } from "../command-check.ts";
-import { planExecRoot } from "../exec-root.ts";
+import { canonicalJson, problem } from "@kahn/core";
 import type { HermeticObserver, HermeticOutcome } from "../hermetic-action.ts";
-import { type InputTree, InputTrees } from "../input-tree.ts";
+import type { InputTree } from "../input-tree.ts";
 import { claimRoot } from "../internal/claim-root.ts";
-import { Sandbox } from "../sandbox.ts";
+import { ActionPreparation, refusalsAsOutcome } from "../prepared-action.ts";
+import type { Sandbox } from "../sandbox.ts";
 import { markedTools } from "./marked-tools.ts";
 import type {
   PersistentRequest,
@@ -46,17 +35,14 @@ export function persistentRunner(options: PersistentRunnerOptions): PersistentRu
 
 class Runner implements PersistentRunner {
   readonly #options: PersistentRunnerOptions;
-  readonly #inputs: InputTrees;
-  readonly #sandbox: Sandbox;
+  readonly #preparation: ActionPreparation;
   readonly #pool: WorkerPool<WorkerSeat>;
   #last = 0;
 
   constructor(options: PersistentRunnerOptions) {
-    const { blobs, clock, fs, inputsMax = 1_000_000, workersMax = 4, idleMs = 300_000 } = options;
+    const { clock, workersMax = 4, idleMs = 300_000 } = options;
     this.#options = options;
-    const allowAbsoluteSymlinks = options.absoluteSymlinks !== "refused";
-    this.#inputs = new InputTrees({ blobs, entriesMax: inputsMax, allowAbsoluteSymlinks });
-    this.#sandbox = new Sandbox(fs, options.sandbox);
+    this.#preparation = new ActionPreparation(options);
     this.#pool = new WorkerPool({ clock, workersMax, idleMs });
   }
 
@@ -65,21 +51,16 @@ class Runner implements PersistentRunner {
     observer: HermeticObserver = {},
     signal?: AbortSignal,
   ): Promise<HermeticOutcome> {
-    try {
-      const work = await this.#prepare(request, observer);
+    return await refusalsAsOutcome(request, async () => {
+      const work = await this.#prepare(request, observer, signal);
       return "kind" in work ? work : await this.#work(request, work, signal);
-    } catch (error) {
-      if (!(error instanceof FileSystemError)) throw error;
-      const message = `${request.label} could not be run: ${error.message}`;
-      const next = "Check the free space, the inodes and the rights of the runner's folder.";
-      return { kind: "errored", problem: problem("exec-root-failed", message, { next }) };
-    }
+    });
   }
 
   async fits({ command, inputRoot, worker }: PersistentRequest): Promise<boolean> {
     if (!hasFlagFile(command.arguments)) return false;
     if (worker.toolInputs !== "marked") return worker.toolInputs.length > 0;
-    const loaded = await this.#inputs.load(inputRoot);
+    const loaded = await this.#preparation.inputs.load(inputRoot);
     return loaded.kind === "tree" && markedTools(loaded.tree) !== undefined;
   }
 
@@ -92,49 +73,38 @@ class Runner implements PersistentRunner {
     this.#options.fs.removeTree(this.#options.root);
   }
 
-  async #prepare(request: PersistentRequest, observer: HermeticObserver): Promise<Prepared | HermeticOutcome> {
-    const { clock, processes, root, blobs } = this.#options;
-    const startedAtMs = clock.nowMs();
-    const command = checkCommand(request.command);
-    if (!command.ok) return { kind: "invalid", problem: command.problem };
-    const verdict = await this.#sandbox.verdict(processes, root);
-    if (verdict.kind === "refused") return { kind: "errored", problem: verdict.problem };
-    observer.phase?.("fetching-inputs", startedAtMs);
-    const loaded = await this.#inputs.load(request.inputRoot);
-    if (loaded.kind !== "tree") return loaded;
-    const plan = planExecRoot(loaded.tree, command.value);
-    if (!plan.ok) return { kind: "invalid", problem: plan.problem };
-    const parts = await workerCommand(command.value, loaded.tree, { blobs, clock });
-    if (!parts.ok) return await this.#refused(parts.problem, loaded.tree);
-    const engine = await loadEngine(digestFunction(request.inputRoot));
+  async #prepare(
+    request: PersistentRequest,
+    observer: HermeticObserver,
+    signal: AbortSignal | undefined,
+  ): Promise<Prepared | HermeticOutcome> {
+    const action = await this.#preparation.prepare(request, { observer, signal });
+    if (action.kind !== "prepared") return action;
+    const { command, tree, plan, level, sandbox, digest, hint, startedAtMs } = action;
+    const parts = await workerCommand(command, tree, this.#options);
+    if (!parts.ok) return await this.#refused(parts.problem, tree);
     const { protocol, multiplex = 1, toolInputs, domain = "" } = request.worker;
-    const network = this.#sandbox.allowsNetwork(request.network ?? false);
+    const network = this.#preparation.sandbox.allowsNetwork(request.network ?? false);
     const key = canonicalJson([
-      ...[domain, protocol.name, multiplex > 1, network, plan.value.workingDirectory],
+      ...[domain, protocol.name, multiplex > 1, network, plan.workingDirectory],
       parts.value.startup as string[],
-      command.value.environment.map(({ name, value }) => [name, value]),
+      command.environment.map(({ name, value }) => [name, value]),
       toolInputs === "marked"
-        ? (markedTools(loaded.tree) ?? null)
-        : [...toolInputs].sort().map((path) => [path, inputDigest(loaded.tree, path) ?? null]),
+        ? (markedTools(tree) ?? null)
+        : [...toolInputs].sort().map((path) => [path, inputDigest(tree, path) ?? null]),
     ]);
+    const missing = async () => await this.#preparation.inputs.missingFiles(tree);
     return {
-      key,
-      startup: parts.value.startup,
-      sandbox: verdict.level === "none" ? undefined : this.#sandbox,
-      network,
+      ...{ key, startup: parts.value.startup, sandbox, network },
       piece: {
-        ...{ request, observer, startedAtMs, command: command.value, plan: plan.value, arguments: parts.value.work },
-        level: verdict.level,
-        digest: (bytes) => engine.digest(bytes),
-        hint: noDigest(engine.fn),
-        missing: async () => await this.#inputs.missingFiles(loaded.tree),
+        ...{ request, observer, startedAtMs, command, plan, arguments: parts.value.work, level, digest, hint, missing },
       },
     };
   }
 
   async #refused(refusal: WorkerCommandRefusal, tree: InputTree): Promise<HermeticOutcome> {
     if (refusal === "missing") {
-      const missing = await this.#inputs.missingFiles(tree);
+      const missing = await this.#preparation.inputs.missingFiles(tree);
       return missing.ok
         ? { kind: "missing-blobs", digests: missing.value }
         : { kind: "errored", problem: missing.problem };
@@ -206,9 +176,4 @@ interface Prepared {
   readonly sandbox: Sandbox | undefined;
   readonly network: boolean;
   readonly piece: PieceOfWork;
-}
-
-/** A digest that nothing has: it only says by which function the store is to digest a file. */
-function noDigest(fn: DigestFunction): Digest {
-  return makeDigest(fn, "0".repeat(HEX_LENGTH[fn]), 0);
 }
