@@ -14,8 +14,8 @@ import { ROOT_MANIFEST, Workspace } from "./rig/workspace.ts";
 
 const isFullScale = testScale(process.env.KAHN_TEST_SCALE) >= 5;
 /** Packages; two tasks each. */
-const N = isFullScale ? 100 : 20;
-const FEW = isFullScale ? 100 : 6;
+const N = isFullScale ? 100 : 8;
+const FEW = isFullScale ? 100 : 4;
 const RUN = "build test --concurrency 2";
 /** At full size, several runs of 200 tasks each. */
 const LONG = { timeout: isFullScale ? 600_000 : 60_000 };
@@ -77,7 +77,7 @@ test("a server that dies in the middle costs one warning: the run finishes here"
   const checkout = new Checkout(FEW);
   const env = { KAHN_REMOTE_URL: url };
   const run = checkout.start(`run ${RUN} --cache local:off,remote:rw --json`.split(" "), { env });
-  await until("some tasks have run", () => checkout.lines(".exec.log").length >= 4);
+  await until("some tasks have run", () => checkout.lines(".exec.log").length >= 3);
   server.signal("SIGKILL");
   const outcome = await run.ended;
   expect(outcome.exitCode, outcome.stderr).toBe(0);
@@ -117,16 +117,25 @@ test("options and configuration of a remote cache are checked before anything ru
 const dist = (checkout: Checkout) =>
   Object.fromEntries(Object.entries(checkout.tree("packages")).filter(([path]) => path.includes("/dist")));
 
-test("on the server tasks give what they give here; what they do not declare is named and dropped", LONG, async () => {
-  const { url } = await startServer();
+let ownDist: ReturnType<typeof dist> | undefined;
+
+/** What a run here, without a server, gives. Made once. */
+async function distHere(): Promise<ReturnType<typeof dist>> {
+  if (ownDist !== undefined) return ownDist;
   const here = new Checkout(FEW);
   await here.run(RUN);
+  ownDist = dist(here);
+  return ownDist;
+}
+
+test("on the server tasks give what they give here; what they do not declare is named and dropped", LONG, async () => {
+  const { url } = await startServer();
   const there = new Checkout(FEW);
   const run = await there.run(`${RUN} --cache remote:off --remote-exec`, { env: { KAHN_REMOTE_URL: url } });
   expect(run.exitCode, run.stdout).toBe(0);
   expect(run.finished).toMatchObject({ executed: 2 * FEW, cached: 0, remoteExecuted: 2 * FEW });
   expect(there.takeLog()).toBe(0);
-  expect(dist(there)).toEqual(dist(here));
+  expect(dist(there)).toEqual(await distHere());
   const warnings = run.log.ofKind("node.warned").map(({ problem }) => problem);
   expect(new Set(warnings.map(({ code }) => code))).toEqual(new Set(["undeclared-output-dropped"]));
   expect(warnings).toHaveLength(2 * FEW);
@@ -141,8 +150,6 @@ test(
   LONG,
   async () => {
     const { url } = await startServer();
-    const here = new Checkout(FEW);
-    await here.run(RUN);
     const both = new Checkout(FEW);
     const env = { KAHN_REMOTE_URL: url };
     const run = await both.run(`${RUN} --remote-exec=race`, { env });
@@ -153,7 +160,7 @@ test(
     expect(run.finished.remoteExecuted ?? 0).toBe(won);
     expect(run.finished).toMatchObject({ executed: 2 * FEW, cached: 0 });
     expect(both.takeLog()).toBe(0);
-    expect(dist(both)).toEqual(dist(here));
+    expect(dist(both)).toEqual(await distHere());
     // Whoever won, it is one result, and that of the key: here, and for others.
     const other = new Checkout(FEW);
     expect((await other.run(RUN, { env })).finished).toMatchObject({ executed: 0, remoteHits: 2 * FEW });

@@ -1,7 +1,9 @@
 // Goal: `kahn run --dry` and `kahn why` say what the run with the same caches would find, on the server too, and change
 // nothing anywhere. Method: one checkout builds and gives; another one asks, then runs, and what was said is compared.
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { closedAddress } from "@kahn/testing";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { Checkout, startServer } from "./checkout.fixture.ts";
 
 const manifest = (name: string, build: string, dependencies: object = {}) => ({
@@ -50,6 +52,32 @@ test("what only the server has is shown with where it is, by both, and is taken 
   const run = await other.run("build", env);
   expect(run.finished).toMatchObject({ executed: 1, remoteHits: 1 });
   expect((await other.kahn("run build --dry", env)).stdout).toContain("= lib#build cached\n= app#build cached\n");
+});
+
+test("a result whose files are not all there any more is no hit, as for a run", async () => {
+  const held = new Map<string, Buffer>();
+  const server = createServer((request, response) => {
+    const parts: Buffer[] = [];
+    request.on("data", (part: Buffer) => parts.push(part));
+    request.on("end", () => {
+      if (request.method === "PUT") held.set(request.url!, Buffer.concat(parts));
+      const found = held.get(request.url!);
+      response.writeHead(found === undefined ? 404 : 200).end(request.method === "GET" ? found : undefined);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  const env = { KAHN_REMOTE_URL: `http://127.0.0.1:${port}/cache` };
+  expect((await checkout().run("build", env)).finished).toMatchObject({ executed: 2 });
+  const other = checkout();
+  const whole = await other.kahn("run build --dry", env);
+  expect(whole.stdout, whole.stderr).toContain("2 cached (2 remotely)\n");
+  const file = [...held].find(([path, bytes]) => path.includes("/cas/") && bytes.toString() === "lib\n");
+  held.delete(file![0]);
+  const partly = await other.kahn("run build --dry", env);
+  expect(partly.stdout).toContain("▶ lib#build would run");
+  expect((await other.run("build", env)).finished).toMatchObject({ executed: 1, remoteHits: 1 });
 });
 
 test("with nobody at the address it is one warning, and as if there were none", async () => {
