@@ -7,7 +7,7 @@
  *            `materialize` says what is missing.
  */
 import type { ActionCache, ActionResult, BlobStore, CacheLookup, Digest, Result, StoreProblem } from "@kahn/core";
-import { digestFunction, ok } from "@kahn/core";
+import { digestFunction, ok, readMessage, TREE_MAX_BYTES } from "@kahn/core";
 import { loadEngine } from "./hasher.ts";
 import { namedDigests, treeFileDigests } from "./result-digests.ts";
 
@@ -41,11 +41,12 @@ export async function resultBlobs(
   const digests = new Set(namedDigests(result));
   const unreadableTrees: Digest[] = [];
   for (const { tree } of result.outputDirectories) {
-    const bytes = await blobs.read(tree);
-    if (!bytes.ok) return bytes;
+    const message = await readMessage(blobs, tree, TREE_MAX_BYTES);
+    if (!message.ok) return message;
     const engine = await loadEngine(digestFunction(tree));
-    const files = bytes.value && treeFileDigests(bytes.value, { fn: engine.fn, digest: engine.digest });
-    if (files?.ok === true) for (const file of files.value) digests.add(file);
+    const { value } = message;
+    const files = value.kind === "bytes" && treeFileDigests(value.bytes, { fn: engine.fn, digest: engine.digest });
+    if (files !== false && files.ok) for (const file of files.value) digests.add(file);
     else unreadableTrees.push(tree);
   }
   return ok({ digests: [...digests], unreadableTrees });

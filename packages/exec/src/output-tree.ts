@@ -28,6 +28,8 @@ import {
   type Problem,
   problem,
   type Result,
+  readMessage,
+  TREE_MAX_BYTES,
   treeOf,
 } from "@kahn/core";
 
@@ -195,10 +197,11 @@ export async function flattenResult(
   }
   for (const { path, tree } of result.outputDirectories) {
     const root = posix.join(directory, path);
-    const bytes = await blobs.read(tree);
-    if (!bytes.ok) return bytes;
-    if (bytes.value === undefined) return err({ code: "missing", digest: tree });
-    const flat = flattenTree(bytes.value, { fn: digestFunction(tree) });
+    const message = await readMessage(blobs, tree, TREE_MAX_BYTES);
+    if (!message.ok) return message;
+    if (message.value.kind === "missing") return err({ code: "missing", digest: tree });
+    if (message.value.kind === "too-large") return err(problem("tree-too-large", `the tree ${tree} is too large`));
+    const flat = flattenTree(message.value.bytes, { fn: digestFunction(tree) });
     if (!flat.ok) return flat;
     const prefix = root === "." ? "" : `${root}/`;
     for (const entry of flat.value.entries) entries.push({ ...entry, path: prefix + entry.path });

@@ -7,7 +7,7 @@
  *            that stay are settled again (`Sweep.renewPacked`).
  */
 import type { ActionResult, Digest, FileStat } from "@kahn/core";
-import { digestFunction, digestHash, digestSizeBytes, FileSystemError } from "@kahn/core";
+import { digestFunction, digestHash, digestSizeBytes, FileSystemError, TREE_MAX_BYTES } from "@kahn/core";
 import type { HashEngine } from "../hasher.ts";
 import { loadEngine } from "../hasher.ts";
 import { namedDigests, treeFileDigests } from "../result-digests.ts";
@@ -91,6 +91,7 @@ export class UseTimes {
 
   #treeFiles(tree: Digest, engine: HashEngine): Digest[] | undefined {
     const { fs, layout, packs } = this.#context;
+    if (digestSizeBytes(tree) > TREE_MAX_BYTES) return undefined;
     const packed = packs.of(engine).read(tree);
     const isPacked = packed !== undefined && packed !== "corrupt";
     const bytes = isPacked ? packed : (fs.readFile(layout.blob(tree)) ?? fs.readFile(layout.blob(tree, true)));

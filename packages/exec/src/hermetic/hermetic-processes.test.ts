@@ -330,6 +330,27 @@ test.skipIf(!canSandbox)(
   },
 );
 
+// With the network, outputs are taken from held directories first: it must not show.
+test.skipIf(!canSandbox)("outputs with the network are those without it", async () => {
+  const asked = realRig({ mode: "required", network: "asked" });
+  try {
+    const text =
+      "mkdir -p d/e/empty real && ln -s real way && echo 1 >d/e/f && ln -s e/f d/l && echo 2 >way/o && ln -s d dl";
+    const inputRoot = await storeTree(asked.blobs, { f: "1" });
+    const made = script(`${text} && chmod 500 d/e && chmod 0 d/e/empty && chmod +x d/e/f`, {
+      outputPaths: ["d", "way/o", "dl", "d/e/f", "none/x"],
+    });
+    const runOf = (network: boolean) => asked.runner.run({ command: made, inputRoot, network, label: "net" });
+    const [alone, served] = [completed(await runOf(false)).result, completed(await runOf(true)).result];
+    expect(alone.outputFiles.map(({ path }) => path)).toEqual(["d/e/f", "way/o"]);
+    for (const list of ["outputFiles", "outputDirectories", "outputSymlinks"] as const) {
+      expect(served[list]).toEqual(alone[list]);
+    }
+  } finally {
+    await asked.end();
+  }
+});
+
 // Goal: what the client sets takes effect inside only. Method: a library that every program would load and miss.
 test.skipIf(!canSandbox)(
   "variables of the command are not in effect outside of the sandbox, nor to be seen there",

@@ -4,7 +4,7 @@
  * Never: looks at the input tree (`input-closure.ts`), or at what the runner checks anyway (paths, environment).
  */
 import type { Digest } from "@kahn/core";
-import { digestFunction, digestSizeBytes } from "@kahn/core";
+import { digestFunction, readMessage } from "@kahn/core";
 import type { HermeticRequest } from "@kahn/exec";
 import { messageDigest } from "../names/request-digest.ts";
 import type { Codec } from "../proto/codec.ts";
@@ -42,12 +42,12 @@ const MESSAGE_MAX_BYTES = 32 << 20;
 
 /** Reads an action. @throws StatusError: FAILED_PRECONDITION with what is missing, or INVALID_ARGUMENT. */
 export async function prepareAction(store: ServerStore, digest: Digest, rules: ActionRules): Promise<PreparedAction> {
-  const action = await readMessage(store, digest, Action);
+  const action = await readAs(store, digest, Action);
   const fn = digestFunction(digest);
   const commandDigest = wellFormed(messageDigest(action.commandDigest, fn));
   const inputRoot = wellFormed(messageDigest(action.inputRootDigest, fn));
   const timeoutMs = timeoutOf(action, rules);
-  const command = await readMessage(store, commandDigest, Command);
+  const command = await readAs(store, commandDigest, Command);
   const platform = platformOf(action, command);
   const pool = poolOf(platform, rules.platform);
   if (!pool.ok) throw invalidArgument(pool.problem);
@@ -66,13 +66,13 @@ export async function prepareAction(store: ServerStore, digest: Digest, rules: A
   };
 }
 
-async function readMessage<T>(store: ServerStore, digest: Digest, codec: Codec<T>): Promise<T> {
+async function readAs<T>(store: ServerStore, digest: Digest, codec: Codec<T>): Promise<T> {
   const name = codec.typeName.slice(codec.typeName.lastIndexOf(".") + 1);
-  if (digestSizeBytes(digest) > MESSAGE_MAX_BYTES) throw invalidArgument(`${digest} is too large for a ${name}`);
-  const bytes = stored(await store.blobs.read(digest));
-  if (bytes === undefined) throw missingBlobs([digest]);
+  const message = stored(await readMessage(store.blobs, digest, MESSAGE_MAX_BYTES));
+  if (message.kind === "too-large") throw invalidArgument(`${digest} is too large for a ${name}`);
+  if (message.kind === "missing") throw missingBlobs([digest]);
   try {
-    return codec.decode(bytes);
+    return codec.decode(message.bytes);
   } catch (error) {
     if (error instanceof DecodeError) throw invalidArgument(`${digest} is no ${name}: ${error.message}`);
     throw error;

@@ -4,7 +4,7 @@
  * Never: looks at the input tree, which may be large.
  */
 import type { BlobStore, Digest, Problem, Property, Result } from "@kahn/core";
-import { digestFunction, digestSizeBytes, err, ok, problem } from "@kahn/core";
+import { digestFunction, err, ok, problem, readMessage } from "@kahn/core";
 import type { HermeticCommand, HermeticRequest } from "@kahn/exec";
 import { hermeticCommand, platformOf, wantsNetwork } from "../execution/hermetic-command.ts";
 import { messageDigest } from "../names/request-digest.ts";
@@ -40,14 +40,14 @@ export async function readStoredAction(
   blobs: Pick<BlobStore, "read">,
   digest: Digest,
 ): Promise<Result<StoredAction | undefined, Problem>> {
-  const action = await readMessage(blobs, digest, Action);
+  const action = await readAs(blobs, digest, Action);
   if (!action.ok || action.value === undefined) return action as Result<undefined, Problem>;
   const { timeout, doNotCache, salt } = action.value;
   const fn = digestFunction(digest);
   const commandDigest = messageDigest(action.value.commandDigest, fn);
   const inputRoot = messageDigest(action.value.inputRootDigest, fn);
   if (!commandDigest.ok || !inputRoot.ok) return err(malformed(digest, "Action", "it names no command and inputs"));
-  const command = await readMessage(blobs, commandDigest.value, Command);
+  const command = await readAs(blobs, commandDigest.value, Command);
   if (!command.ok) return command;
   if (command.value === undefined) {
     const message = `the command ${commandDigest.value} of the action ${digest} is not there any more`;
@@ -79,17 +79,18 @@ export function hermeticRequestOf(action: StoredAction): HermeticRequest {
   };
 }
 
-async function readMessage<T>(
+async function readAs<T>(
   blobs: Pick<BlobStore, "read">,
   digest: Digest,
   codec: Codec<T>,
 ): Promise<Result<T | undefined, Problem>> {
   const name = codec.typeName.slice(codec.typeName.lastIndexOf(".") + 1);
-  if (digestSizeBytes(digest) > MESSAGE_MAX_BYTES) return err(malformed(digest, name, "it is too large"));
-  const bytes = await blobs.read(digest);
-  if (!bytes.ok || bytes.value === undefined) return bytes as Result<undefined, Problem>;
+  const message = await readMessage(blobs, digest, MESSAGE_MAX_BYTES);
+  if (!message.ok) return message;
+  if (message.value.kind === "missing") return ok(undefined);
+  if (message.value.kind === "too-large") return err(malformed(digest, name, "it is too large"));
   try {
-    return ok(codec.decode(bytes.value));
+    return ok(codec.decode(message.value.bytes));
   } catch (error) {
     if (error instanceof DecodeError) return err(malformed(digest, name, error.message));
     throw error;

@@ -3,9 +3,9 @@
  *
  * Method: a name below `/proc/self/fd/N` is sought in the directory that N was opened on, by no path at all. N is opened
  *         for its place only (`O_PATH`), which needs no right to read.
- * Limit:  Linux. Elsewhere a held directory is its path, and nothing is safe from those who write there.
+ * Limit:  Linux with /proc. Elsewhere a held directory is its path, and nothing is safe from those who write there.
  */
-import { closeSync, constants, openSync } from "node:fs";
+import { closeSync, constants, existsSync, openSync } from "node:fs";
 import type { HeldDirectory } from "@kahn/core";
 import { lstatOrAbsent } from "./file-stat.ts";
 import { guardedOrAbsent } from "./refusal.ts";
@@ -21,7 +21,7 @@ export function holdDirectory(path: string): HeldDirectory | undefined {
 
 /** The same, with Node's own errors. */
 export function openHeld(path: string): HeldDirectory | undefined {
-  if (process.platform !== "linux") {
+  if (!isHolding()) {
     return lstatOrAbsent(path)?.kind === "directory" ? { path, close: () => undefined } : undefined;
   }
   const fd = openSync(path, FLAGS);
@@ -31,4 +31,11 @@ export function openHeld(path: string): HeldDirectory | undefined {
     isOpen = false;
   };
   return { path: `/proc/self/fd/${fd}`, close };
+}
+
+let holds: boolean | undefined;
+
+function isHolding(): boolean {
+  holds ??= process.platform === "linux" && existsSync("/proc/self/fd");
+  return holds;
 }

@@ -22,7 +22,7 @@ import { WorkFolder } from "./work-folder.ts";
 
 const SECRET = "nobody's business";
 /** How many calls after the swap comes the way back. */
-const GAPS = Number(process.env["KAHN_TEST_SCALE"] ?? 1) > 1 ? [0, 1, 2, 3] : [0, 2];
+const GAPS = Number(process.env.KAHN_TEST_SCALE ?? 1) > 1 ? [0, 1, 2, 3] : [0, 2];
 const DIGEST = digestOf("content");
 
 let base = "";
