@@ -2,9 +2,13 @@
 // nothing anywhere. Method: one checkout builds and gives; another one asks, then runs, and what was said is compared.
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { digestOf } from "@kahn/core";
 import { closedAddress } from "@kahn/testing";
 import { expect, onTestFinished, test } from "vitest";
+import { libraryHost } from "../cli/host.ts";
 import { Checkout, startServer } from "./checkout.fixture.ts";
+import { openRemoteLookup } from "./remote-lookup.ts";
+import { openSession } from "./workspace-session.ts";
 
 const manifest = (name: string, build: string, dependencies: object = {}) => ({
   name,
@@ -94,6 +98,31 @@ test("with nobody at the address it is one warning, and as if there were none", 
   await built.run("build --cache remote:off", env);
   const again = await built.kahn("run build --dry", env);
   expect([again.stdout.includes("2 cached\n"), again.stderr]).toEqual([true, ""]);
+});
+
+test("a server in trouble is not asked by everybody in turn", async () => {
+  let asked = 0;
+  const server = createServer((_, response) => {
+    asked++;
+    response.writeHead(400).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  const session = await openSession(libraryHost(checkout().directory));
+  if (!session.ok) throw new Error("no session");
+  const warnings: string[] = [];
+  const lookup = openRemoteLookup(session.value, {
+    server: { url: `http://127.0.0.1:${port}/`, mode: "r", instance: "", headers: {}, tokenEnv: "NONE" },
+    local: undefined,
+    onWarning: ({ code }) => warnings.push(code),
+  });
+  if (!lookup.ok) throw new Error(lookup.problem.message);
+  const found = await Promise.all(Array.from({ length: 200 }, (_, n) => lookup.value.lookup(digestOf(`action ${n}`))));
+  lookup.value.close();
+  expect(new Set(found.map((each) => each.ok && each.value.kind))).toEqual(new Set(["miss"]));
+  expect(warnings).toEqual(["cache-tier-down"]);
+  expect(asked).toBeLessThanOrEqual(16);
 });
 
 test("a remote cache that is asked for and not configured is refused, as a run is", async () => {

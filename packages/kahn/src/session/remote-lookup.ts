@@ -7,7 +7,7 @@
 import { type DiskStore, missingBlobs, type RemoteConfig } from "@kahn/cas";
 import type { ActionCache, BlobStore, CacheLookup, Digest, Problem, Result, StoreProblem } from "@kahn/core";
 import { ok, randomHex, warning } from "@kahn/core";
-import { openClient, type RemoteClient } from "@kahn/remote/client";
+import { Lanes, openClient, type RemoteClient } from "@kahn/remote/client";
 import { clientOptions } from "./remote-client.ts";
 import type { WorkspaceSession } from "./workspace-session.ts";
 
@@ -18,6 +18,9 @@ export interface LookupPlace {
   readonly local: Pick<DiskStore, "blobs" | "actions"> | undefined;
   readonly onWarning: (problem: Problem<"cache-tier-down">) => void;
 }
+
+/** Look-ups under way at once: no more than these are spent on a server that is in trouble. */
+const AT_ONCE_MAX = 16;
 
 const NO_ENTRY: CacheLookup = { kind: "miss", reason: "no-entry" };
 
@@ -45,6 +48,7 @@ export function openRemoteLookup(
 class ServerLookup {
   readonly #tier: RemoteClient["tier"];
   readonly #place: LookupPlace;
+  readonly #lanes = new Lanes(AT_ONCE_MAX);
   #isDown = false;
 
   constructor({ tier }: RemoteClient, place: LookupPlace) {
@@ -53,7 +57,11 @@ class ServerLookup {
   }
 
   /** `undefined`: it has nothing, or cannot be asked. */
-  async lookup(action: Digest): Promise<CacheLookup | undefined> {
+  lookup(action: Digest): Promise<CacheLookup | undefined> {
+    return this.#lanes.run(() => this.#lookup(action));
+  }
+
+  async #lookup(action: Digest): Promise<CacheLookup | undefined> {
     const found = await this.#ask(() => this.#tier.actions.lookup(action));
     if (found?.kind !== "hit") return undefined;
     const missing = await this.#ask(() => missingBlobs(this.#blobs, found.result));
