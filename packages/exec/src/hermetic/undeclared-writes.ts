@@ -4,9 +4,10 @@
  * Note: a hint for people. It looks at names alone, at no more than `DIRECTORIES_MAX` directories, and into no directory
  *       that is itself unexpected.
  */
-import type { FileSystem } from "@kahn/core";
+import type { DirectoryEntry, FileSystem } from "@kahn/core";
 import type { CheckedCommand } from "./command-check.ts";
 import type { InputTree } from "./input-tree.ts";
+import { HeldFolder } from "./internal/held-folder.ts";
 
 const DIRECTORIES_MAX = 2000;
 const PATHS_MAX = 20;
@@ -19,8 +20,17 @@ export interface UndeclaredSearch {
 }
 
 /** Paths relative to the input root, at most 20; a directory stands for all that is in it. */
-export function undeclaredWrites(fs: Pick<FileSystem, "readDirectory">, search: UndeclaredSearch): string[] {
-  const { execRoot, command } = search;
+export function undeclaredWrites(fs: FileSystem, search: UndeclaredSearch): string[] {
+  const held = new HeldFolder(fs, search.execRoot);
+  try {
+    return searched((place) => held.within(place, (path) => fs.readDirectory(path)) ?? [], search);
+  } finally {
+    held.close();
+  }
+}
+
+function searched(list: (place: string) => readonly DirectoryEntry[], search: UndeclaredSearch): string[] {
+  const { command } = search;
   const places = command.outputs.map(({ place }) => place);
   if (places.includes("")) return [];
   const outputs = new Set(places);
@@ -33,7 +43,7 @@ export function undeclaredWrites(fs: Pick<FileSystem, "readDirectory">, search: 
     if (next === undefined) break;
     const expected = new Set(next.tree?.directory.files.map(({ name }) => name));
     for (const { name } of next.tree?.directory.symlinks ?? []) expected.add(name);
-    for (const { name, kind } of fs.readDirectory(next.path === "" ? execRoot : `${execRoot}/${next.path}`) ?? []) {
+    for (const { name, kind } of list(next.path)) {
       const path = next.path === "" ? name : `${next.path}/${name}`;
       if (outputs.has(path) || expected.has(name)) continue;
       const tree = next.tree?.children.get(name);
