@@ -7,6 +7,7 @@
 import { posix } from "node:path";
 import type { FileSystem, InputEntry, Property, ResolvedAction } from "@kahn/core";
 import { compareUtf8 } from "@kahn/core";
+import { withProgramFolders } from "./program-path.ts";
 
 /** Where programs are, on any machine. */
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -17,11 +18,14 @@ const PORTABLE = /^npm_(lifecycle_event|lifecycle_script|package_name|package_ve
 /** The action with all that it may read: its own inputs and the outputs that it can reach. */
 export function hermeticForm(resolved: ResolvedAction, reachable: readonly InputEntry[]): ResolvedAction {
   const { command } = resolved;
+  const { workingDirectory } = command;
+  const inputs = inputsOf([...reachable, ...resolved.inputs], workingDirectory);
+  const words = withProgramFolders(command.arguments, inputs, workingDirectory);
   return {
     ...resolved,
     isolation: "hermetic",
-    command: { ...command, environment: environmentOf(resolved) },
-    inputs: inputsOf([...reachable, ...resolved.inputs], command.workingDirectory),
+    command: { ...command, arguments: words, environment: environmentOf(resolved) },
+    inputs,
   };
 }
 

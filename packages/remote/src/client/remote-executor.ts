@@ -30,6 +30,7 @@ import { hermeticForm, unlistedInputs } from "./hermetic-form.ts";
 import { HermeticHere } from "./hermetic-here.ts";
 import { InputUploads } from "./input-uploads.ts";
 import { LiveOutput } from "./live-output.ts";
+import { NOT_FOUND_EXIT_CODE, notFoundHint } from "./program-path.ts";
 import { isSuccess, type Ran, race, type Side } from "./ran.ts";
 import type { RemoteServer } from "./remote-server.ts";
 import { ServerRun } from "./server-run.ts";
@@ -195,8 +196,9 @@ class RemoteExecution {
 
   async #commandFailed({ result, durationMs }: Completed, at: RanAt): Promise<ExecuteOutcome> {
     const streams = await this.#streams(result, "raw");
-    const text = [...this.#form.command.arguments, Buffer.from(streams.stderrRaw ?? []).toString()].join(" ");
-    const unlisted = unlistedInputs(this.#shared.fs, this.#form, text);
+    const { arguments: words } = this.#request.resolved.command;
+    const text = [...words, Buffer.from(streams.stderrRaw ?? []).toString()].join(" ");
+    const hint = this.#hint(result.exitCode, text);
     const bare: ActionResult = { ...NO_OUTPUTS, exitCode: result.exitCode, ...streams, metadata: result.metadata };
     return {
       kind: "completed",
@@ -206,8 +208,16 @@ class RemoteExecution {
       missingRoots: [],
       durationMs,
       ran: at,
-      ...(unlisted.length === 0 ? {} : { hint: unlistedHint(unlisted) }),
+      ...(hint === undefined ? {} : { hint }),
     };
+  }
+
+  /** What to do about a command that failed. @param text what it was to run, and what it said. */
+  #hint(exitCode: number, text: string): string | undefined {
+    const { fs } = this.#shared;
+    const unlisted = unlistedInputs(fs, this.#form, text);
+    if (unlisted.length > 0) return unlistedHint(unlisted);
+    return exitCode === NOT_FOUND_EXIT_CODE ? notFoundHint(fs, this.#form, text) : undefined;
   }
 
   async #succeeded({ result, durationMs, undeclared: left }: Completed, at: RanAt): Promise<ExecuteOutcome | "lost"> {
