@@ -75,21 +75,27 @@ function kahn(...words) {
 function serverPage() {
   const lines = kahn("serve", "--settings", "--json").split("\n");
   const settings = lines.map((line) => {
-    const { key, variable, default: standard, description } = JSON.parse(line);
-    const facts = [
-      ...(variable === undefined ? [] : [`\`${variable}\``]),
-      ...(standard === undefined ? [] : [`default \`${standard}\``]),
-    ];
-    return `- **\`${key}\`**${facts.length === 0 ? "" : ` (${facts.join(", ")})`}: ${description}`;
+    const { key, expected, need, variable, default: standard, description } = JSON.parse(line);
+    const indent = "  ".repeat(key.split("[]").length - 1);
+    const left = standard === undefined ? (need === "required" ? [need] : []) : [`default \`${standard || '""'}\``];
+    const facts = [...(variable === undefined ? [] : [`\`${variable}\``]), ...left];
+    return `${indent}- **\`${key}\`**${facts.length === 0 ? "" : ` (${facts.join(", ")})`}: ${description} _${capital(expected)}._`;
   });
   return [
     "# Settings of a server",
     "",
     "For `kahn serve --config FILE`, in YAML or JSON with comments; `[]` stands for each entry of a list. Those with a variable",
-    "can be given in the environment, and all but those in lists with `--set KEY=VALUE`. How to use them: [guide](../guides/serve.md).",
+    "can be given in the environment, and all but those of entries with `--set KEY=VALUE`. What is required must stand in the",
+    "section or the entry that it is a part of, if that is there; everything else may be left out. A list of one needs no",
+    "brackets. How to use them: [guide](../guides/serve.md).",
     "",
     settings.join("\n"),
   ].join("\n");
+}
+
+/** @param {string} text */
+function capital(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** @param {string} text */

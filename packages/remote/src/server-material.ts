@@ -8,7 +8,7 @@ import type { Problem, Result } from "@kahn/core";
 import { err, ok } from "@kahn/core";
 import type { ServerAccess } from "./access/open-access.ts";
 import { openAccess, readText } from "./access/open-access.ts";
-import { settingReferences } from "./operation/server-config.ts";
+import { wholeSettings } from "./operation/server-config.ts";
 import type { ServerConfig } from "./operation/server-settings.ts";
 import type { PortTls } from "./port/index.ts";
 import { checkTls } from "./port/index.ts";
@@ -57,7 +57,7 @@ export function settingsForRestart(running: ServerConfig, next: ServerConfig): r
 }
 
 function unlike(running: ServerConfig, next: ServerConfig, but: readonly string[]): readonly string[] {
-  return settingReferences()
+  return wholeSettings()
     .map(({ key }) => key)
     .filter((key) => !LIVE.includes(key) && !but.some((prefix) => key.startsWith(prefix)))
     .filter((key) => JSON.stringify(valueAt(running, key)) !== JSON.stringify(valueAt(next, key)));

@@ -86,13 +86,15 @@ files of each client.`,
 };
 
 function listSettings(host: Host, isJson: boolean): number {
-  for (const { key, variable, standard, description } of settingReferences()) {
-    if (isJson) host.stdout.write(`${JSON.stringify({ key, variable, default: standard, description })}\n`);
-    else {
-      const facts = [variable, standard === undefined ? undefined : `default ${standard}`];
-      const shown = facts.filter((fact) => fact !== undefined).join(", ");
-      host.stdout.write(`${key}${shown === "" ? "" : ` (${shown})`}\n    ${description}\n`);
+  for (const { key, expected, need, variable, standard, description } of settingReferences()) {
+    if (isJson) {
+      host.stdout.write(`${JSON.stringify({ key, expected, need, variable, default: standard, description })}\n`);
+      continue;
     }
+    const left = standard === undefined ? (need === "required" ? need : undefined) : `default ${standard || '""'}`;
+    const shown = [variable, left].filter((fact) => fact !== undefined).join(", ");
+    const facts = shown === "" ? "" : ` (${shown})`;
+    host.stdout.write(`${key}${facts}\n    ${description}\n    May be: ${expected}.\n`);
   }
   return EXIT.done;
 }

@@ -60,6 +60,19 @@ test("each setting has a variable of its own, but for what only a file can say, 
   for (const { key, description } of settingReferences()) assert.notEqual(description, "", key);
 });
 
+test("the reference has the parts of each entry of a list, with what may be written, and none of them can be set alone", async () => {
+  const references = new Map(settingReferences().map((each) => [each.key, each]));
+  const part = (key: string) => references.get(key) ?? assert.fail(key);
+  assert.equal(part("access.tokens[].hash").need, "required");
+  assert.equal(part("access.tokens[].expires").need, "optional");
+  assert.equal(part("access.quotas[].who").standard, "*");
+  assert.match(part("access.rules[].allow").expected, /"read" or "write" or "all" or "cas.read"/);
+  assert.equal(part("store.durability").expected, '"strict" or "batched" or "none"');
+  assert.equal(part("access.issuers[].jwks").variable, undefined);
+  const [refused] = await problems({ options: { "access.tokens[].name": "ci" } });
+  assert.equal(refused?.code, "serve-config-unknown");
+});
+
 test("every mistake is told at once, with its line or its source, and the closest name", async () => {
   const text = `listen: nowhere
 stroe: { maxSize: 1GB }

@@ -23,10 +23,14 @@ export interface ConfigSources {
   readonly options?: Readonly<Record<string, unknown>>;
 }
 
-/** A setting that has no parts. */
+/** A setting that has no parts, or a list, or a part of each of its entries. */
 export interface SettingReference {
-  /** Such as `store.maxSize`. */
+  /** Such as `store.maxSize`, or `access.tokens[].name`. */
   readonly key: string;
+  /** What may be written, such as `"none" or "read" or "all"`. */
+  readonly expected: string;
+  /** `required` where the section or entry that it is a part of is given; the others may always be left out. */
+  readonly need: "required" | "optional";
   /** Such as `KAHN_SERVE_STORE_MAX_SIZE`; `undefined` for what only a file can say. */
   readonly variable: string | undefined;
   readonly standard: string | undefined;
@@ -61,22 +65,32 @@ export function defaultServerConfig(
   return resolveServerConfig({ options });
 }
 
-/** Every setting, in the order of the table; those below lists have `[]` in their keys. */
+/** Every setting, in the order of the table; those of each entry of a list have `[]` in their keys, and follow it. */
 export function settingReferences(): readonly SettingReference[] {
   const references: SettingReference[] = [];
-  const visit = (kind: Kind<unknown>, path: readonly string[]): void => {
-    for (const [key, each] of Object.entries(kind.entries ?? {})) {
-      const inner = [...path, key];
-      if (each.entries !== undefined) visit(each, inner);
+  const visit = (kind: Kind<unknown>, prefix: string): void => {
+    for (const [name, each] of Object.entries(kind.entries ?? {})) {
+      const key = `${prefix}${name}`;
+      if (each.entries !== undefined) visit(each, `${key}.`);
       else {
-        const { standard, description = "" } = each;
-        const variable = each.fromText === undefined ? undefined : variableName(inner);
-        references.push({ key: inner.join("."), variable, standard, description });
+        references.push(referenceOf(key, each));
+        if (each.item !== undefined) visit(each.item, `${key}[].`);
       }
     }
   };
-  visit(SERVER_SETTINGS, []);
+  visit(SERVER_SETTINGS, "");
   return references;
+}
+
+/** The settings that stand by themselves: lists count as a whole. */
+export function wholeSettings(): readonly SettingReference[] {
+  return settingReferences().filter(({ key }) => !key.includes("[]"));
+}
+
+function referenceOf(key: string, { expected, standard, need, description = "", fromText }: Kind<unknown>) {
+  const variable = fromText === undefined || key.includes("[]") ? undefined : variableName(key.split("."));
+  const isRequired = standard === undefined && need === undefined;
+  return { key, expected, need: isRequired ? "required" : "optional", variable, standard, description } as const;
 }
 
 function variableName(path: readonly string[]): string {
@@ -106,7 +120,7 @@ class Layers implements Reading {
   }
 
   addVariable(name: string, value: string): void {
-    const known = settingReferences().filter(({ variable }) => variable !== undefined);
+    const known = wholeSettings().filter(({ variable }) => variable !== undefined);
     const setting = known.find(({ variable }) => variable === name);
     if (setting === undefined) {
       const closest = closestName(
@@ -121,8 +135,8 @@ class Layers implements Reading {
   }
 
   addOption(key: string, value: unknown): void {
-    if (settingReferences().every((setting) => setting.key !== key)) {
-      const known = settingReferences().map((setting) => setting.key);
+    if (wholeSettings().every((setting) => setting.key !== key)) {
+      const known = wholeSettings().map((setting) => setting.key);
       const closest = closestName(key, known);
       const next = closest === undefined ? "Remove it." : `Did you mean ${closest}?`;
       this.#problems.push(problem("serve-config-unknown", `${key} is no setting`, { next }));

@@ -47,14 +47,14 @@ const address: Kind<ListenAddress> = scalar(
 const rule = section({
   who: described(
     standard(listOf(text), "*"),
-    "Subjects: `token:ci`, `user:ann`, `cert:runner`, `jwt:github/*`, `local`; `anonymous`, whom no star means.",
+    "Subjects: `token:ci`, `user:ann`, `cert:runner`, `jwt:github/*`, `local`; `*`: all with credentials; `anonymous`: those without.",
   ),
   claims: described(claims, "Claims that the subject must have."),
   instances: described(standard(listOf(instance), "*"), 'Instance names; "" is the empty one.'),
-  allow: described(standard(listOf(right), []), "What they may do."),
+  allow: described(standard(listOf(right), []), "What they may do; `write` holds `read`, `all` holds everything."),
   overlay: described(
     optional(text),
-    "Results that they write go into this layer, which only its writers read: `pr-{ref}` puts a claim in.",
+    "Results that they write go into this layer, which only its writers read; contents are shared. `pr-{ref}` puts a claim in.",
   ),
 });
 
@@ -89,7 +89,7 @@ const store = section({
   maxBlob: described(standard(size, "4GiB"), "Largest blob that is taken."),
   durability: described(
     standard(oneOf("strict", "batched", "none"), "batched"),
-    "Before an upload is acknowledged: flushed by itself, flushed with others, or left to the system.",
+    "Before an upload is acknowledged: flushed by itself (strict), flushed with others, or left to the system (none).",
   ),
 });
 
@@ -100,7 +100,7 @@ const tls = optional(
     clientAuthorities: described(optional(text), "File: authorities that vouch for clients, PEM."),
     clientCertificate: described(
       standard(oneOf("none", "verify-if-given", "require"), "none"),
-      "Whether clients are asked for a certificate.",
+      "Whether clients are asked for a certificate; verify-if-given: who has none may come all the same.",
     ),
   }),
 );
@@ -109,14 +109,14 @@ const access = section({
   insecure: described(standard(flag, false), "Allows a server without authentication to be reached from a network."),
   anonymous: described(
     optional(oneOf("none", "read", "all")),
-    "What callers without credentials may do. Default: all without authentication and rules, else none.",
+    "What everybody may do whom no rule allows more. Default: all without authentication and rules, else none.",
   ),
   tokens: described(standard(listOf(token), []), "Bearer tokens, by their hashes."),
   htpasswd: described(optional(text), "File of names and password hashes (bcrypt, SHA, apr1)."),
   issuers: described(standard(listOf(issuer), []), "Who may sign JSON Web Tokens (OIDC)."),
   rules: described(
     standard(listOf(rule), []),
-    "The first rule that fits and allows decides; nothing else is allowed. None: who is known may do all but admin.",
+    "The first rule that fits and allows decides; then `anonymous`. No rules: who is known may do all but admin.",
   ),
   quotas: described(standard(listOf(quota), []), "Bounds for each subject."),
   signingKey: described(optional(text), "File: ed25519 key, PEM; results in shared layers are signed with it."),
@@ -134,7 +134,7 @@ const execution = section({
   timeoutMax: described(standard(duration, "24h"), "An action that asks for more is refused."),
   sandbox: described(
     standard(oneOf("off", "auto", "enforce"), "auto"),
-    "auto: bubblewrap where it works; enforce: the server does not start where it does not work.",
+    "auto: bubblewrap where it works; enforce: the server does not start where it does not work; off: none.",
   ),
   network: described(standard(flag, false), "Lets sandboxed actions open connections."),
   workers: section({

@@ -31,6 +31,10 @@ export interface Kind<Value> {
   readonly fromText?: (text: string) => unknown;
   /** Of a section. */
   readonly entries?: Readonly<Record<string, Kind<unknown>>>;
+  /** Of a list: the kind of each of its entries. */
+  readonly item?: Kind<unknown>;
+  /** Whether it may be left out although it has no default. */
+  readonly need?: "optional";
 }
 
 /** The type of what a kind reads. */
@@ -100,6 +104,7 @@ export function listOf<Value>(item: Kind<Value>): Kind<readonly Value[]> {
   const fromText = item.fromText;
   return {
     expected: `a list, each ${item.expected}`,
+    item,
     ...(fromText === undefined
       ? {}
       : { fromText: (it) => it.split(",").flatMap((each) => (each.trim() === "" ? [] : [fromText(each.trim())])) }),
@@ -153,6 +158,7 @@ export function section<Entries extends Readonly<Record<string, Kind<unknown>>>>
 export function optional<Value>(kind: Kind<Value>): Kind<Value | undefined> {
   return {
     ...kind,
+    need: "optional",
     read: (written, path, reading) =>
       written === undefined || written === null ? undefined : kind.read(written, path, reading),
   };
