@@ -140,9 +140,10 @@ test("on the server tasks give what they give here; what they do not declare is 
   expect(new Set(warnings.map(({ code }) => code))).toEqual(new Set(["undeclared-output-dropped"]));
   expect(warnings).toHaveLength(2 * FEW);
   expect(warnings[0]!.message).toContain(".exec.log");
-  // The key is that of a run here: what the server made is a hit without it.
-  const again = await there.run(RUN);
+  // What the server made is a hit of runs on the server: here are other tools, and files that are not declared.
+  const again = await there.run(`${RUN} --remote-exec`, { env: { KAHN_REMOTE_URL: url } });
   expect(again.finished).toMatchObject({ executed: 0, cached: 2 * FEW });
+  expect((await there.run(RUN)).finished).toMatchObject({ executed: 2 * FEW, cached: 0 });
 });
 
 test(

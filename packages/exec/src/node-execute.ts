@@ -147,8 +147,10 @@ export async function storeNode(context: EffectContext, node: NodeRuntime): Prom
 }
 
 async function publishRecord(context: EffectContext, node: NodeRuntime): Promise<Problem | undefined> {
-  const { actions, cache } = context.options;
+  const { actions, cache, recordedFrom } = context.options;
   if (!node.resolved!.cacheable || !cache.write || node.result === undefined) return undefined;
+  // Run here after all, with other tools than its key speaks of.
+  if (recordedFrom !== undefined && node.ran?.where !== recordedFrom) return undefined;
   const recorded = await actions.record(node.action!, node.result);
   if (!recorded.ok) return storeFailed(node, recorded.problem);
   node.stored = true;

@@ -46,6 +46,8 @@ export interface RunGraphOptions {
   readonly replay: { readonly executed: boolean; readonly failed: boolean; readonly cached: boolean };
   /** Results of the last run at hand; without it every node is looked up. */
   readonly memo?: ResultMemo;
+  /** Where commands run according to their keys, if not here: what runs elsewhere is not recorded. */
+  readonly recordedFrom?: string;
   /** Explains a changed lock file. */
   readonly describeExternal?: DescribeExternal;
   /** The facts of `run.started`. */

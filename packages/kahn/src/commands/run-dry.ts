@@ -14,8 +14,8 @@ export async function printForecast(
   planned: PlannedRequest,
   options: RunOptions,
 ): Promise<Result<number, readonly Problem[]>> {
-  const { cache, force } = options;
-  const explained = await forecastRun(session, { provider: planned.provider, cache, force });
+  const { cache, force, remoteExec } = options;
+  const explained = await forecastRun(session, { provider: planned.provider, cache, force, remoteExec });
   if (!explained.ok) return explained;
   const { stdout } = session.host;
   if (options.json) {

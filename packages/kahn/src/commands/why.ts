@@ -49,8 +49,9 @@ sha256:HASH/SIZE, HASH/SIZE or HASH.`,
     if (!session.ok) return refuse(host, session.problem);
     const planned = await planRequest(session.value, options.value);
     if (!planned.ok) return refuse(host, planned.problem);
-    const { cache, force } = options.value;
-    const explained = await forecastRun(session.value, { provider: planned.value.provider, cache, force });
+    const { cache, force, remoteExec } = options.value;
+    const { provider } = planned.value;
+    const explained = await forecastRun(session.value, { provider, cache, force, remoteExec });
     if (!explained.ok) return refuse(host, explained.problem);
     const byLabel = new Map(explained.value.map((each) => [each.planned.label, each]));
     const asked = planned.value.requested.map((label) => byLabel.get(label)!);

@@ -10,6 +10,8 @@ import { painter, problemText } from "@kahn/report";
 import { type CacheOption, cacheChoice } from "./cache-choice.ts";
 import { cacheSection } from "./cache-limits.ts";
 import { describeExternal } from "./external-packages.ts";
+import { keyedThere, placeOf } from "./keyed-there.ts";
+import type { RemoteExec } from "./store-set.ts";
 import type { WorkspaceSession } from "./workspace-session.ts";
 
 /** A run that is only asked about. */
@@ -19,19 +21,20 @@ export interface ForecastRequest {
   readonly cache: CacheOption | undefined;
   /** True for a run that would not ask a server what it has. */
   readonly force: boolean;
+  readonly remoteExec: RemoteExec;
 }
 
 /** Forecasts of every node, each after what it requires. A server in trouble costs one warning on standard error. */
 export async function forecastRun(
   session: WorkspaceSession,
-  { provider, cache, force }: ForecastRequest,
+  { provider, cache, force, remoteExec }: ForecastRequest,
 ): Promise<Result<readonly NodeForecast[], readonly Problem[]>> {
   const opened = await openLookup(session, cache, force);
   if (!opened.ok) return err([opened.problem]);
   const { values, history } = session;
   try {
     return await explainGraph({
-      provider,
+      provider: keyedThere(provider, remoteExec === "only" ? opened.value.place : undefined),
       actions: opened.value,
       records: values,
       history,
@@ -43,6 +46,8 @@ export async function forecastRun(
 }
 
 interface Lookup extends Pick<ActionCache, "lookup"> {
+  /** How keys name the server, if there is one. */
+  readonly place?: string;
   close(): void;
 }
 
@@ -58,13 +63,21 @@ async function openLookup(
   if (!choice.ok) return choice;
   const { local: mode, remote, server } = choice.value;
   const local = mode === "off" ? undefined : session.store;
+  const place = server === undefined ? {} : { place: placeOf(server) };
   if (server === undefined || remote === "off" || force) {
-    return ok({ lookup: async (action) => (await local?.actions.lookup(action)) ?? NO_ENTRY, close: () => {} });
+    return ok({
+      lookup: async (action) => (await local?.actions.lookup(action)) ?? NO_ENTRY,
+      close: () => {},
+      ...place,
+    });
   }
   const { openRemoteLookup } = await import("./remote-lookup.ts");
-  return openRemoteLookup(session, {
+  const opened = await openRemoteLookup(session, {
     server,
     local,
     onWarning: (warned) => host.stderr.write(problemText(warned, painter(host.stderr.colour))),
   });
+  if (!opened.ok) return opened;
+  const lookup = opened.value;
+  return ok({ lookup: (action) => lookup.lookup(action), close: () => lookup.close(), ...place });
 }

@@ -17,6 +17,7 @@ import {
 import { localExecutor, type RunGraphOptions, type RunOutcome, runGraph } from "@kahn/exec";
 import { VERSION } from "../version.ts";
 import { describeExternal, keepLockFile } from "./external-packages.ts";
+import { keyedThere } from "./keyed-there.ts";
 import { chainEnv } from "./nesting.ts";
 import type { PlannedRequest } from "./plan-request.ts";
 import { readableEvents } from "./run-journal.ts";
@@ -84,7 +85,8 @@ async function runIn(
   const graphOptions: RunGraphOptions = {
     ...sharedPorts(session, stores),
     run,
-    provider: planned.provider,
+    provider: keyedThere(planned.provider, stores.there?.place),
+    ...(stores.there === undefined ? {} : { recordedFrom: stores.there.name }),
     executor: stores.executor(executorOf(hold, { request, run, stores }), placeOf(hold, request, run)),
     journal: journal.value,
     durability: "process",

@@ -34,8 +34,16 @@ export async function executionRefused(
       next: `${mend} ${otherwise} to go without it.`,
     });
   }
-  if (features.value.executes) return undefined;
-  return problem("remote-exec-unsupported", `${server.name} does not run actions`, { next });
+  switch (features.value.executes) {
+    case "yes":
+      return undefined;
+    case "no":
+      return problem("remote-exec-unsupported", `${server.name} does not run actions`, { next });
+    case "denied":
+      return problem("remote-exec-denied", `${server.name} runs actions, and not for these credentials`, {
+        next: `${server.credentials ?? "Check the credentials."} The right \`exec\` is needed (access.rules of \`kahn serve\`). ${otherwise} to go without it.`,
+      });
+  }
 }
 
 /** From the configuration to what a client is made of. */

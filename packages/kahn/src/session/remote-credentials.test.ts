@@ -35,12 +35,12 @@ async function expectServed(remote: object, env: Record<string, string>): Promis
   const built = await checkout(remote).run("build --force --remote-exec --cache local:off,remote:rw", env);
   expect(built.exitCode, built.stdout).toBe(0);
   expect([warningsOf(built), built.finished.remoteExecuted]).toEqual([[], 1]);
-  await expectHit(remote, env);
+  await expectHit(remote, env, " --remote-exec");
 }
 
 /** That what is there is taken from there. */
-async function expectHit(remote: object, env: Record<string, string>): Promise<void> {
-  const taken = await checkout(remote).run("build --cache local:off,remote:r", env);
+async function expectHit(remote: object, env: Record<string, string>, more = ""): Promise<void> {
+  const taken = await checkout(remote).run(`build --cache local:off,remote:r${more}`, env);
   expect([warningsOf(taken), taken.finished.remoteHits]).toEqual([[], 1]);
 }
 
@@ -121,6 +121,7 @@ test("a bearer token comes from the variable that is named; wrong, missing and e
   ];
   const url = `grpc://${await startServer({ access: { tokens, rules } })}`;
   await expectServed({ url }, { KAHN_REMOTE_TOKEN: good.token });
+  await checkout({ url }).run("build --cache local:off,remote:rw", { KAHN_REMOTE_TOKEN: good.token });
   const named = { url, tokenEnv: "OUR_TOKEN" };
   // biome-ignore lint/suspicious/noTemplateCurlyInString: it is what people write.
   const headers = { authorization: "Bearer ${OTHER_KEY}", "x-team": "core" };
@@ -130,11 +131,19 @@ test("a bearer token comes from the variable that is named; wrong, missing and e
     const miss = await checkout({ url }).run("build -- --other", dev);
     expect([miss.finished.executed, warningsOf(miss)]).toEqual([1, []]);
   };
+  // A server that executes, and not for them, is no server that does not.
+  const denied = async (args: string) => {
+    const { exitCode, stderr } = await checkout({ url }).kahn(args, dev);
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining("error[remote-exec-denied]")]);
+    expect(stderr).toMatch(/the token in KAHN_REMOTE_TOKEN[^]* `exec` /);
+  };
   await Promise.all([
     expectHit(named, { OUR_TOKEN: good.token }),
     expectHit({ url, headers }, { OTHER_KEY: good.token }),
     expectHit({ url }, dev),
     missed(),
+    denied("run build --remote-exec"),
+    denied("run build --remote-exec=race"),
     expectAlone({ url }, "KAHN_REMOTE_TOKEN"),
     expectAlone({ url }, "KAHN_REMOTE_TOKEN", { KAHN_REMOTE_TOKEN: "no-such-token" }),
     expectAlone({ url }, "expired", { KAHN_REMOTE_TOKEN: late.token }),

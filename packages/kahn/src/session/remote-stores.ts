@@ -3,6 +3,7 @@ import { type RemoteTier, tiered } from "@kahn/cas";
 import { err, ok, type Problem, type Result, warning } from "@kahn/core";
 import { type HermeticRunner, hermeticRunner } from "@kahn/exec";
 import { openClient, type RemoteClient, remoteExecutor } from "@kahn/remote/client";
+import { placeOf } from "./keyed-there.ts";
 import { clientOptions, executionRefused } from "./remote-client.ts";
 import type { LocalStores, RemoteAsked, RunStores } from "./store-set.ts";
 import type { WorkspaceSession } from "./workspace-session.ts";
@@ -82,6 +83,7 @@ function storesOf(
     read: true,
     write: true,
     warnings,
+    ...(asked.execute === "only" ? { there: { place: placeOf(asked.server), name: client.tier.name } } : {}),
     warn: () => {},
     executor: (executor, { processes, slots, scratch }) => {
       const { server } = client;

@@ -10,6 +10,8 @@ export interface RunStores {
   readonly write: boolean;
   /** What is to be said of them when the run begins. */
   readonly warnings: readonly Problem[];
+  /** Set when tasks run on a server: how keys name it, and how it is named where one ran. */
+  readonly there?: { readonly place: string; readonly name: string };
   /** Known once the run is under way: where trouble with a remote is told. */
   warn: (problem: Problem) => void;
   /** The executor of the run: `local`, or one that asks a server. To be called once. */
