@@ -135,7 +135,7 @@ test("a bearer token comes from the variable that is named; wrong, missing and e
   const denied = async (args: string) => {
     const { exitCode, stderr } = await checkout({ url }).kahn(args, dev);
     expect([exitCode, stderr]).toEqual([2, expect.stringContaining("error[remote-exec-denied]")]);
-    expect(stderr).toMatch(/the token in KAHN_REMOTE_TOKEN[^]* `exec` /);
+    expect(stderr).toMatch(/the token in KAHN_REMOTE_TOKEN[\s\S]* `exec` /);
   };
   await Promise.all([
     expectHit(named, { OUR_TOKEN: good.token }),

@@ -20,7 +20,8 @@ export interface ServerFeatures {
   readonly hasZstd: boolean;
   readonly hasBatchZstd: boolean;
   readonly mayUpdateActions: boolean;
-  readonly executes: boolean;
+  /** `denied`: it has an execution, and these credentials may not use it. */
+  readonly executes: "yes" | "no" | "denied";
 }
 
 /**
@@ -37,7 +38,7 @@ export const ASSUMED_FEATURES: ServerFeatures = {
   hasZstd: false,
   hasBatchZstd: false,
   mayUpdateActions: true,
-  executes: false,
+  executes: "no",
 };
 
 /** Reads them. */
@@ -45,7 +46,7 @@ export function featuresOf({
   cacheCapabilities: cache,
   executionCapabilities: exec,
 }: ServerCapabilities): ServerFeatures {
-  if (cache === undefined) return { ...ASSUMED_FEATURES, executes: exec?.execEnabled ?? false };
+  if (cache === undefined) return { ...ASSUMED_FEATURES, executes: executesOf(exec) };
   const { digestFunctions, maxBatchTotalSizeBytes, maxCasBlobSizeBytes } = cache;
   return {
     // The field is younger than the service: no function at all says nothing.
@@ -55,8 +56,14 @@ export function featuresOf({
     hasZstd: cache.supportedCompressors.includes(CompressorValue.ZSTD),
     hasBatchZstd: cache.supportedBatchUpdateCompressors.includes(CompressorValue.ZSTD),
     mayUpdateActions: cache.actionCacheUpdateCapabilities?.updateEnabled ?? false,
-    executes: exec?.execEnabled ?? false,
+    executes: executesOf(exec),
   };
+}
+
+/** A server without one says nothing of execution: one that speaks of it and does not offer it means the asker. */
+function executesOf(exec: ServerCapabilities["executionCapabilities"]): ServerFeatures["executes"] {
+  if (exec === undefined) return "no";
+  return exec.execEnabled ? "yes" : "denied";
 }
 
 /** True for a function that the server computes. */
