@@ -58,6 +58,10 @@ export interface LockWait extends LockRequest {
   readonly onWait?: (holder: LockHolder | undefined) => void;
 }
 
+/** How often a lock that this very process seems to have is tried, and how long after each other. */
+const OWN_ATTEMPTS_MAX = 4;
+const OWN_PAUSE_MS = 15;
+
 /** A lock that is held. Keeps neither the event loop nor the process alive. */
 export interface Lock {
   /** The listening socket: a child that inherits it (a number in `stdio`) holds the lock as long as it is open there. */
@@ -94,11 +98,18 @@ export async function acquireLock(request: LockWait): Promise<Result<Lock, LockP
 export async function tryLock(request: LockRequest): Promise<Result<Lock, LockProblem>> {
   return guarded(request.path, async (rooms) => {
     const contest = new Contest(request, rooms);
-    const outcome = await contest.attempt();
-    if (outcome.kind === "won") return ok(lockOf(outcome.contender));
-    outcome.living.leave();
-    contest.leave();
-    return err(held(request.path, readRecord(outcome.living.folder)));
+    for (let attempt = 1; ; attempt++) {
+      const outcome = await contest.attempt();
+      if (outcome.kind === "won") return ok(lockOf(outcome.contender));
+      const holder = readRecord(outcome.living.folder);
+      outcome.living.leave();
+      if (holder?.pid !== process.pid || attempt === OWN_ATTEMPTS_MAX) {
+        contest.leave();
+        return err(held(request.path, holder));
+      }
+      // Perhaps just released: from fork to exec a child has the sockets of all threads of its parent. Real time counts.
+      await new Promise<void>((resolve) => void setTimeout(resolve, OWN_PAUSE_MS));
+    }
   });
 }
 
