@@ -3,13 +3,14 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { type Clock, digestOf, FileSystemError } from "@kahn/core";
 import { directRunner, nodeClock, nodeFileSystem, nodeRandom, startGuardian, tryLock } from "@kahn/system";
 import { afterAll, test } from "vitest";
 import { newToken } from "./access/token.ts";
 import type { Channel } from "./grpc/index.ts";
-import { methodOf, StatusCode } from "./grpc/index.ts";
+import { methodOf, StatusCode, type StatusError } from "./grpc/index.ts";
 import { digestMessage } from "./names/request-digest.ts";
 import type { Operation } from "./proto/generated/operations.ts";
 import {
@@ -98,6 +99,43 @@ execution: { sandbox: off, slots: 1 }
   await it.close();
   assert.deepEqual(it.reported, []);
 });
+
+// Goal: TERM loses nobody's action: the client that waited for it fetches what it made. Method: a client that reads only
+// once new connections are refused, which is when the server would have gone.
+test("who waited for the last action of a drained server still fetches its output; nobody else comes, nothing else runs", async () => {
+  const config = `dir: ${folder}/last\nexecution: { sandbox: off, slots: 1 }\n`;
+  const it = await testServer({ config, fs: nodeFileSystem(), ports: { clock, processes, store: await place.open() } });
+  const channel = it.channel();
+  execFileSync("mkfifo", [`${folder}/last-gate`]);
+  const action = await upload(channel, `read line < ${folder}/last-gate; seq 100000 > out`, "");
+  const running = execute(channel, action, "");
+  while (it.server.status().execution?.running === 0) await new Promise((resolve) => setImmediate(resolve));
+  const drained = it.server.drain(600_000);
+  await writeFile(`${folder}/last-gate`, "go\n");
+  const made = (await running).result?.outputFiles[0]?.digest;
+  assert.ok(made !== undefined);
+  while (await takesConnections(it.url)) await new Promise((resolve) => setImmediate(resolve));
+  const read = methodOf("unary", ContentAddressableStorageMethods.batchReadBlobs);
+  const fetched = await channel.unary(read, { digests: [made] });
+  assert.ok(fetched.ok);
+  assert.equal(fetched.value.responses[0]?.data?.length, 588_895);
+  const another = channel.read(EXECUTE, { actionDigest: action, skipCacheLookup: true });
+  await assert.rejects(another.messages.ready(), (error: StatusError) => error.status.code === StatusCode.unavailable);
+  channel.close();
+  assert.deepEqual(await drained, { kind: "drained" });
+  await it.server.closed;
+  assert.deepEqual(it.reported, []);
+});
+
+function takesConnections(url: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: "127.0.0.1", port: Number(new URL(url).port) }, () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on("error", () => resolve(false));
+  });
+}
 
 // Goal: an action that goes on writing until it is killed does not lose its folder under it, and a folder that cannot be
 // removed does not keep the server. Method: a file system that notes whether the run was there, and then refuses.

@@ -39,7 +39,7 @@ import { openServerStore } from "./store/open-server-store.ts";
 import type { ServerStore } from "./store/server-store.ts";
 
 /** What connections need at the least to finish, however long the work before took. */
-const CONNECTIONS_MIN_MS = 1000;
+export const CONNECTIONS_MIN_MS = 1000;
 /** What the collector of traces has for the last ones. */
 const TRACES_MAX_MS = 1000;
 
@@ -169,6 +169,10 @@ export class ServerParts {
   /** How long a drain may take. */
   get graceMs(): number {
     return this.#config.drain.grace;
+  }
+
+  get runsActions(): boolean {
+    return this.#execution !== undefined;
   }
 
   countConnections(count: () => number): void {

@@ -15,7 +15,7 @@ import type { ServerStatus } from "./operation/server-status.ts";
 import type { DrainOutcome, ListenAddress, Port, PortTls } from "./port/index.ts";
 import { openPort } from "./port/index.ts";
 import { readMaterial, settingsForRestart } from "./server-material.ts";
-import { ServerParts } from "./server-parts.ts";
+import { CONNECTIONS_MIN_MS, ServerParts } from "./server-parts.ts";
 import type { ServerPorts } from "./server-ports.ts";
 
 /** A server that takes calls. */
@@ -35,8 +35,9 @@ export interface RunningServer {
    */
   reload(next: ServerConfig): Result<Reloaded, readonly Problem[]>;
   /**
-   * Goes away without losing anything: says so to probes, lets running actions and open calls finish, answers what
-   * waits with UNAVAILABLE, flushes the store. May be called again with less time.
+   * Goes away without losing anything: says so to probes, lets running actions finish, answers what waits with
+   * UNAVAILABLE; then takes no more connections, lets those that are there fetch what the actions made until they have
+   * asked for nothing for a second, lets open calls finish, flushes the store. May be called again with less time.
    *
    * @param graceMs default: `drain.grace` of the configuration.
    */
@@ -44,6 +45,9 @@ export interface RunningServer {
   /** Resolves once everything is let go of. */
   readonly closed: Promise<void>;
 }
+
+/** A client that has asked for nothing for so long has fetched what its actions made. */
+const FETCH_IDLE_MS = 1000;
 
 /** What became of a changed configuration. */
 export interface Reloaded {
@@ -147,11 +151,20 @@ class Server implements RunningServer {
     // Calls are still taken: who waits for an action may come back to ask for it, and capabilities are answered.
     const leftMs = await this.#parts.finishWork(graceMs);
     this.#isWorkDone = true;
-    const outcomes = await Promise.all(this.#ports.map((port) => port.drain(leftMs)));
+    const outcomes = await Promise.all(this.#ports.map((port) => this.#drainPort(port, leftMs)));
     await this.#parts.close();
     this.#settle();
     const connections = outcomes.reduce((sum, each) => sum + (each.kind === "cut" ? each.connections : 0), 0);
     return connections === 0 ? { kind: "drained" } : { kind: "cut", connections };
+  }
+
+  /** Whose action has just ended still fetches what it made, unless the time is up. */
+  async #drainPort(port: Port, leftMs: number): Promise<DrainOutcome> {
+    const { clock } = this.#running.ports;
+    const dueMs = clock.monotonicMs() + leftMs;
+    const maxMs = leftMs - CONNECTIONS_MIN_MS;
+    if (this.#parts.runsActions && maxMs > 0) await port.linger({ idleMs: FETCH_IDLE_MS, maxMs });
+    return await port.drain(Math.max(0, dueMs - clock.monotonicMs()));
   }
 }
 

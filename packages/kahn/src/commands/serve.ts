@@ -55,11 +55,11 @@ over HTTP Bazel, Turborepo, Nx, ccache, sccache, Gradle and GitHub Actions. It r
 execution.enabled is false.
 
 Options win over variables (KAHN_SERVE_STORE_MAX_SIZE), these over the file, the file over the defaults. Without
-authentication it listens on this machine alone. The first TERM or Ctrl-C drains it: running actions finish within
-drain.grace; a second one ends it at once. HUP makes a server without a terminal read the configuration again: tokens,
-passwords, issuers, rules, quotas and certificates count at once, without losing a connection; what is wrong is told,
-and changes nothing. \`kahn serve-token NAME\` makes a token, and docs/guides/serve.md shows what to write into the
-files of each client.`,
+authentication it listens on this machine alone. The first TERM or Ctrl-C drains it: running actions finish and their
+clients fetch the outputs, within drain.grace; a second one ends it at once. HUP makes a server without a terminal read
+the configuration again: tokens, passwords, issuers, rules, quotas and certificates count at once, without losing a
+connection; what is wrong is told, and changes nothing. \`kahn serve-token NAME\` makes a token, and docs/guides/serve.md
+shows what to write into the files of each client.`,
   examples: [
     ["kahn serve", "on 127.0.0.1:9092, in .kahn/server"],
     ["kahn serve --config server.yaml --check", "is the configuration right?"],

@@ -159,7 +159,10 @@ const telemetry = section({
 
 const drain = section({
   announce: described(standard(duration, 0), "How long it says that it is going before it stops taking calls."),
-  grace: described(standard(duration, "25s"), "How long running actions and open calls may take to finish."),
+  grace: described(
+    standard(duration, "25s"),
+    "How long running actions may take to finish, their clients to fetch what they made, and open calls to end.",
+  ),
 });
 
 const http = section({

@@ -8,7 +8,7 @@ import { connect } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { nodeClock } from "@kahn/system";
-import { virtualClock } from "@kahn/testing";
+import { settled, virtualClock } from "@kahn/testing";
 import { afterAll, test } from "vitest";
 import { CHAT, ECHO, HANG, startServer } from "../grpc/echo.fixture.ts";
 import { frame, rawAnswer, rawCall, rawSession, rawStream, until } from "../grpc/raw-client.fixture.ts";
@@ -213,6 +213,59 @@ test("trap 18: what is left when the grace is over is cut and counted", async ()
   await hanging;
   assert.equal(own.grpc.counts().calls, 0);
   await own.close();
+});
+
+// Goal: between its last answer and the drain a client asks for what the answer named. Method: virtual time; each call
+// begins the second of idleness anew.
+test("while a port lingers, known connections are served until they were idle, and new ones are refused", async () => {
+  const clock = virtualClock();
+  const own = await startServer({ clock }, { onRequest: answerHttp, keepalive: { intervalMs: 1e9, timeoutMs: 1e9 } });
+  const session = await rawSession(own);
+  const kept = await rawSocket(own);
+  kept.socket.write("GET /one HTTP/1.1\r\nhost: x\r\n\r\n");
+  await until(() => /\/one/.test(kept.heard()) && own.port.counts().requests === 0);
+  let isOver = false;
+  const lingered = own.port.linger({ idleMs: 1000, maxMs: 60_000 }).then(() => (isOver = true));
+  await assert.rejects(connected(own.target), { code: "ECONNREFUSED" });
+  clock.advance(999);
+  assert.equal((await rawCall(session, ECHO.path, [frame("x")])).status, "0");
+  kept.socket.write("GET /two HTTP/1.1\r\nhost: x\r\n\r\n");
+  await until(() => /\/two/.test(kept.heard()) && own.port.counts().requests + own.port.counts().streams === 0);
+  assert.doesNotMatch(kept.heard(), /connection: close/i);
+  clock.advance(999);
+  await settled();
+  assert.equal(isOver, false);
+  clock.advance(1);
+  await lingered;
+  const drained = own.port.drain(60_000);
+  await kept.closed;
+  assert.deepEqual(await drained, { kind: "drained" });
+  await own.close();
+});
+
+test("a port lingers no longer than it may, than there are connections, or than nobody drains it", async () => {
+  const clock = virtualClock();
+  const hung = await startServer({ clock });
+  const session = await rawSession(hung);
+  const hanging = rawAnswer(rawStream(session, HANG.path));
+  await until(() => hung.grpc.counts().calls === 1);
+  const lingered = hung.port.linger({ idleMs: 1000, maxMs: 5000 });
+  clock.advance(5000);
+  await lingered;
+  session.destroy();
+  await hanging;
+  await hung.close();
+  const empty = await startServer({ clock });
+  await empty.port.linger({ idleMs: 1000, maxMs: 5000 });
+  await empty.close();
+  const told = await startServer({ clock });
+  await rawSession(told);
+  await until(() => told.port.counts().sessions === 1);
+  const ended = told.port.linger({ idleMs: 1000, maxMs: 5000 });
+  const drained = told.port.drain(1000);
+  await ended;
+  await drained;
+  await told.close();
 });
 
 test("trap 19: handlers learn the peer's address though the session guards its socket", async () => {

@@ -12,7 +12,7 @@ import type { Http2Server, Http2Session, IncomingHttpHeaders, ServerHttp2Session
 import { constants, createServer as createHttp2Server } from "node:http2";
 import type { Server, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import type { Result } from "@kahn/core";
+import type { Result, Timer } from "@kahn/core";
 import { invariant } from "@kahn/core";
 import { keepAlive, SERVER_KEEPALIVE } from "../grpc/keepalive.ts";
 import type { Peer } from "../grpc/peer.ts";
@@ -34,6 +34,13 @@ export interface PortCounts {
   readonly streams: number;
   /** HTTP/1.1 exchanges, and those of plain HTTP over HTTP/2. */
   readonly requests: number;
+}
+
+/** How long known connections may go on when no others are taken. Milliseconds. */
+export interface Linger {
+  /** Over once nothing was asked for so long. */
+  readonly idleMs: number;
+  readonly maxMs: number;
 }
 
 /** How a drain ended: with everything answered, or with connections cut when the time was up. */
@@ -71,7 +78,9 @@ export class Port {
   #handing: Peer = UNKNOWN_PEER;
   #streams = 0;
   #address: ListenAddress | undefined;
-  #phase: "open" | "draining" | "closed" = "open";
+  #phase: "open" | "lingering" | "draining" | "closed" = "open";
+  /** Looks whether to linger on, after every change of what is open. */
+  #lingered: (() => void) | undefined;
   #emptied: (() => void) | undefined;
   /** Connections that were open when the shortest grace was over. */
   #cutCount = 0;
@@ -82,6 +91,11 @@ export class Port {
     this.#listener = listener;
     this.#http1 = this.#makeHttp1();
     this.#http2 = this.#makeHttp2();
+  }
+
+  /** True once clients are told to go elsewhere. */
+  get #isGoing(): boolean {
+    return this.#phase === "draining" || this.#phase === "closed";
   }
 
   /** Where it listens, with the port that was chosen. */
@@ -105,11 +119,46 @@ export class Port {
   }
 
   /**
+   * Takes no more connections, and serves those that are there as before: who has just been answered comes back for what
+   * the answer names. Resolves when they are gone, were idle, `maxMs` is over, or a drain begins; `drain` is to follow.
+   */
+  async linger({ idleMs, maxMs }: Linger): Promise<void> {
+    if (this.#phase !== "open") return;
+    this.#phase = "lingering";
+    this.#listener.close();
+    const { clock } = this.#options;
+    await new Promise<void>((resolve) => {
+      let idle: Timer | undefined;
+      const limit = clock.setTimer(maxMs, over);
+      const look = (): void => {
+        if (this.#phase !== "lingering" || this.#connections.size === 0) over();
+        else if (this.#streams === 0 && this.#responses.size === 0) idle ??= clock.setTimer(idleMs, over);
+        else {
+          idle?.cancel();
+          idle = undefined;
+        }
+      };
+      this.#lingered = look;
+      const forget = (): void => {
+        this.#lingered = undefined;
+      };
+      look();
+
+      function over(): void {
+        idle?.cancel();
+        limit.cancel();
+        forget();
+        resolve();
+      }
+    });
+  }
+
+  /**
    * What SIGTERM asks for: takes no more connections, tells every client to go elsewhere (GOAWAY; `connection: close`),
    * lets what is open finish, and cuts what is left after `graceMs`. May be called again to shorten the grace.
    */
   async drain(graceMs: number): Promise<DrainOutcome> {
-    if (this.#phase === "open") this.#beginDrain();
+    if (this.#phase === "open" || this.#phase === "lingering") this.#beginDrain();
     if (this.#connections.size > 0) {
       const { clock } = this.#options;
       await new Promise<void>((resolve) => {
@@ -148,6 +197,7 @@ export class Port {
     this.#connections.add(socket);
     socket.on("close", () => {
       this.#connections.delete(socket);
+      this.#lingered?.();
       if (this.#connections.size === 0) this.#emptied?.();
     });
   }
@@ -155,7 +205,7 @@ export class Port {
   /** For the listener. */
   ready(socket: Socket | TLSSocket): void {
     // A TLS handshake that was under way when the drain began.
-    if (this.#phase !== "open") {
+    if (this.#isGoing) {
       socket.destroy();
       return;
     }
@@ -224,6 +274,7 @@ export class Port {
 
   readonly #onStream = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void => {
     this.#streams++;
+    this.#lingered?.();
     stream.on("close", this.#onStreamClose);
     try {
       const peer = (stream.session && this.#peers.get(stream.session)) ?? UNKNOWN_PEER;
@@ -238,17 +289,20 @@ export class Port {
 
   readonly #onStreamClose = (): void => {
     this.#streams--;
+    this.#lingered?.();
   };
 
   #serve(request: IncomingMessage, response: ServerResponse, peer: Peer): void {
     this.#responses.add(response);
+    this.#lingered?.();
     request.on("error", () => {});
     response.on("error", () => {});
     response.on("close", () => {
       this.#responses.delete(response);
-      if (this.#phase !== "open") this.#http1.closeIdleConnections();
+      this.#lingered?.();
+      if (this.#isGoing) this.#http1.closeIdleConnections();
     });
-    if (this.#phase !== "open") goAway(request, response);
+    if (this.#isGoing) goAway(request, response);
     try {
       if (this.#options.onRequest === undefined) response.writeHead(404).end();
       else this.#options.onRequest(request, response, peer);
@@ -269,6 +323,7 @@ export class Port {
 
   #beginDrain(): void {
     this.#phase = "draining";
+    this.#lingered?.();
     this.#listener.close();
     for (const socket of this.#silent) socket.destroy();
     for (const session of this.#sessions) session.close();
