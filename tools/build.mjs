@@ -20,7 +20,7 @@ import { bundleCommandLine, bundleConform, bundleLibrary, bundleSpawner } from "
 import { emitDeclarations } from "./build/declarations.mjs";
 import { entriesOf } from "./build/entries.mjs";
 import { thirdPartyText } from "./build/licences.mjs";
-import { linkCommand } from "./build/link-command.mjs";
+import { linkCommands } from "./build/link-commands.mjs";
 import { configurationSchema } from "./build/schema.mjs";
 import { filesBelow, KAHN, ROOT } from "./repository.mjs";
 
@@ -33,7 +33,7 @@ if (existsSync(join(DIST, ".inputs")) && readFileSync(join(DIST, ".inputs"), "ut
 } else {
   process.exitCode = await build();
 }
-linkCommand();
+linkCommands();
 
 /** @returns {Promise<number>} the exit code */
 async function build() {
