@@ -24,6 +24,8 @@ export interface RanAt {
   readonly cached?: true;
   /** Of a race: the side that was slower, or did not succeed. */
   readonly before?: string;
+  /** The action as the server knows it, to be looked into there; what it read is in its cache. */
+  readonly action?: Digest;
 }
 
 /** What happens while it runs. */

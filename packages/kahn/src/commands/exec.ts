@@ -38,8 +38,9 @@ DIGEST is sha256:HASH/SIZE, HASH/SIZE or HASH, as the logs of clients and of the
 runs it, whatever its cache has. The outputs are named, and with --outputs written to a folder, as they would be in the
 root of the inputs: files with their executable bit, trees, and links as they are.
 
-Tasks of \`kahn run\` can be looked into if they ran with --remote-exec; what runs in its workspace reads more than
-an action says, and cannot be run elsewhere.`,
+Tasks of \`kahn run\` can be looked into if they ran with --remote-exec, by the digest that \`kahn why TASK\` and
+\`kahn runs show\` name, or by their key; what runs in its workspace reads more than an action says, and cannot be run
+elsewhere.`,
   examples: [
     ["kahn exec DIGEST --remote grpc://host:9092", "again on the server, without its cache"],
     ["kahn exec DIGEST --local", "here, with nothing but its inputs"],

@@ -111,7 +111,11 @@ function show(session: WorkspaceSession, given: ParsedArguments): number {
   const events = [...readRun(journals, run)];
   const view = viewOf(events);
   host.stdout.write(`${runTitle(run, events)}\n`);
-  for (const event of view.settled.values()) host.stdout.write(`${settledText(view, event, paint)}\n`);
+  for (const event of view.settled.values()) {
+    host.stdout.write(`${settledText(view, event, paint)}\n`);
+    const { action } = event.ran ?? {};
+    if (action !== undefined) host.stdout.write(`${paint(`    action ${action}`, "dim")}\n`);
+  }
   for (const { node } of view.running.values()) host.stdout.write(`… ${view.nodes[node]?.label} was running\n`);
   host.stdout.write(view.finished === undefined ? "\nthe run was interrupted\n" : summaryText(view, paint));
   return EXIT.done;

@@ -5,9 +5,11 @@ import type { KeyRecord, NodeForecast } from "@kahn/exec";
 import { durationText, missText, type Paint, painter } from "@kahn/report";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
 import { DIGEST_OPTIONS, looksLikeDigest } from "../session/action-name.ts";
+import { cacheSection } from "../session/cache-limits.ts";
 import { forecastRun } from "../session/forecast.ts";
 import { planRequest } from "../session/plan-request.ts";
-import { openSession } from "../session/workspace-session.ts";
+import { lastRanThere, type RanThere } from "../session/ran-there.ts";
+import { openSession, type WorkspaceSession } from "../session/workspace-session.ts";
 import { forecastLine, forecastRecord } from "./run-dry.ts";
 import { CACHE_OPTION, readRunOptions } from "./run-options.ts";
 
@@ -56,17 +58,30 @@ sha256:HASH/SIZE, HASH/SIZE or HASH.`,
     const byLabel = new Map(explained.value.map((each) => [each.planned.label, each]));
     const asked = planned.value.requested.map((label) => byLabel.get(label)!);
     if (given.has("json")) {
-      for (const forecast of asked) host.stdout.write(`${JSON.stringify(forecastRecord(forecast))}\n`);
+      for (const forecast of asked) {
+        const ran = ranThere(session.value, forecast);
+        host.stdout.write(`${JSON.stringify({ ...forecastRecord(forecast), ran })}\n`);
+      }
       return EXIT.done;
     }
     const paint = painter(host.stdout.colour);
     for (const forecast of asked) {
       host.stdout.write(explanation(forecast, byLabel, paint));
+      const there = ranThere(session.value, forecast);
+      if (there !== undefined) {
+        host.stdout.write(paint(`    last run by a server: ${there.where}, action ${there.action}\n`, "dim"));
+      }
       if (given.has("all") && "key" in forecast) host.stdout.write(keyText(forecast.key, paint));
     }
     return EXIT.done;
   },
 };
+
+/** When a server last ran it; not sought where none is configured. */
+function ranThere({ model, journals, host }: WorkspaceSession, { planned }: NodeForecast): RanThere | undefined {
+  if (cacheSection(model).remote === undefined && !host.env.KAHN_REMOTE_URL) return undefined;
+  return lastRanThere(journals, (label) => label === planned.label);
+}
 
 function oneTask(): Problem<"arguments-count"> {
   const next = "Ask about each by itself; two digests of actions are compared.";

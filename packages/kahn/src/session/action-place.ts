@@ -10,6 +10,7 @@ import {
   type BlobStore,
   type Digest,
   type DigestFunction,
+  digestHash,
   digestOfParts,
   err,
   ok,
@@ -24,6 +25,7 @@ import type { ParsedArguments } from "../cli/arguments.ts";
 import type { Host } from "../cli/host.ts";
 import type { ActionName } from "./action-name.ts";
 import { cacheSection } from "./cache-limits.ts";
+import { lastRanThere } from "./ran-there.ts";
 import { clientOptions } from "./remote-client.ts";
 import { type SystemPorts, systemPorts } from "./system-ports.ts";
 import { openSession, type WorkspaceSession } from "./workspace-session.ts";
@@ -99,15 +101,28 @@ export class ActionPlace {
     },
   };
 
-  /** The action of a name, whose size is found out if it was not given. */
+  /**
+   * The action of a name, whose size is found out if it was not given. The key of a task that a server ran means the action
+   * that ran there.
+   */
   async find(name: ActionName): Promise<Result<StoredAction, Problem>> {
+    const named = await this.#named(name);
+    if (named.ok) return named;
+    const own = this.#ranAs(name);
+    return own === undefined ? named : await this.#stored(own);
+  }
+
+  async #named(name: ActionName): Promise<Result<StoredAction, Problem>> {
     const digest = await this.#digestOf(name);
-    if (!digest.ok) return digest;
-    const action = await readStoredAction(this.blobs, digest.value);
+    return digest.ok ? await this.#stored(digest.value) : digest;
+  }
+
+  async #stored(digest: Digest): Promise<Result<StoredAction, Problem>> {
+    const action = await readStoredAction(this.blobs, digest);
     if (!action.ok) return action;
     if (action.value !== undefined) return ok(action.value);
-    const recorded = await this.recorded(digest.value);
-    return err(recorded === undefined ? unknown(digest.value, this.name) : notExecutable(digest.value));
+    const recorded = await this.recorded(digest);
+    return err(recorded === undefined ? unknown(digest, this.name) : notExecutable(digest));
   }
 
   /** The result that is recorded for an action; trouble counts as none. */
@@ -121,6 +136,13 @@ export class ActionPlace {
 
   async close(): Promise<void> {
     this.client?.close();
+  }
+
+  #ranAs({ fn, hash }: ActionName): Digest | undefined {
+    if (fn !== "sha256" || this.#session === undefined) return undefined;
+    const isMeant = (_: string, { action }: { readonly action?: Digest }) =>
+      action !== undefined && digestHash(action) === hash;
+    return lastRanThere(this.#session.journals, isMeant)?.action;
   }
 
   async #digestOf({ text, fn, hash, sizeBytes }: ActionName): Promise<Result<Digest, Problem>> {

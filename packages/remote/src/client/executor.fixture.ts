@@ -17,6 +17,7 @@ import {
   ExecutionStageValue,
 } from "../proto/generated/remote-execution.ts";
 import { memoryServerStore } from "../reapi/memory-server-store.fixture.ts";
+import { requestMetadata } from "../reapi/request-metadata.ts";
 import { reapiServices } from "../reapi/services.ts";
 import { blob, clientOf, doubleServer, memoryFiles } from "./client.fixture.ts";
 import { remoteBlobs } from "./remote-blobs.ts";
@@ -46,6 +47,8 @@ export async function scripted(scripts: { readonly execute: readonly Answer[]; r
   onTestFinished(() => services.close());
   const calls: string[] = [];
   const requests: ExecuteRequest[] = [];
+  /** What the callers of Execute said of themselves. */
+  const callers: ReturnType<typeof requestMetadata>[] = [];
   const script =
     (kind: "execute" | "wait", answers: readonly Answer[]) =>
     async (call: SendingCall<Init<Operation>>, name: string) => {
@@ -58,12 +61,13 @@ export async function scripted(scripts: { readonly execute: readonly Answer[]; r
   const execution: Registration[] = [
     serve(methodOf("server-streaming", ExecutionMethods.execute), (request, call) => {
       requests.push(request);
+      callers.push(requestMetadata(call));
       return execute(call, "");
     }),
     serve(methodOf("server-streaming", ExecutionMethods.waitExecution), ({ name }, call) => wait(call, name)),
   ];
   const { address, cut } = await doubleServer([...services.services, ...execution]);
-  return { address, cut, calls, requests, store, logs: services.logs };
+  return { address, cut, calls, requests, callers, store, logs: services.logs };
 }
 
 const OFFER = { supportedNodeProperties: [] };

@@ -29,7 +29,7 @@ export class InputUploads {
     const wanted = this.#blobsOf(form, messages);
     const own = wanted.filter(({ digest }) => !this.#sent.has(digest));
     if (own.length > 0) {
-      const sending = this.#uploads.sendMissing(own);
+      const sending = this.#uploads.sendMissing(own, digestOf(messages.action));
       for (const { digest } of own) this.#sent.set(digest, sending);
       const refused = await sending;
       if (refused !== undefined) {

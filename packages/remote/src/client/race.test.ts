@@ -1,6 +1,6 @@
 // Goal: with a race each task still has one result: whole, from the side that won, and the loser leaves nothing; a server
 // that goes leaves the race to this machine. Method: a scripted server against a scripted runner of this machine.
-import type { ActionExecutor, ExecuteOutcome } from "@kahn/core";
+import type { ActionExecutor, ExecuteOutcome, RanAt } from "@kahn/core";
 import { digestOf, treeOf } from "@kahn/core";
 import type { HermeticOutcome, HermeticRunner } from "@kahn/exec";
 import { expect, test } from "vitest";
@@ -70,8 +70,11 @@ async function raced(there: readonly Answer[], here: Here, { executor, ...wish }
   return { ...running, server, ends };
 }
 
+const placeOf = ({ action: _, ...at }: RanAt = { where: "" }) => at;
 const made = (outcome: ExecuteOutcome) =>
-  outcome.kind === "completed" ? [outcome.ran, Buffer.from(outcome.result.stdoutRaw ?? []).toString()] : outcome;
+  outcome.kind === "completed"
+    ? [placeOf(outcome.ran), Buffer.from(outcome.result.stdoutRaw ?? []).toString()]
+    : outcome;
 const fileOf = ({ fs }: { readonly fs: { readFile(path: string): Uint8Array | undefined } }) =>
   Buffer.from(fs.readFile("/work/a/dist/made") ?? []).toString();
 

@@ -77,11 +77,12 @@ export class RemoteUploads {
     this.#transfers = new Transfers(server, fs);
   }
 
-  /** Sends what the server lacks. @returns what kept it from that. */
-  async sendMissing(uploads: readonly BlobUpload[]): Promise<StoreProblem | undefined> {
+  /** Sends what the server lacks. @param action that needs it. @returns what kept it from that. */
+  async sendMissing(uploads: readonly BlobUpload[], action: Digest): Promise<StoreProblem | undefined> {
+    const transfers = this.#transfers.about(action);
     const sent = await guarded(async () => {
-      const missing = new Set(await this.#transfers.findMissing(uploads.map(({ digest }) => digest)));
-      await this.#transfers.send(uploads.filter(({ digest }) => missing.has(digest)));
+      const missing = new Set(await transfers.findMissing(uploads.map(({ digest }) => digest)));
+      await transfers.send(uploads.filter(({ digest }) => missing.has(digest)));
     });
     return sent.ok ? undefined : sent.problem;
   }
@@ -97,17 +98,27 @@ async function guarded<T>(work: () => Promise<T>): Promise<Result<T, StoreProble
   }
 }
 
+/** What a server turned out to take, beside what it says. */
+interface Learned {
+  batchMaxBytes: number;
+  /** Cleared once the server says that it has no batches. */
+  hasBatches: boolean;
+}
+
 class Transfers {
   readonly #server: RemoteServer;
   readonly #fs: FileSystem;
-  /** Beside what the server says. */
-  #batchMaxBytes = Number.POSITIVE_INFINITY;
-  /** Cleared once the server says that it has no batches. */
-  #hasBatches = true;
+  readonly #learned: Learned;
 
-  constructor(server: RemoteServer, fs: FileSystem) {
+  constructor(server: RemoteServer, fs: FileSystem, learned?: Learned) {
     this.#server = server;
     this.#fs = fs;
+    this.#learned = learned ?? { batchMaxBytes: Number.POSITIVE_INFINITY, hasBatches: true };
+  }
+
+  /** The same for blobs of an action. */
+  about(action: Digest): Transfers {
+    return new Transfers(this.#server.about(action), this.#fs, this.#learned);
   }
 
   async findMissing(digests: readonly Digest[]): Promise<Digest[]> {
@@ -118,7 +129,7 @@ class Transfers {
   async read(digest: Digest): Promise<Uint8Array | undefined> {
     const features = await this.#features();
     if (digestSizeBytes(digest) === 0) return new Uint8Array();
-    const batched = this.#hasBatches && digestSizeBytes(digest) <= features.batchMaxBytes;
+    const batched = this.#learned.hasBatches && digestSizeBytes(digest) <= features.batchMaxBytes;
     const found = batched ? await this.#batchRead([digest], features) : undefined;
     const [first] = found ?? [];
     if (first !== undefined) return first.ok && (await hasDigest(first.value, digest)) ? first.value : undefined;
@@ -185,7 +196,7 @@ class Transfers {
 
   /** Sends a batch. @returns those that have to be streamed instead. */
   async #sendBatch(batch: readonly BlobUpload[], features: ServerFeatures): Promise<readonly BlobUpload[]> {
-    if (!this.#hasBatches) return batch;
+    if (!this.#learned.hasBatches) return batch;
     const blobs: BlobBytes[] = [];
     for (const upload of batch) {
       const source = this.#open(upload);
@@ -244,7 +255,7 @@ class Transfers {
 
   /** `undefined`: not in batches. */
   async #batchRead(digests: readonly Digest[], features: ServerFeatures): Promise<BatchedBlob[] | undefined> {
-    if (!this.#hasBatches) return undefined;
+    if (!this.#learned.hasBatches) return undefined;
     const read = await batchRead(this.#server, digests, await this.#server.zstd(features));
     if (read.ok) return read.value;
     this.#giveUpBatches(read.problem, digests);
@@ -256,7 +267,7 @@ class Transfers {
     const sizeBytes = digests.reduce((sum, digest) => sum + digestSizeBytes(digest), 0);
     switch (status.code) {
       case StatusCode.unimplemented:
-        this.#hasBatches = false;
+        this.#learned.hasBatches = false;
         return;
       case StatusCode.resourceExhausted:
       case StatusCode.invalidArgument:
@@ -268,7 +279,7 @@ class Transfers {
       case StatusCode.internal:
         // Something on the way may cut long answers: streams go on where they were cut. Not so when nobody is there.
         if (status.unprocessed !== true && sizeBytes > SMALL_BATCH_BYTES) {
-          this.#batchMaxBytes = SMALL_BATCH_BYTES;
+          this.#learned.batchMaxBytes = SMALL_BATCH_BYTES;
           return;
         }
         throw new Refused(remoteProblem(this.#server, status));
@@ -282,7 +293,7 @@ class Transfers {
     const large: Item[] = [];
     for (const item of items) {
       const sizeBytes = digestSizeBytes(digestOf(item));
-      const fits = sizeBytes === 0 || (this.#hasBatches && sizeBytes <= batchMaxBytes);
+      const fits = sizeBytes === 0 || (this.#learned.hasBatches && sizeBytes <= batchMaxBytes);
       (fits ? small : large).push(item);
     }
     return { small, large };
@@ -301,7 +312,7 @@ class Transfers {
 
   async #features(): Promise<ServerFeatures> {
     const features = this.#value(await this.#server.features());
-    return { ...features, batchMaxBytes: Math.min(features.batchMaxBytes, this.#batchMaxBytes) };
+    return { ...features, batchMaxBytes: Math.min(features.batchMaxBytes, this.#learned.batchMaxBytes) };
   }
 
   #value<T>(answer: Result<T, Status>): T {

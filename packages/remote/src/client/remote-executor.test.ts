@@ -154,6 +154,20 @@ test("outputs that the server no longer has are made anew; a server that loses t
   expect(warnings).toMatchObject([{ code: "remote-exec-down", cause: { code: "remote-output-lost" } }]);
 });
 
+test("the action's digest is told here and, by Execute, to the server's logs", async () => {
+  const answer: Answer = (call) => void call.send(done(success));
+  const server = await withOutputs(await scripted({ execute: [answer] }));
+  const caller = { tool: "kahn", version: "1", invocation: "run" };
+  const ended = await run(server.address, { server: { caller } }).outcome;
+  const action = ended.kind === "completed" ? ended.ran?.action : undefined;
+  const { hash } = digestMessage(action!);
+  expect(server.requests[0]?.actionDigest?.hash).toBe(hash);
+  expect(server.store.blobsByDigest.has(action!)).toBe(true);
+  expect(server.callers).toMatchObject([
+    { actionId: hash, toolInvocationId: "run", toolDetails: { toolName: "kahn" } },
+  ]);
+});
+
 test("what the server has is not asked for when the run is forced, or the task is run again", async () => {
   const answer: Answer = (call) => void call.send(done(success));
   const server = await withOutputs(await scripted({ execute: [answer, answer] }));

@@ -13,6 +13,8 @@ import {
   type ActionExecutor,
   type ActionResult,
   type BlobStore,
+  type Digest,
+  digestOf,
   type ExecuteObserver,
   type ExecuteOutcome,
   type ExecuteRequest,
@@ -95,6 +97,12 @@ interface RanSomewhere {
   readonly at: RanAt;
 }
 
+interface Raced {
+  readonly there: Side;
+  readonly here: Side;
+  readonly action: Digest;
+}
+
 class RemoteExecution {
   readonly #shared: Shared;
   readonly #request: ExecuteRequest;
@@ -145,12 +153,13 @@ class RemoteExecution {
       onProgress: (metadata) => (here === undefined ? this.#output?.follow(metadata) : undefined),
     });
     const there: Side = { ran: run.run(), cancel: () => run.cancel() };
+    const action = digestOf(messages.action);
     const beside = here?.start({ form, messages, onStarted });
     this.#cancel = () => {
       there.cancel();
       beside?.cancel();
     };
-    return await (beside === undefined ? this.#alone(there) : this.#raced(there, beside));
+    return await (beside === undefined ? this.#alone(there, action) : this.#raced({ there, here: beside, action }));
   }
 
   #started(): void {
@@ -158,13 +167,13 @@ class RemoteExecution {
     this.#hasStarted = true;
   }
 
-  async #alone(there: Side): Promise<RanSomewhere> {
+  async #alone(there: Side, action: Digest): Promise<RanSomewhere> {
     const ran = await there.ran;
     const isCached = ran.kind === "completed" && ran.isCached;
-    return { ran, at: { where: this.#shared.server.name, ...(isCached ? { cached: true } : {}) } };
+    return { ran, at: { where: this.#shared.server.name, action, ...(isCached ? { cached: true } : {}) } };
   }
 
-  async #raced(there: Side, here: Side): Promise<RanSomewhere> {
+  async #raced({ there, here, action }: Raced): Promise<RanSomewhere> {
     const { name } = this.#shared.server;
     const { winner, ran, other } = await race({ there, here });
     const serverRan = winner === "there" ? ran : other;
@@ -176,7 +185,10 @@ class RemoteExecution {
     const isCached = ran.kind === "completed" && ran.isCached;
     if (isSuccess(ran) && other.kind === "completed") this.#tellDifference(winner, other.result.exitCode);
     const [where, before] = winner === "there" ? [name, HERE] : [HERE, name];
-    return { ran, at: { where, before, ...(isCached ? { cached: true } : {}) } };
+    return {
+      ran,
+      at: { where, before, ...(serverRan.kind === "down" ? {} : { action }), ...(isCached ? { cached: true } : {}) },
+    };
   }
 
   async #conclude({ ran, at }: RanSomewhere): Promise<ExecuteOutcome | "lost"> {

@@ -6,9 +6,9 @@
  * Invariant: no call is made before the handshake, and at most `callsMax` are under way; whatever goes wrong is a
  *            `Status`, never a throw.
  */
-import type { Clock, DigestFunction, Random, Result } from "@kahn/core";
-import { err, ok } from "@kahn/core";
-import type { ChannelTarget, ChannelTls, Method, OutgoingMetadata, Status } from "../grpc/index.ts";
+import type { Clock, Digest, DigestFunction, Random, Result } from "@kahn/core";
+import { digestHash, err, ok } from "@kahn/core";
+import type { Calls, ChannelTarget, ChannelTls, Method, OutgoingMetadata, Status } from "../grpc/index.ts";
 import { Channel, methodOf, StatusCode, targetText } from "../grpc/index.ts";
 import { CapabilitiesMethods, RequestMetadata, type ServerCapabilities } from "../proto/generated/remote-execution.ts";
 import type { Zstd } from "../store/zstd.ts";
@@ -84,14 +84,17 @@ export class RemoteServer {
   readonly retries: RetryPolicy;
   readonly clock: Clock;
   readonly random: Random;
-  readonly channel: Channel;
+  readonly channel: Calls;
   readonly #options: RemoteServerOptions;
   readonly #lanes: Lanes;
+  readonly #channel: Channel;
+  /** The server that this is a view of: it has the handshake and the compressor. */
+  readonly #whole: RemoteServer | undefined;
   #features: Promise<Result<ServerFeatures, Status>> | undefined;
   #zstd: Promise<Zstd> | undefined;
 
-  constructor(options: RemoteServerOptions) {
-    const { target, clock, random, tls } = options;
+  constructor(options: RemoteServerOptions, view?: ActionView) {
+    const { target, clock, random } = options;
     this.#options = options;
     this.name = targetText(target);
     this.credentials = options.credentials;
@@ -101,28 +104,28 @@ export class RemoteServer {
     this.retries = options.retries ?? CACHE_RETRIES;
     this.clock = clock;
     this.random = random;
-    this.#lanes = new Lanes(options.callsMax ?? 32);
-    const caller = callerHeader(options);
-    this.channel = new Channel({
-      target,
-      clock,
-      random,
-      ...(tls === undefined ? {} : { tls }),
-      metadata: () => ({ ...caller, ...options.headers?.() }),
-      connectTimeoutMs: this.deadlines.connectMs,
-      // Repeats are ours: a pause of the channel would only make them fail unasked.
-      backoff: { firstMs: 50, maxMs: 5000 },
-    });
+    const whole = view?.of;
+    this.#whole = whole;
+    this.#lanes = whole === undefined ? new Lanes(options.callsMax ?? 32) : whole.#lanes;
+    this.#channel = whole === undefined ? openChannel(options, this.deadlines) : whole.#channel;
+    this.channel = view === undefined ? this.#channel : this.#channel.with(callerHeader(options, view.action));
+  }
+
+  /** The same server, for calls about an action, which its logs then name. */
+  about(action: Digest): RemoteServer {
+    return new RemoteServer(this.#options, { of: this.#whole ?? this, action });
   }
 
   /** What it can do; asked once, and again only after a failure. */
   features(): Promise<Result<ServerFeatures, Status>> {
+    if (this.#whole !== undefined) return this.#whole.features();
     this.#features ??= this.#handshake();
     return this.#features;
   }
 
   /** The compressor, where the server takes compressed blobs and this client was given one. */
   async zstd(features: Pick<ServerFeatures, "hasZstd">): Promise<Zstd | undefined> {
+    if (this.#whole !== undefined) return await this.#whole.zstd(features);
     if (!features.hasZstd || this.#options.zstd === undefined) return undefined;
     this.#zstd ??= this.#options.zstd();
     return await this.#zstd;
@@ -148,7 +151,7 @@ export class RemoteServer {
 
   /** Ends all calls and the connection. */
   close(): void {
-    this.channel.close();
+    this.#channel.close();
   }
 
   async #handshake(): Promise<Result<ServerFeatures, Status>> {
@@ -167,9 +170,28 @@ export class RemoteServer {
   }
 }
 
-function callerHeader({ caller }: RemoteServerOptions): OutgoingMetadata {
+interface ActionView {
+  readonly of: RemoteServer;
+  readonly action: Digest;
+}
+
+function openChannel(options: RemoteServerOptions, { connectMs }: Deadlines): Channel {
+  const { target, clock, random, tls } = options;
+  const caller = callerHeader(options);
+  return new Channel({
+    ...{ target, clock, random },
+    ...(tls === undefined ? {} : { tls }),
+    metadata: () => ({ ...caller, ...options.headers?.() }),
+    connectTimeoutMs: connectMs,
+    // Repeats are ours: a pause of the channel would only make them fail unasked.
+    backoff: { firstMs: 50, maxMs: 5000 },
+  });
+}
+
+function callerHeader({ caller }: RemoteServerOptions, action?: Digest): OutgoingMetadata {
   if (caller === undefined) return {};
   const { tool, version, invocation } = caller;
   const toolDetails = { toolName: tool, toolVersion: version };
-  return { [CALLER_HEADER]: RequestMetadata.encode({ toolDetails, toolInvocationId: invocation }) };
+  const actionId = action === undefined ? "" : digestHash(action);
+  return { [CALLER_HEADER]: RequestMetadata.encode({ toolDetails, toolInvocationId: invocation, actionId }) };
 }

@@ -97,7 +97,7 @@ export class ServerRun {
   }
 
   async #follow(action: Digest): Promise<ExecutionEnd> {
-    const server = this.#server;
+    const server = this.#server.about(action);
     const { form, skipCacheLookup, onStarted, onProgress } = this.#request;
     const { timeoutMs } = form.run;
     let timer: { cancel(): void } | undefined;
@@ -147,8 +147,9 @@ export class ServerRun {
   }
 
   #failed(what: string): Problem {
-    const { label } = this.#request.form;
-    return problem("remote-exec-failed", `${this.#server.name} could not run ${label}: ${what}`, {
+    const { form, messages } = this.#request;
+    return problem("remote-exec-failed", `${this.#server.name} could not run ${form.label}: ${what}`, {
+      facts: [["action", digestOf(messages.action)]],
       next: "See what the server says; without --remote-exec the task runs here.",
     });
   }

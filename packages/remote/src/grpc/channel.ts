@@ -96,6 +96,9 @@ function closedSilently(target: ChannelTarget): Failure {
 const DEFAULT_BACKOFF = { firstMs: 1000, maxMs: 120_000 };
 const IDLE: State = { kind: "idle" };
 
+/** What may be called with. */
+export type Calls = Pick<Channel, "call" | "unary" | "read">;
+
 /** Calls one server. */
 export class Channel {
   readonly #options: ChannelOptions;
@@ -164,6 +167,16 @@ export class Channel {
     const call = this.call(method, options);
     call.end(request);
     return call;
+  }
+
+  /** The same channel, for calls that carry this as well. */
+  with(metadata: OutgoingMetadata): Calls {
+    const more = (options: CallOptions = {}) => ({ ...options, metadata: { ...metadata, ...options.metadata } });
+    return {
+      call: (method, options) => this.call(method, more(options)),
+      unary: (method, request, options) => this.unary(method, request, more(options)),
+      read: (method, request, options) => this.read(method, request, more(options)),
+    };
   }
 
   /** Closes the channel: open calls fail with UNAVAILABLE, later ones too. */

@@ -12,7 +12,14 @@ export {
   type SendingCall,
   serve,
 } from "./call-context.ts";
-export { type CallOptions, Channel, type ChannelOptions, type ChannelTls, isAboutCertificate } from "./channel.ts";
+export {
+  type CallOptions,
+  type Calls,
+  Channel,
+  type ChannelOptions,
+  type ChannelTls,
+  isAboutCertificate,
+} from "./channel.ts";
 export type { ClientCall } from "./client-call.ts";
 export { HealthService, type ServingState } from "./health.ts";
 export { type KeepaliveOptions, SERVER_KEEPALIVE } from "./keepalive.ts";

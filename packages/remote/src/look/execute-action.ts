@@ -54,7 +54,7 @@ export async function executeAction(
     inlineStderr: true,
   };
   try {
-    const end = await followExecution(server, request, { signal, onProgress: (it) => output.follow(it) });
+    const end = await followExecution(server.about(digest), request, { signal, onProgress: (it) => output.follow(it) });
     return await concluded(end, { server, blobs, digest, output });
   } finally {
     output.close();
