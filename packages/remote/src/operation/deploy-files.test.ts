@@ -1,4 +1,4 @@
-/** The files in `deploy/`: that servers start with the configurations in them, and that they say what they promise. */
+/** The files in `deploy/`, and the guide: that servers start with the configurations in them, and that they say what they promise. */
 import assert from "node:assert/strict";
 import { execFile, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -32,6 +32,16 @@ test("the configurations of container and chart are valid", async () => {
     const config = await resolveServerConfig({ file: { name: "server.yaml", text } });
     assert.ok(config.ok, JSON.stringify(config));
     assert.equal(config.value.execution.enabled, false);
+  }
+});
+
+test("the configurations in the guide are valid", async () => {
+  const guide = readFileSync(`${folder}../docs/guides/serve.md`, "utf8");
+  const blocks = [...guide.matchAll(/^```yaml\n(.*?)^```$/gms)].map((match) => match[1]!);
+  assert.ok(blocks.length >= 2);
+  for (const text of blocks) {
+    const config = await resolveServerConfig({ file: { name: "serve.md", text } });
+    assert.ok(config.ok, JSON.stringify(config));
   }
 });
 

@@ -79,7 +79,10 @@ const issuer = section({
 });
 
 const quota = section({
-  who: described(standard(listOf(text), "*"), "Subjects; the first entry that fits one counts."),
+  who: described(
+    standard(listOf(text), "*"),
+    "Subjects, of which `*` means `anonymous`, too; the first entry that fits one counts.",
+  ),
   bytesPerDay: described(optional(size), "Bytes sent by one subject in a day (UTC)."),
   executions: described(optional(count(1)), "Actions of one subject at once."),
 });
