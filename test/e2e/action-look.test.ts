@@ -123,7 +123,7 @@ test("an action runs again on the server and here, with its output and its exit 
   expect(lines.at(-1).outputs).toEqual([{ path: "out", digest: digestOf("hello\n"), executable: false }]);
 });
 
-test("a result of the cache is taken only when asked for, and that is said", async () => {
+test("a result of the cache is taken only when asked for, and that is said; looking does not replace it", async () => {
   const rig = await new Rig().start();
   const digest = await rig.put({ script: "echo once; date +%N > out", outputs: ["out"] });
   const finished = async (...more: string[]) => {
@@ -132,9 +132,14 @@ test("a result of the cache is taken only when asked for, and that is said", asy
     expect(stdout).toContain('"text":"once\\n"');
     return JSON.parse(stdout.trim().split("\n").at(-1)!);
   };
+  // With nothing recorded it is run, and that is the result that others have.
   expect((await finished()).cached).toBe(false);
-  expect((await finished()).cached).toBe(false);
-  expect((await finished("--cached")).cached).toBe(true);
+  const recorded = await finished("--cached");
+  expect(recorded.cached).toBe(false);
+  const again = await finished();
+  expect([again.cached, again.outputs[0].digest === recorded.outputs[0].digest]).toEqual([false, false]);
+  expect((await rig.kahn(["replay", digest, "--remote-exec"])).exitCode).toBe(1);
+  expect(await finished("--cached")).toMatchObject({ cached: true, outputs: recorded.outputs });
   expect((await rig.kahn(["exec", digest, "--cached"])).stderr).toContain("from its cache, nothing was run");
 });
 
@@ -187,7 +192,8 @@ test("a deterministic action replays with 0; one that is not names every place, 
   expect(here.stdout).toContain("differ in 2 places");
   expect(here.stdout).toMatch(/ {2}out\/sub\/random: .*\n {6}- {2}[0-9a-f]{16}\n {6}\+ {2}[0-9a-f]{16}\n/);
   expect(here.stdout).not.toContain("out/same:");
-  // On the server; then there is a recorded result, which is compared, too.
+  // On the server, which records nothing; a result that is recorded is compared, too.
+  await rig.kahn(["exec", random, "--cached"]);
   const there = await rig.kahn(["replay", random, "--remote-exec"]);
   expect([there.exitCode, there.stdout.includes("on the server") || there.stdout.includes(rig.url.slice(7))]).toEqual([
     1,
@@ -203,7 +209,7 @@ test("a deterministic action replays with 0; one that is not names every place, 
 test("a result that was recorded and is not what runs give is named, streams in whatever form they came", async () => {
   const rig = await new Rig().start();
   const digest = await rig.put({ script: "cat src/a; cat src/a > out", files: { a: "text\n" }, outputs: ["out"] });
-  expect((await rig.kahn(["exec", digest])).exitCode).toBe(0);
+  expect((await rig.kahn(["exec", digest, "--cached"])).exitCode).toBe(0);
   const same = await rig.kahn(["replay", digest]);
   expect([same.exitCode, same.stdout], same.stderr).toEqual([
     0,
@@ -287,7 +293,7 @@ test("one digest shows what it is, and its result once there is one", async () =
   expect(before.stdout).toContain("/bin/sh -c 'cat src/a > out'");
   expect(before.stdout).toContain("1 file (6 bytes), 1 directory");
   expect(before.stdout).toContain("none is recorded");
-  await rig.kahn(["exec", digest]);
+  await rig.kahn(["exec", digest, "--cached"]);
   const after = JSON.parse((await rig.kahn(["why", digest, "--json"])).stdout);
   expect(after).toMatchObject({ digest, timeoutMs: 1500, outputs: ["out"], result: { exitCode: 0 } });
 });

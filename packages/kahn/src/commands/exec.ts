@@ -26,8 +26,8 @@ export const exec: Command = {
     ...DIGEST_OPTIONS,
     { name: "local", help: "run it here, with its inputs in a scratch folder, in a sandbox where bubblewrap works" },
     { name: "shell", help: "open a shell where it would run here, with its inputs and its variables" },
-    { name: "cached", help: "on the server: take a result of its cache, if there is one" },
-    { name: "no-cache", help: "on the server: run it in any case (the default)" },
+    { name: "cached", help: "on the server: take the result of its cache, or run it and have it record one" },
+    { name: "no-cache", help: "on the server: run it in any case, and leave its cache alone (the default)" },
     { name: "outputs", value: "DIR", help: "write its outputs to this folder, which is to be empty or not there" },
     { name: "force", short: "f", help: "with --outputs: the folder may have something in it, which outputs replace" },
     { name: "json", help: "JSON lines: exec.output while it runs, then exec.finished" },
@@ -35,14 +35,15 @@ export const exec: Command = {
   description: `
 Runs an action that a server (or the local cache) has, prints what it prints as it comes, and ends with its exit code.
 DIGEST is sha256:HASH/SIZE, HASH/SIZE or HASH, as the logs of clients and of the server have it. By default the server
-runs it, whatever its cache has. The outputs are named, and with --outputs written to a folder, as they would be in the
+runs it, whatever its cache has, and records nothing: it runs a copy of the action that says so (\`do_not_cache\`), and
+the result that others have stays as it is. The outputs are named, and with --outputs written to a folder, as they would be in the
 root of the inputs: files with their executable bit, trees, and links as they are.
 
 Tasks of \`kahn run\` can be looked into if they ran with --remote-exec, by the digest that \`kahn why TASK\` and
 \`kahn runs show\` name, or by their key; what runs in its workspace reads more than an action says, and cannot be run
 elsewhere.`,
   examples: [
-    ["kahn exec DIGEST --remote grpc://host:9092", "again on the server, without its cache"],
+    ["kahn exec DIGEST --remote grpc://host:9092", "again on the server, whose cache stays as it is"],
     ["kahn exec DIGEST --local", "here, with nothing but its inputs"],
     ["kahn exec DIGEST --cached --outputs out", "what it gave, without running it again"],
     ["kahn exec DIGEST --shell", "a shell in its inputs, to see why it fails"],
@@ -127,9 +128,10 @@ async function runThere(task: ExecTask): Promise<number> {
   const startedMs = place.ports.clock.monotonicMs();
   const { digest } = action;
   const onOutput = output.write;
-  const ended = await executeAction(client.server, place.blobs, {
+  const stores = { from: place.blobs, to: client.tier.blobs };
+  const ended = await executeAction(client.server, stores, {
     digest,
-    mayBeCached,
+    result: mayBeCached ? "recorded" : "apart",
     onOutput,
     signal: abort.signal,
   });

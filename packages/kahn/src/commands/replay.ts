@@ -39,8 +39,8 @@ export const replay: Command = {
   description: `
 Runs an action more than once with nothing but its inputs, each time in a fresh folder and without any cache, and compares
 exit code, output and every file it makes. When a result is recorded, that is compared, too. Ends with 0 when all are
-equal and with 1 when not, and then names each path. Small texts are shown line by line. Nothing is recorded or sent,
-except that a server that runs it (--remote-exec) caches what it likes.`,
+equal and with 1 when not, and then names each path. Small texts are shown line by line. Nothing is recorded: a
+server (--remote-exec) runs a copy of the action that says so (\`do_not_cache\`).`,
   examples: [
     ["kahn replay DIGEST --remote grpc://host:9092", "twice, here"],
     ["kahn replay DIGEST --times 5", "what is seldom different takes more runs"],
@@ -115,7 +115,6 @@ function timesOf(given: ParsedArguments): Result<number, Problem> {
 async function compareRuns(replayed: Replay, { times, there, isJson }: ReplayWish): Promise<number> {
   const { host, place, bench, action, fn } = replayed;
   const { blobs } = bench;
-  // Before a server has run it and recorded that.
   const recorded = await place.recorded(action.digest);
   const runs: ActionResult[] = [];
   if (!there) await tellSandbox(host, bench);
@@ -158,8 +157,8 @@ async function runThere({ place, action, signal }: Replay): Promise<Result<Actio
   const refused = await executionRefused(client, "Leave --remote-exec out");
   if (refused !== undefined) return err(refused);
   const { digest } = action;
-  const execution = { digest, mayBeCached: false, onOutput: () => {}, signal };
-  const ended = await executeAction(client.server!, place.blobs, execution);
+  const execution = { digest, result: "apart", onOutput: () => {}, signal } as const;
+  const ended = await executeAction(client.server!, { from: place.blobs, to: client.tier.blobs }, execution);
   if (!ended.ok) return ended;
   switch (ended.value.kind) {
     case "completed":

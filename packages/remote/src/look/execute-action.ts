@@ -14,12 +14,16 @@ import { StatusCode } from "../grpc/index.ts";
 import { digestFunctionNumber } from "../names/digest-function.ts";
 import { digestMessage } from "../names/request-digest.ts";
 import { messageActionResult } from "../proto/core-messages.ts";
+import { type CopyStores, sendUncachedCopy } from "./uncached-copy.ts";
 
 /** How an action is to be run. */
 export interface ActionExecution {
   readonly digest: Digest;
-  /** Whether a result of the cache will do. */
-  readonly mayBeCached: boolean;
+  /**
+   * `recorded`: the result that is recorded will do, and one is recorded. `apart`: it runs in any case, as a copy whose
+   * result is not recorded, so that the one that is stays what it is.
+   */
+  readonly result: "recorded" | "apart";
   /** Called with the bytes as they come. */
   readonly onOutput: OnOutput;
   readonly signal: AbortSignal;
@@ -34,28 +38,34 @@ export type ActionExecutionEnd =
 /**
  * Executes.
  *
- * @param blobs of the server, for output that no log gave.
+ * @param blobs of the server, for output that no log gave and for the copy: where the action is read, and the server's own.
  * @returns `action-incomplete`: the server lacks inputs; `remote-exec-failed`: it could not run it; `store-remote`: it
  *          cannot be reached, or does not allow it.
  */
 export async function executeAction(
   server: RemoteServer,
-  blobs: Pick<BlobStore, "read">,
+  blobs: CopyStores,
   execution: ActionExecution,
 ): Promise<Result<ActionExecutionEnd, Problem>> {
-  const { digest, mayBeCached, onOutput, signal } = execution;
+  const { digest, onOutput, signal } = execution;
+  const isApart = execution.result === "apart";
+  const copy = isApart ? await sendUncachedCopy(digest, blobs) : ok(digest);
+  if (!copy.ok) return copy;
   const output = new LiveOutput(server, onOutput);
   const request = {
     instanceName: server.instance,
-    actionDigest: digestMessage(digest),
+    actionDigest: digestMessage(copy.value),
     digestFunction: digestFunctionNumber(server.digestFunction),
-    skipCacheLookup: !mayBeCached,
+    skipCacheLookup: isApart,
     inlineStdout: true,
     inlineStderr: true,
   };
   try {
-    const end = await followExecution(server.about(digest), request, { signal, onProgress: (it) => output.follow(it) });
-    return await concluded(end, { server, blobs, digest, output });
+    const end = await followExecution(server.about(copy.value), request, {
+      signal,
+      onProgress: (it) => output.follow(it),
+    });
+    return await concluded(end, { server, blobs: blobs.from, digest, output });
   } finally {
     output.close();
   }

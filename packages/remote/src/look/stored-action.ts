@@ -40,14 +40,14 @@ export async function readStoredAction(
   blobs: Pick<BlobStore, "read">,
   digest: Digest,
 ): Promise<Result<StoredAction | undefined, Problem>> {
-  const action = await readAs(blobs, digest, Action);
+  const action = await readMessageAs(blobs, digest, Action);
   if (!action.ok || action.value === undefined) return action as Result<undefined, Problem>;
   const { timeout, doNotCache, salt } = action.value;
   const fn = digestFunction(digest);
   const commandDigest = messageDigest(action.value.commandDigest, fn);
   const inputRoot = messageDigest(action.value.inputRootDigest, fn);
   if (!commandDigest.ok || !inputRoot.ok) return err(malformed(digest, "Action", "it names no command and inputs"));
-  const command = await readAs(blobs, commandDigest.value, Command);
+  const command = await readMessageAs(blobs, commandDigest.value, Command);
   if (!command.ok) return command;
   if (command.value === undefined) {
     const message = `the command ${commandDigest.value} of the action ${digest} is not there any more`;
@@ -79,7 +79,8 @@ export function hermeticRequestOf(action: StoredAction): HermeticRequest {
   };
 }
 
-async function readAs<T>(
+/** Reads a message of an action; `undefined` when it is not there. */
+export async function readMessageAs<T>(
   blobs: Pick<BlobStore, "read">,
   digest: Digest,
   codec: Codec<T>,
