@@ -17,15 +17,21 @@ export function lastRanThere(
   isMeant: (label: string, settled: Settled) => boolean,
 ): RanThere | undefined {
   for (const run of listRuns(journals)) {
-    const labels: string[] = [];
-    let found: RanThere | undefined;
-    for (const event of readableEvents(journals, run).events) {
-      if (event.kind === "run.planned") for (const { node, label } of event.nodes) labels[node] = label;
-      if (event.kind !== "node.settled" || event.ran?.action === undefined) continue;
-      const { where, action } = event.ran;
-      if (isMeant(labels[event.node] ?? "", event)) found = { where, action };
-    }
+    const found = inRun(readableEvents(journals, run).events, isMeant);
     if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function inRun(
+  events: readonly RunEvent[],
+  isMeant: (label: string, settled: Settled) => boolean,
+): RanThere | undefined {
+  const labels: string[] = [];
+  for (const event of events) {
+    if (event.kind === "run.planned") for (const { node, label } of event.nodes) labels[node] = label;
+    if (event.kind !== "node.settled" || event.ran?.action === undefined) continue;
+    if (isMeant(labels[event.node] ?? "", event)) return { where: event.ran.where, action: event.ran.action };
   }
   return undefined;
 }
