@@ -353,7 +353,7 @@ function openStore({ dir, store }: ServerConfig, ports: ServerPorts) {
     ...{ fs, clock, random, owner, livenessOf },
     root: resolvePath(dir),
     maxSizeBytes: store.maxSize,
-    maxBlobBytes: store.maxBlob,
+    maxBlobBytes: Math.min(store.maxBlob, store.maxSize),
     durability: store.durability,
   });
 }

@@ -9,9 +9,10 @@ import type { Problem, Result } from "@kahn/core";
 import { err, FileSystemError, ok, problem, warning } from "@kahn/core";
 import {
   type ConfigSource,
+  type ConfigSources,
+  checkServerConfig,
   importGoregoConfig,
   type RunningServer,
-  readMaterial,
   resolveServerConfig,
   type ServerConfig,
   settingReferences,
@@ -69,21 +70,24 @@ shows what to write into the files of each client.`,
   async run(host, given) {
     if (given.has("settings")) return listSettings(host, given.has("json"));
     if (given.has("import")) return importConfig(host, given);
+    if (given.has("check")) return check(host, given);
     const config = await configOf(host, given);
     if (!config.ok) return refuse(host, config.problem);
-    if (given.has("check")) {
-      const material = readMaterial(config.value, {
-        ...systemPorts(host),
-        resolvePath: (path) => resolve(baseOf(host, given), path),
-      });
-      if (!material.ok) return refuse(host, material.problem);
-      for (const each of material.value.access.warnings) tell(host, each, given.has("json"));
-      host.stdout.write(given.has("json") ? `${JSON.stringify(config.value)}\n` : "the configuration is right\n");
-      return EXIT.done;
-    }
     return serveUntilSignalled(host, { config: config.value, given });
   },
 };
+
+async function check(host: Host, given: ParsedArguments): Promise<number> {
+  const sources = sourcesOf(host, given);
+  if (!sources.ok) return refuse(host, [sources.problem]);
+  const resolvePath = (path: string) => resolve(baseOf(host, given), path);
+  const checked = await checkServerConfig(sources.value, { ...systemPorts(host), resolvePath });
+  if (!checked.ok) return refuse(host, checked.problem);
+  const { config, warnings } = checked.value;
+  for (const each of warnings) tell(host, each, given.has("json"));
+  host.stdout.write(given.has("json") ? `${JSON.stringify(config)}\n` : "the configuration is right\n");
+  return EXIT.done;
+}
 
 function listSettings(host: Host, isJson: boolean): number {
   for (const { key, expected, need, variable, standard, description } of settingReferences()) {
@@ -110,8 +114,13 @@ async function importConfig(host: Host, given: ParsedArguments): Promise<number>
 }
 
 async function configOf(host: Host, given: ParsedArguments): Promise<Result<ServerConfig, readonly Problem[]>> {
+  const sources = sourcesOf(host, given);
+  return sources.ok ? resolveServerConfig(sources.value) : err([sources.problem]);
+}
+
+function sourcesOf(host: Host, given: ParsedArguments): Result<ConfigSources, Problem> {
   const file = readConfig(host, given.value("config"));
-  if (!file.ok) return err([file.problem]);
+  if (!file.ok) return file;
   const options: Record<string, unknown> = {};
   for (const pair of given.values("set")) {
     const at = pair.indexOf("=");
@@ -122,11 +131,7 @@ async function configOf(host: Host, given: ParsedArguments): Promise<Result<Serv
   // A folder that is named on the command line is meant from here, whatever folder the file is in.
   const directory = given.value("dir");
   if (directory !== undefined) options.dir = resolve(host.directory, directory);
-  return resolveServerConfig({
-    environment: host.env,
-    options,
-    ...(file.value === undefined ? {} : { file: file.value }),
-  });
+  return ok({ environment: host.env, options, ...(file.value === undefined ? {} : { file: file.value }) });
 }
 
 function readConfig(host: Host, name: string | undefined): Result<ConfigSource | undefined, Problem> {

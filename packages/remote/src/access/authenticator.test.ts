@@ -233,6 +233,7 @@ function slowPasswords(clock: ReturnType<typeof virtualClock>) {
   const checked: string[] = [];
   const passwords: PasswordFile = {
     has: () => true,
+    names: [],
     verify: async (name, password) => {
       checked.push(`${name} ${password}`);
       clock.advance(100);

@@ -13,6 +13,7 @@ import { err, ok, problem } from "@kahn/core";
 /** Names with their hashes. */
 export interface PasswordFile {
   has(name: string): boolean;
+  readonly names: readonly string[];
   /** True for the right password. Bcrypt takes tens of milliseconds of the calling thread. */
   verify(name: string, password: string): Promise<boolean>;
 }
@@ -43,6 +44,7 @@ export function parseHtpasswd(file: string, text: string): Result<PasswordFile, 
   if (problems.length > 0) return err(problems);
   return ok({
     has: (name) => hashes.has(name),
+    names: [...hashes.keys()],
     verify: async (name, password) => {
       const hash = hashes.get(name);
       const isRight = await matches(password, hash ?? NOBODY);

@@ -75,7 +75,7 @@ test("without rules: nobody known may do all on loopback; with authentication on
 });
 
 test("the first rule that fits and allows decides; a layer covers reading, writing and running, and no assets", async () => {
-  const rules = `rules: [
+  const rules = `${TOKENS}, rules: [
     { who: "token:ci", claims: { ref: "pull/*" }, allow: [write, exec, asset], overlay: "{ref}" },
     { who: "token:ci", claims: { team: b }, instances: "x/*", allow: [cas.read, exec] },
     { who: "*", instances: "x/public", allow: read } ]`;

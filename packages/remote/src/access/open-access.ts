@@ -5,7 +5,8 @@
  * Invariant: a server without authentication is reached by this machine only, unless its owner said otherwise.
  */
 import type { Clock, FileSystem, Problem, Result } from "@kahn/core";
-import { err, ok, problem, warning } from "@kahn/core";
+import { closestName, err, ok, problem, warning } from "@kahn/core";
+import { didYouMean, namedSubjects } from "../operation/config-meaning.ts";
 import type { AccessSettings, IssuerSettings } from "../operation/server-settings.ts";
 import type { ListenAddress } from "../port/index.ts";
 import { Authenticator } from "./authenticator.ts";
@@ -46,6 +47,7 @@ export function openAccess(options: AccessOptions): Result<ServerAccess, readonl
   const { settings, clock } = options;
   const problems: Problem[] = [];
   const passwords = passwordsOf(options, problems);
+  if (passwords !== undefined) problems.push(...unknownUsers(settings, passwords));
   const issuers = settings.issuers.flatMap((issuer) => issuerOf(options, issuer, problems));
   const signing = signingOf(options, problems);
   const tokens = new TokenList(settings.tokens);
@@ -66,7 +68,7 @@ export function openAccess(options: AccessOptions): Result<ServerAccess, readonl
     policy: new Policy({ rules: settings.rules, anonymous }),
     quotas: new Quotas(settings.quotas, clock),
     signing,
-    warnings: isReadable ? [readableCredentials(open)] : [],
+    warnings: [...(isReadable ? [readableCredentials(open)] : []), ...expiredTokens(settings, clock)],
   });
 }
 
@@ -91,6 +93,27 @@ function passwordsOf(options: AccessOptions, problems: Problem[]): PasswordFile 
   if (parsed.ok) return parsed.value;
   problems.push(...parsed.problem);
   return undefined;
+}
+
+/** Users whom rules or quotas name, and who are not in the file. */
+function unknownUsers(settings: AccessSettings, passwords: PasswordFile): readonly Problem[] {
+  const known = passwords.names.map((name) => `user:${name}`);
+  return namedSubjects(settings).flatMap(([[, list, index], who]) => {
+    if (!who.startsWith("user:") || who.includes("*") || known.includes(who)) return [];
+    const message = `access.${list}[${index}].who names ${who}, who is not in ${settings.htpasswd}`;
+    const next = didYouMean(closestName(who, known), "Add the user with `htpasswd -B`, or remove the name.");
+    return [problem("serve-config-value", message, { next })];
+  });
+}
+
+function expiredTokens({ tokens }: AccessSettings, clock: Clock): readonly Problem[] {
+  const nowMs = clock.nowMs();
+  return tokens.flatMap(({ name, expires = Number.POSITIVE_INFINITY }) => {
+    if (nowMs < expires) return [];
+    const message = `the token ${name} expired on ${new Date(expires).toISOString()}: calls with it are refused`;
+    const next = "Make another with `kahn serve-token`, or remove it.";
+    return [warning("serve-token-expired", message, { next })];
+  });
 }
 
 function issuerOf(

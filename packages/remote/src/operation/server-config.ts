@@ -9,6 +9,9 @@ import type { Problem, Result, SourcePlace } from "@kahn/core";
 import { closestName, err, ok, problem } from "@kahn/core";
 import type { ConfigDocument, ConfigSource } from "./config-document.ts";
 import { parseConfigDocument } from "./config-document.ts";
+import type { Amiss } from "./config-meaning.ts";
+import { checkAccess, checkStore } from "./config-meaning.ts";
+import { rightParts } from "./right-parts.ts";
 import type { ServerConfig } from "./server-settings.ts";
 import { SERVER_SETTINGS } from "./server-settings.ts";
 import type { Kind, Reading, SettingPath } from "./setting-kinds.ts";
@@ -45,8 +48,22 @@ const PREFIX = "KAHN_SERVE_";
  * @returns or all mistakes: `serve-config-syntax`, `serve-config-value`, `serve-config-unknown`.
  */
 export async function resolveServerConfig(sources: ConfigSources): Promise<Result<ServerConfig, readonly Problem[]>> {
+  const { problems, rest } = await readServerConfig(sources);
+  return rest === undefined || problems.length > 0 ? err(problems) : ok(rest);
+}
+
+/** A configuration as far as it is right. */
+export interface ReadConfig {
+  /** Those of `resolveServerConfig`. */
+  readonly problems: readonly Problem[];
+  /** As if what is wrong were not written; `undefined` where that leaves nothing. */
+  readonly rest: ServerConfig | undefined;
+}
+
+/** Makes what can be made of the configuration, for who looks further than the first round of mistakes. */
+export async function readServerConfig(sources: ConfigSources): Promise<ReadConfig> {
   const document = sources.file === undefined ? undefined : await parseConfigDocument(sources.file);
-  if (document !== undefined && !document.ok) return document;
+  if (document !== undefined && !document.ok) return { problems: document.problem, rest: undefined };
   const layers = new Layers(document?.value);
   for (const [name, value] of Object.entries(sources.environment ?? {})) {
     if (name.startsWith(PREFIX) && value !== undefined && value !== "") layers.addVariable(name, value);
@@ -55,7 +72,10 @@ export async function resolveServerConfig(sources: ConfigSources): Promise<Resul
     if (value !== undefined) layers.addOption(key, value);
   }
   const config = SERVER_SETTINGS.read(layers.value, [], layers);
-  return layers.problems.length > 0 ? err(layers.problems) : ok(config);
+  if (layers.isRight("access")) checkAccess(config, layers.amiss);
+  if (layers.isRight("store")) checkStore(config, layers.section("store"), layers.amiss);
+  const { problems } = layers;
+  return { problems, rest: layers.isRight() ? config : rightParts(layers.value) };
 }
 
 /** The configuration that is nothing but defaults, with what is given by dotted key. @throws nothing: see `Result` */
@@ -103,6 +123,8 @@ class Layers implements Reading {
   /** Text that names the source, by dotted key, of what is not from the file. */
   readonly #origins = new Map<string, string>();
   readonly #problems: Problem[] = [];
+  /** Where something has not the form that it must have. */
+  readonly #wrong: SettingPath[] = [];
   #value: unknown;
 
   constructor(document: ConfigDocument | undefined) {
@@ -145,7 +167,25 @@ class Layers implements Reading {
     this.#put(key, value, "the command line");
   }
 
+  /** Whether every value there, or everywhere, has the form that it must have. */
+  isRight(section?: string): boolean {
+    return this.#wrong.every(([first]) => section !== undefined && first !== undefined && first !== section);
+  }
+
+  /** As it was written. */
+  section(name: string): Readonly<Record<string, unknown>> {
+    const written = isRecord(this.#value) ? this.#value[name] : undefined;
+    return isRecord(written) ? written : {};
+  }
+
+  readonly amiss: Amiss = (path, what, next) => {
+    const origin = this.#originOf(path);
+    const message = `${pathText(path)} ${what}${origin === undefined ? "" : `, in ${origin}`}`;
+    this.#problems.push(problem("serve-config-value", message, { ...this.#where(path), next }));
+  };
+
   wrong(path: SettingPath, expected: string, received: unknown): void {
+    this.#wrong.push(path);
     const name = pathText(path);
     const subject = path.length === 0 ? "the configuration" : name;
     const what = received === undefined ? `${subject} is missing; it must be` : `${subject} must be`;
@@ -159,6 +199,7 @@ class Layers implements Reading {
   }
 
   unknown(path: SettingPath, known: readonly string[], closest: string | undefined): void {
+    this.#wrong.push(path);
     const next = closest === undefined ? "Remove it, or write one of the known keys." : `Did you mean ${closest}?`;
     const facts = [["known here", known.join(", ")]] as const;
     this.#problems.push(
