@@ -38,7 +38,7 @@ export async function lookupNode(context: EffectContext, node: NodeRuntime): Pro
   }
   if (!options.cache.read) {
     node.key = keyRecord();
-    return miss(context, node, { reasons: [{ code: "forced" }] });
+    return miss(context, node, { reasons: [{ code: "forced", ...detail(options.cache.unreadBecause) }] });
   }
   return askCache(context, node, keyRecord);
 }

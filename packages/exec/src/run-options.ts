@@ -41,7 +41,12 @@ export interface RunGraphOptions {
   readonly observers: readonly RunObserver[];
   readonly limits: ResourceLimits;
   readonly failure: FailurePolicy;
-  readonly cache: { readonly read: boolean; readonly write: boolean };
+  readonly cache: {
+    readonly read: boolean;
+    readonly write: boolean;
+    /** Of one that is not read: why, where nobody asked for --force. */
+    readonly unreadBecause?: string;
+  };
   /** Whose output observers want to be given once it is whole; nothing that the executor has streamed live. */
   readonly replay: { readonly executed: boolean; readonly failed: boolean; readonly cached: boolean };
   /** Results of the last run at hand; without it every node is looked up. */

@@ -6,6 +6,12 @@ test("a task without a known success may have run and failed", () => {
   expect(missText({ code: "first-run" })).toBe("it has not succeeded before");
 });
 
+test("a cache that was not asked was passed over by --force, or there was none to read", () => {
+  expect(missText({ code: "forced" })).toBe("the cache was not asked (--force)");
+  const detail = "--cache has none to read";
+  expect(missText({ code: "forced", detail })).toBe("the cache was not asked (--cache has none to read)");
+});
+
 test("a file that entered or left the inputs may have been there all the time", () => {
   expect(missText({ code: "input-added", name: "a.ts" })).toBe("a.ts is a new input");
   expect(missText({ code: "input-removed", name: "a.ts" })).toBe("a.ts is no longer an input");

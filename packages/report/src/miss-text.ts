@@ -11,7 +11,7 @@ export function missText({ code, name, detail }: MissReason): string {
     case "not-cacheable":
       return `it is not cached${detail === undefined ? "" : `: ${detail}`}`;
     case "forced":
-      return "the cache was not asked (--force)";
+      return `the cache was not asked (${detail ?? "--force"})`;
     case "input-changed":
       return `input ${what} changed${more}`;
     case "input-added":

@@ -46,7 +46,7 @@ export class TierHealth {
     if (this.#told.has(tier)) return;
     this.#told.add(tier);
     const what = cause.code === "store-denied" ? "it is only read" : "going on without it";
-    const message = `cache "${tier}" has trouble; ${what}: ${cause.message}`;
+    const message = `cache "${tier}" has trouble; ${what}`;
     const next = cause.next ?? "Check its address and your network.";
     this.#onWarning(warning("cache-tier-down", message, { cause, next }));
   }

@@ -89,6 +89,8 @@ test("with nobody at the address it is one warning, and as if there were none", 
   for (const args of ["run build --dry", "why build"]) {
     const { exitCode, stdout, stderr } = await checkout().kahn(args, env);
     expect([exitCode, warningsIn(stderr)], stderr).toEqual([0, ["warning[cache-tier-down]"]]);
+    // What the server said, or did not, is told once.
+    expect(stderr.match(/UNAVAILABLE/g), stderr).toHaveLength(1);
     expect(stdout).toContain("▶ lib#build would run");
   }
   // A run that is forced asks nobody, and one for whom all is at hand does not, either.

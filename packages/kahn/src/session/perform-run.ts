@@ -93,7 +93,10 @@ async function runIn(
     observers: request.observers,
     limits: limitsOf(hold, request),
     failure: request.failFast ? "fail-fast" : "keep-going",
-    cache: { read: !request.force && stores.read, write: stores.write },
+    cache: {
+      ...{ read: !request.force && stores.read, write: stores.write },
+      ...(request.force || stores.read ? {} : { unreadBecause: "--cache has none to read" }),
+    },
     beforeFinish: () => stores.sent(),
     replay: request.replay,
     describeExternal: describeExternal(session),

@@ -14,6 +14,8 @@ test("the action of a task is in --json, runs show, why and the server's log; it
   const accessLog = join(workspace.directory, "access.log");
   const url = `grpc://${await startServer({ access: { anonymous: "all" }, telemetry: { accessLog } })}`;
   const env = { KAHN_REMOTE_URL: url };
+  const apart = await workspace.kahn("run build --cache remote:off,local:off", env);
+  expect(apart.stdout).toContain("the cache was not asked (--cache has none to read)");
   const ran = await workspace.run("build --remote-exec", env);
   const settled = ran.events.find(({ kind }) => kind === "node.settled");
   if (settled?.kind !== "node.settled") throw new Error(ran.stdout + ran.stderr);

@@ -86,10 +86,10 @@ class ServerLookup {
     if (this.#isDown) return undefined;
     const answer = await question();
     if (answer.ok) return answer.value;
-    const { message, next = "Check its address and your network." } = answer.problem;
+    const { next = "Check its address and your network." } = answer.problem;
     if (!this.#isDown) {
       this.#isDown = true;
-      const what = `cache "${this.#tier.name}" has trouble; going on without it: ${message}`;
+      const what = `cache "${this.#tier.name}" has trouble; going on without it`;
       this.#place.onWarning(warning("cache-tier-down", what, { cause: answer.problem, next }));
     }
     return undefined;
