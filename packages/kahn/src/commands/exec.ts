@@ -36,8 +36,8 @@ export const exec: Command = {
 Runs an action that a server (or the local cache) has, prints what it prints as it comes, and ends with its exit code.
 DIGEST is sha256:HASH/SIZE, HASH/SIZE or HASH, as the logs of clients and of the server have it. By default the server
 runs it, whatever its cache has, and records nothing: it runs a copy of the action that says so (\`do_not_cache\`), and
-the result that others have stays as it is. The outputs are named, and with --outputs written to a folder, as they would be in the
-root of the inputs: files with their executable bit, trees, and links as they are.
+the result that others have stays as it is. The outputs are named, and with --outputs written to a folder, as they
+would be in the root of the inputs: files with their executable bit, trees, and links as they are.
 
 Tasks of \`kahn run\` can be looked into if they ran with --remote-exec, by the digest that \`kahn why TASK\` and
 \`kahn runs show\` name, or by their key; what runs in its workspace reads more than an action says, and cannot be run
