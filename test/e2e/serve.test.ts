@@ -70,7 +70,7 @@ test("HUP takes over tokens and a moved log, tells what waits for a restart, and
   expect([await status("first"), await status("second")]).toEqual([404, 401]);
   write("second", "store: { maxSize: 1GB }\n");
   renameSync(join(base, "calls.log"), join(base, "calls.log.1"));
-  await hup("are read again");
+  await hup("HUP: 1 token, 0 users, 0 issuers, 0 rules, 0 quotas and the certificates are read again\n");
   expect(server.stderr).toContain("changes of store.maxSize count from the next start on");
   expect([await status("first"), await status("second")]).toEqual([401, 404]);
   write("third", "acess: {}\n");

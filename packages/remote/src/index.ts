@@ -1,4 +1,5 @@
 /** The server of every build cache and of remote execution, and its client. */
+export type { AccessFacts } from "./access/open-access.ts";
 export { type NewToken, newToken, tokenHash } from "./access/token.ts";
 export {
   Channel,

@@ -7,9 +7,8 @@
  */
 import type { Problem, Result } from "@kahn/core";
 import { err, ok } from "@kahn/core";
-import type { ServerAccess } from "./access/open-access.ts";
+import type { AccessFacts, ServerAccess } from "./access/open-access.ts";
 import { replaceAccess } from "./access/open-access.ts";
-import { ANONYMOUS_SUBJECT } from "./access/subject.ts";
 import type { ServerConfig } from "./operation/server-settings.ts";
 import type { ServerStatus } from "./operation/server-status.ts";
 import type { DrainOutcome, ListenAddress, Port, PortTls } from "./port/index.ts";
@@ -24,8 +23,8 @@ export interface RunningServer {
   readonly addresses: readonly ListenAddress[];
   /** What is worth telling about how it was started, such as `serve-plaintext-credentials`. */
   readonly warnings: readonly Problem[];
-  /** Whether callers without credentials may do everything. */
-  readonly isOpen: boolean;
+  /** Of the access that is in force. */
+  readonly access: AccessFacts;
   status(): ServerStatus;
   /**
    * Takes over who may come and what they may do (but not whose signatures count), and the certificates; goes on with
@@ -51,6 +50,8 @@ const FETCH_IDLE_MS = 1000;
 
 /** What became of a changed configuration. */
 export interface Reloaded {
+  /** What counts from now on. */
+  readonly access: AccessFacts;
   /** Settings that changed and count from the next start on: keys, such as `store.maxSize`. */
   readonly forRestart: readonly string[];
 }
@@ -93,6 +94,7 @@ class Server implements RunningServer {
   readonly #ports: readonly Port[];
   readonly warnings: readonly Problem[];
   readonly closed: Promise<void>;
+  #access: AccessFacts;
   #settle: () => void = () => {};
   #draining: Promise<DrainOutcome> | undefined;
   /** From then on the ports drain. */
@@ -101,6 +103,7 @@ class Server implements RunningServer {
   constructor(running: Running, ports: readonly Port[], warnings: readonly Problem[]) {
     const { parts } = running;
     this.#running = running;
+    this.#access = running.access.facts;
     this.#parts = parts;
     this.#ports = ports;
     this.warnings = warnings;
@@ -114,9 +117,8 @@ class Server implements RunningServer {
     return this.#ports.map((port) => port.address);
   }
 
-  get isOpen(): boolean {
-    const question = { what: "admin", instance: "" } as const;
-    return this.#running.access.policy.may(ANONYMOUS_SUBJECT, question).kind === "allowed";
+  get access(): AccessFacts {
+    return this.#access;
   }
 
   status(): ServerStatus {
@@ -133,9 +135,10 @@ class Server implements RunningServer {
     const problems = refused.flatMap((each) => (each.ok ? [] : [each.problem]));
     if (problems.length > 0) return err(problems);
     replaceAccess(access, material.value.access);
+    this.#access = material.value.access.facts;
     const log = this.#parts.reopenLog();
     if (!log.ok) ports.report?.({ ...log.problem, severity: "warning" });
-    return ok({ forRestart: settingsForRestart(config, next) });
+    return ok({ access: this.#access, forRestart: settingsForRestart(config, next) });
   }
 
   drain(graceMs = this.#parts.graceMs): Promise<DrainOutcome> {

@@ -8,6 +8,7 @@ import { dirname, resolve } from "node:path";
 import type { Problem, Result } from "@kahn/core";
 import { err, FileSystemError, ok, problem, warning } from "@kahn/core";
 import {
+  type AccessFacts,
   type ConfigSource,
   type ConfigSources,
   checkServerConfig,
@@ -19,7 +20,7 @@ import {
   startServer,
   targetText,
 } from "@kahn/remote";
-import { painter, problemText, sizeText } from "@kahn/report";
+import { countText, painter, problemText, sizeText } from "@kahn/report";
 import { growHeapFreely } from "@kahn/system";
 import type { ParsedArguments } from "../cli/arguments.ts";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
@@ -206,14 +207,26 @@ async function reload(
     tell(host, problem("serve-reload-refused", message, { next: "Correct it, and send HUP again." }), isJson);
     return;
   }
-  const { forRestart } = reloaded.value;
+  const { access, forRestart } = reloaded.value;
   if (forRestart.length > 0) {
     const message = `changes of ${forRestart.join(", ")} count from the next start on`;
     tell(host, warning("serve-reload-partial", message, { next: "Restart the server." }), isJson);
   }
-  if (isJson) host.stdout.write(`${JSON.stringify({ kind: "serve.reloaded", forRestart })}\n`);
-  else host.stderr.write("HUP: credentials, rules and certificates are read again\n");
+  if (isJson) host.stdout.write(`${JSON.stringify({ kind: "serve.reloaded", access, forRestart })}\n`);
+  else host.stderr.write(`HUP: ${accessCounts(access)} and the certificates are read again\n`);
 }
+
+function accessCounts({ tokens, users, issuers, rules, quotas }: AccessFacts): string {
+  const counts = [countText(tokens, "token"), countText(users, "user"), countText(issuers, "issuer")];
+  return [...counts, countText(rules, "rule"), countText(quotas, "quota")].join(", ");
+}
+
+const ACCESS: Readonly<Record<AccessFacts["strangers"], string>> = {
+  all: "everybody who reaches it may do everything",
+  more: "by credentials, and everybody what the rules for anonymous allow",
+  read: "by credentials, and everybody may read",
+  nothing: "by credentials",
+};
 
 interface Announced {
   readonly server: RunningServer;
@@ -236,7 +249,7 @@ function announce(host: Host, { server, config, given, isJson }: Announced): voi
       "store",
       `${resolve(baseOf(host, given), config.dir)}, ${sizeText(store.usedBytes)} of ${sizeText(store.maxSizeBytes)}`,
     ],
-    ["access", server.isOpen ? "everybody who reaches it may do everything" : "by credentials"],
+    ["access", ACCESS[server.access.strangers]],
     ["execution", executionText(host, { server, config })],
     ["look", web === undefined ? undefined : `${web}/status`],
     ["stop", host.stdout.isTerminal ? "Ctrl-C; once more to stop at once" : "TERM; once more to stop at once"],

@@ -60,6 +60,18 @@ test("a server that a network could use unasked does not start, unless its owner
   }
 });
 
+test("what strangers may do is summed up for who starts the server", async () => {
+  const strangers = async (access: string) => (await accessOf(access)).facts.strangers;
+  assert.equal(await strangers(""), "all");
+  assert.equal(await strangers("rules: { who: anonymous, allow: all }"), "all");
+  assert.equal(await strangers("rules: { who: anonymous, allow: all, instances: x }"), "more");
+  assert.equal(await strangers("anonymous: read, rules: { who: anonymous, allow: ac.write }"), "more");
+  assert.equal(await strangers(`anonymous: read, ${TOKENS}`), "read");
+  assert.equal(await strangers("rules: { who: [local, anonymous], allow: cas.read }"), "read");
+  assert.equal(await strangers('rules: { who: "*", allow: all }'), "nothing");
+  assert.equal(await strangers(TOKENS), "nothing");
+});
+
 test("without rules: nobody known may do all on loopback; with authentication only who is known, and not admin", async () => {
   assert.equal(rightsOf(await accessOf(""), ANONYMOUS_SUBJECT), RIGHTS.join(" "));
   const it = await accessOf(TOKENS);

@@ -14,7 +14,8 @@ import type { PasswordFile } from "./htpasswd.ts";
 import { parseHtpasswd } from "./htpasswd.ts";
 import type { KeySet } from "./json-web-token.ts";
 import { parseKeySet, TokenVerifier } from "./json-web-token.ts";
-import { letsStrangersWrite, Policy } from "./policy.ts";
+import type { Strangers } from "./policy.ts";
+import { letsStrangersWrite, Policy, strangersMay } from "./policy.ts";
 import { Quotas } from "./quotas.ts";
 import { resultSigner, resultVerifier, trustedKey } from "./result-signature.ts";
 import type { SigningOptions } from "./signed-actions.ts";
@@ -33,8 +34,20 @@ export interface AccessOptions {
   readonly resolvePath: (path: string) => string;
 }
 
+/** What access was made from, in numbers, to be told. */
+export interface AccessFacts {
+  readonly strangers: Strangers;
+  readonly tokens: number;
+  /** In the file of passwords. */
+  readonly users: number;
+  readonly issuers: number;
+  readonly rules: number;
+  readonly quotas: number;
+}
+
 /** Who may come, who may do what, and how much. */
 export interface ServerAccess {
+  readonly facts: AccessFacts;
   readonly authenticator: Authenticator;
   readonly policy: Policy;
   readonly quotas: Quotas;
@@ -63,10 +76,16 @@ export function openAccess(options: AccessOptions): Result<ServerAccess, readonl
   if (isOpen && open.length > 0 && !settings.insecure) problems.push(openToNetwork(open));
   if (problems.length > 0) return err(problems);
   const isReadable = hasAuthentication && !options.isEncrypted && open.length > 0;
+  const { rules, quotas } = settings;
   return ok({
+    facts: {
+      strangers: strangersMay({ rules, anonymous }),
+      ...{ tokens: settings.tokens.length, users: passwords?.names.length ?? 0, issuers: issuers.length },
+      ...{ rules: rules.length, quotas: quotas.length },
+    },
     authenticator: new Authenticator({ tokens, passwords, jwt }, clock),
-    policy: new Policy({ rules: settings.rules, anonymous }),
-    quotas: new Quotas(settings.quotas, clock),
+    policy: new Policy({ rules, anonymous }),
+    quotas: new Quotas(quotas, clock),
     signing,
     warnings: [...(isReadable ? [readableCredentials(open)] : []), ...expiredTokens(settings, clock)],
   });

@@ -139,6 +139,20 @@ export function letsStrangersWrite(rules: readonly AccessRule[]): boolean {
   );
 }
 
+/** What unknown callers may do, on some instance at least: everything on all of them, more than reading, that, or nothing. */
+export type Strangers = "all" | "more" | "read" | "nothing";
+
+/** Sums up what rules and `anonymous` let unknown callers do. */
+export function strangersMay({ rules, anonymous }: PolicyOptions): Strangers {
+  const own = rules.filter(
+    ({ who, claims }) => who.includes(ANONYMOUS_SUBJECT.name) && Object.keys(claims).length === 0,
+  );
+  const isAll = ({ instances, allow }: AccessRule) => instances.includes("*") && allow.includes("all");
+  if (anonymous === "all" || own.some(isAll)) return "all";
+  if (letsStrangersWrite(own)) return "more";
+  return anonymous === "read" || own.some(({ allow }) => allow.length > 0) ? "read" : "nothing";
+}
+
 function rightsOf(written: AccessRule["allow"][number]): readonly Right[] {
   if (written === "read") return READ;
   if (written === "write") return WRITE;

@@ -75,6 +75,7 @@ test("what does not apply is skipped, and says why", async () => {
   assert.equal(exitCode, 0);
   assert.match(out, /skip {2}2\.6 {2}must {6}execute\/success\n +execution was not to be checked/);
   assert.match(out, /skip {2}2\.1 {2}optional {2}names\/retry-info\n +cannot be brought about/);
+  assert.match(out, /is met; 2 of 2 were not checked\.\n$/);
 });
 
 // Goal: that a caller lacks a right is not taken for a mistake of the server. Method: every check, by a caller that may

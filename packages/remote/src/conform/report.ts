@@ -42,7 +42,7 @@ export function tallyText(outcomes: readonly CheckOutcome[]): string {
   const { passed, failed, skipped, failedMust } = tallyOf(outcomes);
   const total = `  ${"all".padEnd(32)} ${[passed, failed, skipped].map((number) => `${number}`.padStart(6)).join(" ")}\n`;
   const verdict = isConformant(outcomes)
-    ? "Every obligation that was checked is met."
+    ? `Every obligation that was checked is met${skipped === 0 ? "." : `; ${skipped} of ${outcomes.length} were not checked.`}`
     : `${failedMust} obligations are not met.`;
   return `\n  ${"".padEnd(32)} passed failed skipped\n${rows.join("")}${total}\n${verdict}\n`;
 }
