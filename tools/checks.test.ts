@@ -1,5 +1,6 @@
 /** `npm test` covers what `npm run check` does: the types, the form, and (in tidy.test.ts) the house rules. */
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 
@@ -21,4 +22,10 @@ test("the repository type-checks", () => {
 test("the repository is formatted and free of lint", () => {
   const { status, text } = outputOf("biome", ["check", "--error-on-warnings", "."]);
   expect(status, text).toBe(0);
+});
+
+// Goal: in a clone, `npx reapi-conform` is the program of the clone. npm links what package-lock.json lists, and nothing else.
+test("package-lock.json lists the programs that are published", () => {
+  const read = (path: string) => JSON.parse(readFileSync(join(ROOT, path), "utf8"));
+  expect(read("package-lock.json").packages["packages/kahn"].bin).toEqual(read("packages/kahn/package.json").bin);
 });
