@@ -89,7 +89,7 @@ const quota = section({
 
 const store = section({
   maxSize: described(standard(size, "50GB"), "Largest size of the store; what was not used for longest goes first."),
-  maxBlob: described(standard(size, "4GiB"), "Largest blob that is taken."),
+  maxBlob: described(standard(size, "4GiB"), "Largest blob that is taken; never more than maxSize."),
   durability: described(
     standard(oneOf("strict", "batched", "none"), "batched"),
     "Before an upload is acknowledged: flushed by itself (strict), flushed with others, or left to the system (none).",
