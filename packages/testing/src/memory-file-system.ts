@@ -221,7 +221,12 @@ export class MemoryFileSystem implements FileSystem {
       const dev = this.#settings.mounts[place.realPath] ?? place.parent.dev;
       const { ino, nowMs } = this.#birth(place.parent);
       this.#name(place.parent, place.name, newDirectory({ ino, dev, nowMs }, 0o777 & ~UMASK));
-    } else if (this.#access.existing("mkdir", path, true).node.kind !== "directory") {
+      return;
+    }
+    const followed = this.#access.walk(path, true);
+    if (typeof followed === "string" && followed !== "ENOENT") throw new FileSystemError(followed, "mkdir", path);
+    // A link that leads nowhere is in the way as a file is.
+    if (typeof followed === "string" || followed.node?.kind !== "directory") {
       throw new FileSystemError("EEXIST", "mkdir", path);
     }
   }
