@@ -212,8 +212,7 @@ export class MemoryFileSystem implements FileSystem {
     const place = this.#access.walk(path, false);
     if (place === "ENOENT") {
       this.makeDirectory(parentOf(path));
-      this.makeDirectory(path);
-      return;
+      return this.makeDirectory(path);
     }
     if (typeof place === "string") throw new FileSystemError(place, "mkdir", path);
     if (place.node === undefined) {
@@ -224,11 +223,10 @@ export class MemoryFileSystem implements FileSystem {
       return;
     }
     const followed = this.#access.walk(path, true);
-    if (typeof followed === "string" && followed !== "ENOENT") throw new FileSystemError(followed, "mkdir", path);
     // A link that leads nowhere is in the way as a file is.
-    if (typeof followed === "string" || followed.node?.kind !== "directory") {
-      throw new FileSystemError("EEXIST", "mkdir", path);
-    }
+    const code = typeof followed === "string" && followed !== "ENOENT" ? followed : "EEXIST";
+    const isThere = typeof followed !== "string" && followed.node?.kind === "directory";
+    if (!isThere) throw new FileSystemError(code, "mkdir", path);
   }
 
   rename(from: string, to: string): void {
