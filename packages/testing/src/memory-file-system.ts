@@ -211,8 +211,8 @@ export class MemoryFileSystem implements FileSystem {
   makeDirectory(path: string): void {
     const place = this.#access.walk(path, false);
     if (place === "ENOENT") {
-      this.makeDirectory(parentOf(path));
-      return this.makeDirectory(path);
+      for (const each of [parentOf(path), path]) this.makeDirectory(each);
+      return;
     }
     if (typeof place === "string") throw new FileSystemError(place, "mkdir", path);
     if (place.node === undefined) {
