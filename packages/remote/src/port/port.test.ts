@@ -190,9 +190,15 @@ test("trap 18: a drain lets open calls and requests finish, and refuses new conn
   await upload.closed;
   assert.match(upload.heard(), /connection: close[\s\S]*PUT \/up 4/i);
   assert.deepEqual(await drained, { kind: "drained" });
-  await assert.rejects(connected(own.target), { code: "ECONNREFUSED" });
+  await assert.rejects(connected(own.target), TURNED_AWAY);
   await own.close();
 });
+
+/**
+ * Reset as well as refused: a process that another test starts at this very moment holds the closed listener until it
+ * executes its program, and what has connected by then is reset.
+ */
+const TURNED_AWAY = { code: /^(ECONNREFUSED|ECONNRESET)$/ };
 
 function connected(target: string): Promise<unknown> {
   return new Promise((resolve, reject) => {
@@ -226,7 +232,7 @@ test("while a port lingers, known connections are served until they were idle, a
   await until(() => /\/one/.test(kept.heard()) && own.port.counts().requests === 0);
   let isOver = false;
   const lingered = own.port.linger({ idleMs: 1000, maxMs: 60_000 }).then(() => (isOver = true));
-  await assert.rejects(connected(own.target), { code: "ECONNREFUSED" });
+  await assert.rejects(connected(own.target), TURNED_AWAY);
   clock.advance(999);
   assert.equal((await rawCall(session, ECHO.path, [frame("x")])).status, "0");
   kept.socket.write("GET /two HTTP/1.1\r\nhost: x\r\n\r\n");
