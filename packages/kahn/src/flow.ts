@@ -5,7 +5,7 @@
  */
 
 import type { Flow } from "@kahn/workflow";
-import { type FlowFolder, type FlowFolderOptions, openFlowFolder } from "./session/flow-folder.ts";
+import { type FlowFolder, type FlowFolderOptions, openFlowFolder } from "./session/flow/folder.ts";
 
 export type {
   Ack,

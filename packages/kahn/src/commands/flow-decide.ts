@@ -5,8 +5,8 @@ import type { Ack, DecideOptions, Decision, DecisionTarget, RunCommand, RunSumma
 import type { ParsedArguments } from "../cli/arguments.ts";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
 import type { Host } from "../cli/host.ts";
-import type { FlowSession } from "../session/flow-session.ts";
-import { waitingBarriers } from "../session/flow-status.ts";
+import type { FlowSession } from "../session/flow/flow-session.ts";
+import { waitingBarriers } from "../session/flow/status.ts";
 import { DIR_OPTION, FILE_OPTION, JSON_OPTION, parseJson, parseJsonObject, sessionFor } from "./flow-options.ts";
 
 /** The command. */

@@ -26,9 +26,9 @@ import {
 import type { ParsedArguments } from "../cli/arguments.ts";
 import { EXIT, refuse } from "../cli/command.ts";
 import type { Host } from "../cli/host.ts";
-import type { FlowFolderOptions } from "../session/flow-folder.ts";
-import { inShellWords } from "../session/flow-problems.ts";
-import type { FlowSession } from "../session/flow-session.ts";
+import type { FlowSession } from "../session/flow/flow-session.ts";
+import type { FlowFolderOptions } from "../session/flow/folder.ts";
+import { inShellWords } from "../session/flow/problems.ts";
 import { BarrierDialog } from "./flow-dialog.ts";
 import { parseCount } from "./flow-options.ts";
 import { EventTap } from "./flow-tap.ts";

@@ -2,7 +2,7 @@
 import { dirname } from "node:path";
 import { eventsOf, type FlowEvent, toDot, toMermaid } from "@kahn/workflow";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
-import { parseGraphPlace } from "../session/flow-module.ts";
+import { parseGraphPlace } from "../session/flow/graph-module.ts";
 import { DIR_OPTION, FILE_OPTION, sessionFor } from "./flow-options.ts";
 
 type Mark = "done" | "open" | "failed";

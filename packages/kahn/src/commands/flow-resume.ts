@@ -4,8 +4,8 @@ import { eventsOf, type FlowRun, type ResumeMode } from "@kahn/workflow";
 import type { ParsedArguments } from "../cli/arguments.ts";
 import type { Command } from "../cli/command.ts";
 import type { Host } from "../cli/host.ts";
-import { parseGraphPlace } from "../session/flow-module.ts";
-import { graphLabels } from "../session/flow-place.ts";
+import { parseGraphPlace } from "../session/flow/graph-module.ts";
+import { graphLabels } from "../session/flow/place.ts";
 import { engineOptions, followOptions, followRun, refuseRun, runProblems } from "./flow-follow.ts";
 import { DIR_OPTION, FILE_OPTION, FOLLOW_OPTIONS, JSON_OPTION, sessionFor } from "./flow-options.ts";
 

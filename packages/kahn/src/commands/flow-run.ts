@@ -6,9 +6,9 @@ import { type FlowGraph, type FlowRun, keyedId } from "@kahn/workflow";
 import type { ParsedArguments } from "../cli/arguments.ts";
 import type { Command } from "../cli/command.ts";
 import type { Host } from "../cli/host.ts";
-import { type GraphPlace, parseGraphPlace } from "../session/flow-module.ts";
-import { graphLabels, makeFlowDirectory } from "../session/flow-place.ts";
-import type { FlowSession } from "../session/flow-session.ts";
+import type { FlowSession } from "../session/flow/flow-session.ts";
+import { type GraphPlace, parseGraphPlace } from "../session/flow/graph-module.ts";
+import { graphLabels, makeFlowDirectory } from "../session/flow/place.ts";
 import { engineOptions, followOptions, followRun, pastOf, refuseRun, runProblems } from "./flow-follow.ts";
 import { DIR_OPTION, FOLLOW_OPTIONS, JSON_OPTION, parseCount, parseJsonObject, sessionFor } from "./flow-options.ts";
 

@@ -24,9 +24,9 @@ import {
 } from "@kahn/workflow";
 import type { ParsedArguments } from "../cli/arguments.ts";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
-import { graphOfLabels } from "../session/flow-place.ts";
-import type { FlowSession } from "../session/flow-session.ts";
-import { executedMs, statusOf, waitingBarriers } from "../session/flow-status.ts";
+import type { FlowSession } from "../session/flow/flow-session.ts";
+import { graphOfLabels } from "../session/flow/place.ts";
+import { executedMs, statusOf, waitingBarriers } from "../session/flow/status.ts";
 import { DIR_OPTION, JSON_OPTION, sessionFor } from "./flow-options.ts";
 
 /** Entries of a history that people are shown at once. */

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import type { Problem } from "@kahn/core";
 import { randomHex } from "@kahn/core";
 import type { ServerPorts } from "@kahn/remote";
+import { passwordThread } from "@kahn/remote";
 import { livenessOf, ownIdentity, spawnerRunner, tryLock } from "@kahn/system";
 import type { SessionHost } from "../cli/host.ts";
 import { VERSION } from "../version.ts";
@@ -28,6 +29,8 @@ export function serverPorts(
 ): { readonly ports: ServerPorts; close(): Promise<void> } {
   const { fs, clock, random } = systemPorts(host);
   const spawner = bundledFile(fs, "spawner.mjs", fileURLToPath(import.meta.url));
+  const program = bundledFile(fs, "passwords.mjs", fileURLToPath(import.meta.url));
+  const passwords = program === undefined ? undefined : passwordThread(program);
   const guardian = { token: `serve-${randomHex(random, 16)}`, graceMs: ORPHAN_GRACE_MS };
   const processes =
     spawner === undefined ? undefined : spawnerRunner({ clock, guardian, command: [host.nodePath, spawner] });
@@ -52,6 +55,8 @@ export function serverPorts(
       return (await fetch(url, { method: "POST", headers, body, signal })).status;
     },
     ...(processes === undefined ? {} : { processes }),
+    ...(passwords === undefined ? {} : { checkPassword: passwords.check }),
   };
-  return { ports, close: async () => processes?.close() };
+  const close = async (): Promise<void> => void (await Promise.all([processes?.close(), passwords?.close()]));
+  return { ports, close };
 }

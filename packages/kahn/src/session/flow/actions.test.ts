@@ -15,8 +15,8 @@ import {
   END,
   openFlow,
   state,
-} from "../flow.ts";
-import { taskRunner } from "../task-runner.ts";
+} from "../../flow.ts";
+import { taskRunner } from "../../task-runner.ts";
 
 type Files = Readonly<Record<string, string>>;
 

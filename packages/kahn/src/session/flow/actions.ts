@@ -25,15 +25,15 @@ import {
 import { collectOutputs } from "@kahn/exec";
 import type { ActionOutput, CommandRequest, CommandResult, WorkPorts } from "@kahn/workflow";
 import { type WorkspaceModel, workspaceProvider } from "@kahn/workspace";
-import { libraryHost, type SessionHost } from "../cli/host.ts";
-import { taskRunner } from "../task-runner.ts";
+import { libraryHost, type SessionHost } from "../../cli/host.ts";
+import { taskRunner } from "../../task-runner.ts";
+import { loadModel } from "../load-model.ts";
+import { runHeld } from "../perform-run.ts";
+import type { RunRequest } from "../run-request.ts";
+import { systemPorts } from "../system-ports.ts";
+import type { WorkspaceHold } from "../workspace-hold.ts";
 import { withCommand } from "./command-task.ts";
-import { loadModel } from "./load-model.ts";
-import { runHeld } from "./perform-run.ts";
-import type { RunRequest } from "./run-request.ts";
 import { SharedHold } from "./shared-hold.ts";
-import { systemPorts } from "./system-ports.ts";
-import type { WorkspaceHold } from "./workspace-hold.ts";
 
 /** Of each stream so many characters are handed on, from its end. */
 const STREAM_MAX = 16 * 1024 * 1024;

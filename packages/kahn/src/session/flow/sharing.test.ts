@@ -16,7 +16,7 @@ import { join } from "node:path";
 import { digestOf } from "@kahn/core";
 import { acquireLock, nodeClock } from "@kahn/system";
 import { expect, onTestFinished, test } from "vitest";
-import { action, type Blob, barrier, defineGraph, END, type Flow, openFlow, parallel, state } from "../flow.ts";
+import { action, type Blob, barrier, defineGraph, END, type Flow, openFlow, parallel, state } from "../../flow.ts";
 
 function workspace(config: object = {}): string {
   const directory = realpathSync(mkdtempSync(join(tmpdir(), "kahn-flow-sharing-")));

@@ -13,7 +13,7 @@ import { basename, extname } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { err, type FileSystem, ok, type Problem, ProblemError, problem, type Result } from "@kahn/core";
 import type { FlowGraph } from "@kahn/workflow";
-import { bundledFile } from "./bundled-file.ts";
+import { bundledFile } from "../bundled-file.ts";
 
 /** Where a graph is. */
 export interface GraphPlace {

@@ -15,13 +15,13 @@ import {
   type RunSummary,
   runSummary,
 } from "@kahn/workflow";
-import type { Host } from "../cli/host.ts";
-import { type FlowFolderOptions, openFlowFolder } from "./flow-folder.ts";
-import { type GraphPlace, loadGraph, parseGraphPlace } from "./flow-module.ts";
-import { type FlowPlace, flowPlace, graphOfLabels } from "./flow-place.ts";
-import { inShellWords } from "./flow-problems.ts";
-import { userCache } from "./load-model.ts";
-import { type SystemPorts, systemPorts } from "./system-ports.ts";
+import type { Host } from "../../cli/host.ts";
+import { userCache } from "../load-model.ts";
+import { type SystemPorts, systemPorts } from "../system-ports.ts";
+import { type FlowFolderOptions, openFlowFolder } from "./folder.ts";
+import { type GraphPlace, loadGraph, parseGraphPlace } from "./graph-module.ts";
+import { type FlowPlace, flowPlace, graphOfLabels } from "./place.ts";
+import { inShellWords } from "./problems.ts";
 
 /** How long one try at telling an owner takes; it may end in the middle, and then the run has none. */
 const ANSWER_MS = 5000;

@@ -7,10 +7,10 @@
  */
 import { err, ok, type Problem, problem, type Result } from "@kahn/core";
 import type { WorkspaceModel } from "@kahn/workspace";
-import type { SessionHost } from "../cli/host.ts";
-import { loadModel } from "./load-model.ts";
-import { holdWorkspace, type WorkspaceHold } from "./workspace-hold.ts";
-import { openSession } from "./workspace-session.ts";
+import type { SessionHost } from "../../cli/host.ts";
+import { loadModel } from "../load-model.ts";
+import { holdWorkspace, type WorkspaceHold } from "../workspace-hold.ts";
+import { openSession } from "../workspace-session.ts";
 
 /** Who wants to come in. */
 export interface Visitor {

@@ -1,11 +1,11 @@
 /** Where the runs of flows are kept, and how a run remembers the file of its graph. */
 import { isAbsolute, join, relative } from "node:path";
 import { err, ok, type Problem, type Result } from "@kahn/core";
-import type { Host } from "../cli/host.ts";
-import type { GraphPlace } from "./flow-module.ts";
-import { loadModel } from "./load-model.ts";
-import { makeStateDirectory } from "./locations.ts";
-import type { SystemPorts } from "./system-ports.ts";
+import type { Host } from "../../cli/host.ts";
+import { loadModel } from "../load-model.ts";
+import { makeStateDirectory } from "../locations.ts";
+import type { SystemPorts } from "../system-ports.ts";
+import type { GraphPlace } from "./graph-module.ts";
 
 /** A folder of runs. Absolute paths. */
 export interface FlowPlace {

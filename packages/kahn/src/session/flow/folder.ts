@@ -5,7 +5,7 @@
  */
 import { nodeClock, nodeFileSystem, nodeRandom } from "@kahn/system";
 import { createFlow, type Flow, type FlowOptions, inFolder } from "@kahn/workflow";
-import type { FlowActions } from "./flow-actions.ts";
+import type { FlowActions } from "./actions.ts";
 
 /** What a flow in a folder may be given besides; the rest is files. */
 export type FlowFolderOptions = Partial<Omit<FlowOptions, "journals" | "values" | "locks" | "inboxes">>;
@@ -33,7 +33,7 @@ export function openFlowFolder(folder: FlowFolder, options: FlowFolderOptions = 
 function actionsWhenNeeded(directory: string): FlowActions {
   let loading: Promise<FlowActions> | undefined;
   const load = () => {
-    loading ??= import("./flow-actions.ts").then((module) => module.flowActions(directory));
+    loading ??= import("./actions.ts").then((module) => module.flowActions(directory));
     return loading;
   };
   return {
