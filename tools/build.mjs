@@ -4,6 +4,7 @@
  *
  *   kahn.mjs           the command-line file, and its lazily loaded parts in cli/
  *   spawner.mjs        starts processes for a Kahn that grows
+ *   passwords.mjs      the thread of a server that checks passwords
  *   reapi-conform.mjs  checks any REAPI server
  *   index.mjs, …       one file per subpath of "exports" in packages/kahn/package.json, sharing lib/
  *   types/             the declarations of those, with relative imports only
@@ -16,7 +17,7 @@
 import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { bundleCommandLine, bundleConform, bundleLibrary, bundleSpawner } from "./build/bundle.mjs";
+import { bundleCommandLine, bundleConform, bundleLibrary, bundlePrograms } from "./build/bundle.mjs";
 import { emitDeclarations } from "./build/declarations.mjs";
 import { entriesOf } from "./build/entries.mjs";
 import { thirdPartyText } from "./build/licences.mjs";
@@ -42,9 +43,9 @@ async function build() {
   try {
     mkdirSync(next, { recursive: true });
     const entries = entriesOf(KAHN);
-    const [commandLine, spawner, conform, library, schema, typeErrors] = await Promise.all([
+    const [commandLine, programs, conform, library, schema, typeErrors] = await Promise.all([
       bundleCommandLine(next),
-      bundleSpawner(next),
+      bundlePrograms(next),
       bundleConform(next),
       bundleLibrary(next, entries),
       configurationSchema(next),
@@ -52,7 +53,7 @@ async function build() {
     ]);
     if (schema !== undefined) writeFileSync(join(next, "schema.json"), `${JSON.stringify(schema, null, 2)}\n`);
     copyFileSync(join(ROOT, "LICENSE"), join(next, "LICENSE"));
-    writeFileSync(join(next, "THIRD-PARTY.txt"), thirdPartyText([commandLine, spawner, conform, library]));
+    writeFileSync(join(next, "THIRD-PARTY.txt"), thirdPartyText([commandLine, programs, conform, library]));
     if (typeErrors === undefined) writeFileSync(join(next, ".inputs"), inputs);
     replaceDist(next);
     const bytes = Object.entries(commandLine.outputs)

@@ -50,13 +50,17 @@ export async function bundleCommandLine(directory) {
 }
 
 /**
- * The program that starts processes for one that grows: a file by itself, so that it stays as small as its purpose.
+ * What runs beside the command line: the program that starts processes for one that grows, and the thread that checks
+ * passwords. Each is a file by itself, so that it stays as small as its purpose.
  *
  * @param {string} directory absolute path of the folder that becomes dist
  * @returns {Promise<Metafile>} what went into it
  */
-export async function bundleSpawner(directory) {
-  const entryPoints = { spawner: join(ROOT, "packages/system/src/spawner-main.ts") };
+export async function bundlePrograms(directory) {
+  const entryPoints = {
+    spawner: join(ROOT, "packages/system/src/spawner-main.ts"),
+    passwords: join(ROOT, "packages/remote/src/access/password-main.ts"),
+  };
   const result = await build({ ...OPTIONS, splitting: false, entryPoints, outdir: directory });
   return result.metafile;
 }

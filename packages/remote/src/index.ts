@@ -1,5 +1,6 @@
 /** The server of every build cache and of remote execution, and its client. */
 export type { AccessFacts } from "./access/open-access.ts";
+export { type PasswordThread, passwordThread } from "./access/password-thread.ts";
 export { type NewToken, newToken, tokenHash } from "./access/token.ts";
 export {
   Channel,

@@ -21,7 +21,7 @@ export interface ServerMaterial {
   readonly tls: PortTls | undefined;
 }
 
-type MaterialPorts = Pick<ServerPorts, "fs" | "clock" | "resolvePath">;
+type MaterialPorts = Pick<ServerPorts, "fs" | "clock" | "resolvePath" | "checkPassword">;
 
 /**
  * Reads the files.
@@ -39,6 +39,7 @@ export function readMaterial(config: ServerConfig, ports: MaterialPorts): Result
     fs: ports.fs,
     clock: ports.clock,
     resolvePath: ports.resolvePath,
+    checkPassword: ports.checkPassword,
   });
   const problems = [...(tls.ok ? [] : tls.problem), ...(access.ok ? [] : access.problem)];
   return tls.ok && access.ok ? ok({ tls: tls.value, access: access.value }) : err(problems);

@@ -1,6 +1,7 @@
 /** What a server is given by whoever starts it. */
 import type { Liveness, ProcessOwner } from "@kahn/cas";
 import type { Clock, FileSystem, Problem, ProcessRunner, Random, Result } from "@kahn/core";
+import type { PasswordCheck } from "./access/password-hash.ts";
 import type { LineSink } from "./operation/access-log.ts";
 import type { PostJson } from "./operation/traces.ts";
 import type { OriginPort, Zstd } from "./reapi/index.ts";
@@ -29,6 +30,8 @@ export interface ServerPorts {
   readonly processes?: ProcessRunner;
   /** How many actions run at once where the configuration leaves it to the machine. */
   readonly processors?: number;
+  /** Checks passwords of `access.htpasswd`. Best one that leaves this thread alone, which is the default. */
+  readonly checkPassword?: PasswordCheck;
   /** Default: Node's own, else WebAssembly. */
   readonly zstd?: Zstd;
   /** Fetches assets from their origins. */

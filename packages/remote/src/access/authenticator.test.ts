@@ -7,8 +7,9 @@ import { test } from "vitest";
 import { type Peer, UNKNOWN_PEER } from "../grpc/index.ts";
 import type { IssuerSettings } from "../operation/server-settings.ts";
 import { Authenticator } from "./authenticator.ts";
-import { apr1, type PasswordFile, parseHtpasswd } from "./htpasswd.ts";
+import { type PasswordFile, parseHtpasswd } from "./htpasswd.ts";
 import { parseKeySet, TokenVerifier } from "./json-web-token.ts";
+import { apr1 } from "./password-hash.ts";
 import { newToken, TokenList } from "./token.ts";
 
 const NOW_MS = 1_800_000_000_000;

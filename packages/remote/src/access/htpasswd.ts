@@ -1,20 +1,21 @@
 /**
  * Names and passwords of an htpasswd file.
  *
- * Owns:      reading the file and checking a password against bcrypt, `{SHA}` and apr1 hashes.
+ * Owns:      reading the file: which kinds of hashes are taken, and whose they are.
  * Invariant: a file with a hash of any other kind is refused by name, so that nobody is locked out without a word.
  *            An unknown name costs as much time as a wrong password.
- * Source:    Apache's "Password Formats"; apr1 is its variant of MD5 crypt.
+ * Source:    Apache's "Password Formats".
  */
-import { createHash, timingSafeEqual } from "node:crypto";
 import type { Problem, Result } from "@kahn/core";
 import { err, ok, problem } from "@kahn/core";
+import type { PasswordCheck } from "./password-hash.ts";
+import { isPassword } from "./password-hash.ts";
 
 /** Names with their hashes. */
 export interface PasswordFile {
   has(name: string): boolean;
   readonly names: readonly string[];
-  /** True for the right password. Bcrypt takes tens of milliseconds of the calling thread. */
+  /** True for the right password. */
   verify(name: string, password: string): Promise<boolean>;
 }
 
@@ -22,8 +23,17 @@ export interface PasswordFile {
 const NOBODY = "$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
 const COST_MAX = 14;
 
-/** Reads the file's text. @returns `serve-htpasswd-invalid` for each line that cannot be used. */
-export function parseHtpasswd(file: string, text: string): Result<PasswordFile, readonly Problem[]> {
+/**
+ * Reads the file's text.
+ *
+ * @param check default: on this thread.
+ * @returns `serve-htpasswd-invalid` for each line that cannot be used.
+ */
+export function parseHtpasswd(
+  file: string,
+  text: string,
+  check: PasswordCheck = isPassword,
+): Result<PasswordFile, readonly Problem[]> {
   const hashes = new Map<string, string>();
   const problems: Problem[] = [];
   for (const [index, line] of text.split("\n").entries()) {
@@ -47,7 +57,7 @@ export function parseHtpasswd(file: string, text: string): Result<PasswordFile, 
     names: [...hashes.keys()],
     verify: async (name, password) => {
       const hash = hashes.get(name);
-      const isRight = await matches(password, hash ?? NOBODY);
+      const isRight = await check(password, hash ?? NOBODY);
       return isRight && hash !== undefined;
     },
   });
@@ -73,65 +83,4 @@ function refusal(name: string, hash: string): string | undefined {
           ? "salted SHA"
           : "plain text, DES crypt or an unknown kind";
   return `has a hash of a kind that is not taken (${kind}) for ${name}; bcrypt, {SHA} and apr1 are`;
-}
-
-async function matches(password: string, hash: string): Promise<boolean> {
-  if (hash.startsWith("{SHA}")) {
-    const made = createHash("sha1").update(password, "utf8").digest();
-    return timingSafeEqual(made, Buffer.from(hash.slice(5), "base64"));
-  }
-  if (hash.startsWith("$apr1$")) {
-    const [, , salt = "", wanted = ""] = hash.split("$");
-    return timingSafeEqual(Buffer.from(apr1(password, salt)), Buffer.from(wanted));
-  }
-  const { bcryptVerify } = await import("hash-wasm");
-  // Longer ones cannot have been hashed: bcrypt takes 72 bytes.
-  if (Buffer.byteLength(password) > 72 || password === "") return false;
-  return bcryptVerify({ password, hash: hash.replace(/^\$2[by]\$/, "$2a$") });
-}
-
-const md5 = (...parts: readonly (Uint8Array | string)[]): Buffer => {
-  const hasher = createHash("md5");
-  for (const part of parts) hasher.update(part);
-  return hasher.digest();
-};
-
-/** The hash part of an apr1 line. */
-export function apr1(password: string, salt: string): string {
-  const bytes = Buffer.from(password, "utf8");
-  let inner = md5(bytes, salt, bytes);
-  const parts: (Uint8Array | string)[] = [bytes, "$apr1$", salt];
-  for (let left = bytes.length; left > 0; left -= 16) parts.push(inner.subarray(0, Math.min(16, left)));
-  for (let bits = bytes.length; bits > 0; bits >>= 1) {
-    parts.push((bits & 1) === 1 ? Buffer.from([0]) : bytes.subarray(0, 1));
-  }
-  inner = md5(...parts);
-  for (let round = 0; round < 1000; round++) {
-    const isOdd = (round & 1) === 1;
-    const turn: (Uint8Array | string)[] = [isOdd ? bytes : inner];
-    if (round % 3 !== 0) turn.push(salt);
-    if (round % 7 !== 0) turn.push(bytes);
-    turn.push(isOdd ? inner : bytes);
-    inner = md5(...turn);
-  }
-  return encoded(inner);
-}
-
-const DIGITS = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
-function encoded(hash: Buffer): string {
-  const groups: readonly (readonly [number, number, number])[] = [
-    [0, 6, 12],
-    [1, 7, 13],
-    [2, 8, 14],
-    [3, 9, 15],
-    [4, 10, 5],
-  ];
-  let text = "";
-  const put = (value: number, digits: number): void => {
-    for (let rest = value, count = 0; count < digits; count++, rest >>= 6) text += DIGITS[rest & 63];
-  };
-  for (const [high, middle, low] of groups) put((hash[high]! << 16) | (hash[middle]! << 8) | hash[low]!, 4);
-  put(hash[11]!, 2);
-  return text;
 }

@@ -14,6 +14,7 @@ import type { PasswordFile } from "./htpasswd.ts";
 import { parseHtpasswd } from "./htpasswd.ts";
 import type { KeySet } from "./json-web-token.ts";
 import { parseKeySet, TokenVerifier } from "./json-web-token.ts";
+import type { PasswordCheck } from "./password-hash.ts";
 import type { Strangers } from "./policy.ts";
 import { letsStrangersWrite, Policy, strangersMay } from "./policy.ts";
 import { Quotas } from "./quotas.ts";
@@ -32,6 +33,8 @@ export interface AccessOptions {
   readonly clock: Clock;
   /** Makes a path of the configuration absolute. */
   readonly resolvePath: (path: string) => string;
+  /** Default: on this thread. */
+  readonly checkPassword?: PasswordCheck | undefined;
 }
 
 /** What access was made from, in numbers, to be told. */
@@ -108,7 +111,7 @@ function passwordsOf(options: AccessOptions, problems: Problem[]): PasswordFile 
   const { htpasswd } = options.settings;
   const text = htpasswd === undefined ? undefined : readText(options, htpasswd, problems);
   if (htpasswd === undefined || text === undefined) return undefined;
-  const parsed = parseHtpasswd(htpasswd, text);
+  const parsed = parseHtpasswd(htpasswd, text, options.checkPassword);
   if (parsed.ok) return parsed.value;
   problems.push(...parsed.problem);
   return undefined;
