@@ -10,11 +10,11 @@ import { countText, durationText, painter } from "@kahn/report";
 import type { ParsedArguments } from "../cli/arguments.ts";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
 import type { Host } from "../cli/host.ts";
-import { inputsMissing, openActionBench, runProblem, tellSandbox } from "../session/action-bench.ts";
-import { DIGEST_OPTIONS, parseActionName } from "../session/action-name.ts";
-import { type ActionPlace, openActionPlace } from "../session/action-place.ts";
-import { outputFolder } from "../session/output-folder.ts";
-import { executionRefused } from "../session/remote-client.ts";
+import { inputsMissing, openActionBench, runProblem, tellSandbox } from "../session/action/bench.ts";
+import { DIGEST_OPTIONS, parseActionName } from "../session/action/name.ts";
+import { outputFolder } from "../session/action/output-folder.ts";
+import { type ActionPlace, openActionPlace } from "../session/action/place.ts";
+import { executionRefused } from "../session/remote/client.ts";
 import { actionSummary, outputLines } from "./action-text.ts";
 
 /** The command. */

@@ -16,10 +16,10 @@ import {
   runProblem,
   tellSandbox,
   withStoredStreams,
-} from "../session/action-bench.ts";
-import { DIGEST_OPTIONS, parseActionName } from "../session/action-name.ts";
-import { type ActionPlace, openActionPlace } from "../session/action-place.ts";
-import { executionRefused } from "../session/remote-client.ts";
+} from "../session/action/bench.ts";
+import { DIGEST_OPTIONS, parseActionName } from "../session/action/name.ts";
+import { type ActionPlace, openActionPlace } from "../session/action/place.ts";
+import { executionRefused } from "../session/remote/client.ts";
 import { actionSummary, sideText } from "./action-text.ts";
 import { differingLines } from "./text-difference.ts";
 

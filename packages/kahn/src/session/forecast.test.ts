@@ -7,7 +7,7 @@ import { closedAddress } from "@kahn/testing";
 import { expect, onTestFinished, test } from "vitest";
 import { libraryHost } from "../cli/host.ts";
 import { Checkout, startServer } from "./checkout.fixture.ts";
-import { openRemoteLookup } from "./remote-lookup.ts";
+import { openRemoteLookup } from "./remote/lookup.ts";
 import { openSession } from "./workspace-session.ts";
 
 const manifest = (name: string, build: string, dependencies: object = {}) => ({

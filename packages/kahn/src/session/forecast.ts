@@ -10,7 +10,7 @@ import { painter, problemText } from "@kahn/report";
 import { type CacheOption, cacheChoice } from "./cache-choice.ts";
 import { cacheSection } from "./cache-limits.ts";
 import { describeExternal } from "./external-packages.ts";
-import { keyedThere, placeOf } from "./keyed-there.ts";
+import { keyedThere, placeOf } from "./remote/keyed-there.ts";
 import type { RemoteExec } from "./store-set.ts";
 import type { WorkspaceSession } from "./workspace-session.ts";
 
@@ -71,7 +71,7 @@ async function openLookup(
       ...place,
     });
   }
-  const { openRemoteLookup } = await import("./remote-lookup.ts");
+  const { openRemoteLookup } = await import("./remote/lookup.ts");
   const opened = await openRemoteLookup(session, {
     server,
     local,

@@ -17,9 +17,9 @@ import {
 import { localExecutor, type RunGraphOptions, type RunOutcome, runGraph } from "@kahn/exec";
 import { VERSION } from "../version.ts";
 import { describeExternal, keepLockFile } from "./external-packages.ts";
-import { keyedThere } from "./keyed-there.ts";
 import { chainEnv } from "./nesting.ts";
 import type { PlannedRequest } from "./plan-request.ts";
+import { keyedThere } from "./remote/keyed-there.ts";
 import { readableEvents } from "./run-journal.ts";
 import type { RunRequest } from "./run-request.ts";
 import { openRunStores } from "./run-stores.ts";

@@ -34,7 +34,7 @@ export async function openRunStores(
       }),
     );
   }
-  const { openRemoteStores } = await import("./remote-stores.ts");
+  const { openRemoteStores } = await import("./remote/stores.ts");
   const asked: RemoteAsked = {
     server,
     read: remote !== "off",

@@ -4,7 +4,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { Checkout, startServer } from "./checkout.fixture.ts";
+import { Checkout, startServer } from "../checkout.fixture.ts";
 
 test("the action of a task is in --json, runs show, why and the server's log; its key means it, too", async () => {
   const workspace = new Checkout({

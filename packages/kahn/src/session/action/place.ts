@@ -21,14 +21,14 @@ import {
 } from "@kahn/core";
 import { openClient, type RemoteClient } from "@kahn/remote/client";
 import { findActionDigests, readStoredAction, type StoredAction } from "@kahn/remote/look";
-import type { ParsedArguments } from "../cli/arguments.ts";
-import type { Host } from "../cli/host.ts";
-import type { ActionName } from "./action-name.ts";
-import { cacheSection } from "./cache-limits.ts";
-import { lastRanThere } from "./ran-there.ts";
-import { clientOptions } from "./remote-client.ts";
-import { type SystemPorts, systemPorts } from "./system-ports.ts";
-import { openSession, type WorkspaceSession } from "./workspace-session.ts";
+import type { ParsedArguments } from "../../cli/arguments.ts";
+import type { Host } from "../../cli/host.ts";
+import { cacheSection } from "../cache-limits.ts";
+import { clientOptions } from "../remote/client.ts";
+import { lastRanThere } from "../remote/ran-there.ts";
+import { type SystemPorts, systemPorts } from "../system-ports.ts";
+import { openSession, type WorkspaceSession } from "../workspace-session.ts";
+import type { ActionName } from "./name.ts";
 
 /** Opens what the options name. @param fn of the digests that are looked for. */
 export async function openActionPlace(

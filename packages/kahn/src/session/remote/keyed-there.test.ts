@@ -1,7 +1,7 @@
 // Goal: what a server made is no result of this machine, whose tools and undeclared files are others. Method: a server in
 // this process, and a workspace whose task says something else there than here.
 import { expect, test } from "vitest";
-import { Checkout, startServer } from "./checkout.fixture.ts";
+import { Checkout, startServer } from "../checkout.fixture.ts";
 
 const COMMAND = "cat own.json 2>/dev/null > out || echo declared > out";
 

@@ -13,7 +13,7 @@ import {
   problem,
   type Result,
 } from "@kahn/core";
-import type { OptionSpec } from "../cli/arguments.ts";
+import type { OptionSpec } from "../../cli/arguments.ts";
 
 /** Options of every command that looks into an action. */
 export const DIGEST_OPTIONS: readonly OptionSpec[] = [

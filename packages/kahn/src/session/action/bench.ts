@@ -20,8 +20,8 @@ import {
 import { type HermeticOutcome, type HermeticRunner, type HermeticRunnerOptions, hermeticRunner } from "@kahn/exec";
 import { painter, problemText } from "@kahn/report";
 import { directRunner, livenessOf, ownIdentity, startGuardian } from "@kahn/system";
-import type { Host } from "../cli/host.ts";
-import type { ActionPlace } from "./action-place.ts";
+import type { Host } from "../../cli/host.ts";
+import type { ActionPlace } from "./place.ts";
 
 /** How long processes may live on after TERM when Kahn itself has died. */
 const GUARDIAN_GRACE_MS = 5000;

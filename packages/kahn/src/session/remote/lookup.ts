@@ -8,8 +8,8 @@ import { type DiskStore, missingBlobs, type RemoteConfig } from "@kahn/cas";
 import type { ActionCache, BlobStore, CacheLookup, Digest, Problem, Result, StoreProblem } from "@kahn/core";
 import { ok, randomHex, warning } from "@kahn/core";
 import { Lanes, openClient, type RemoteClient } from "@kahn/remote/client";
-import { clientOptions } from "./remote-client.ts";
-import type { WorkspaceSession } from "./workspace-session.ts";
+import type { WorkspaceSession } from "../workspace-session.ts";
+import { clientOptions } from "./client.ts";
 
 /** What is asked. */
 export interface LookupPlace {

@@ -6,8 +6,8 @@ import type { RunEvent } from "@kahn/core";
 import { newToken } from "@kahn/remote";
 import { nodeRandom } from "@kahn/system";
 import { expect, test } from "vitest";
+import { Checkout, type Ran, startServer } from "../checkout.fixture.ts";
 import { makeCertificates } from "./certificates.fixture.ts";
-import { Checkout, type Ran, startServer } from "./checkout.fixture.ts";
 
 const PEM = makeCertificates();
 const NAME_OF = (event: RunEvent) => (event.kind === "run.warned" ? event.problem.code : "");

@@ -3,10 +3,10 @@ import { type RemoteTier, tiered } from "@kahn/cas";
 import { err, ok, type Problem, type Result, warning } from "@kahn/core";
 import { type HermeticRunner, hermeticRunner } from "@kahn/exec";
 import { openClient, type RemoteClient, remoteExecutor } from "@kahn/remote/client";
+import type { LocalStores, RemoteAsked, RunStores } from "../store-set.ts";
+import type { WorkspaceSession } from "../workspace-session.ts";
+import { clientOptions, executionRefused } from "./client.ts";
 import { placeOf } from "./keyed-there.ts";
-import { clientOptions, executionRefused } from "./remote-client.ts";
-import type { LocalStores, RemoteAsked, RunStores } from "./store-set.ts";
-import type { WorkspaceSession } from "./workspace-session.ts";
 
 const NO_ENTRY = ok({ kind: "miss", reason: "no-entry" } as const);
 
