@@ -5,9 +5,9 @@
  */
 import { err, ok, type Problem, ProblemError, type Result, type TaskRunner, type TaskRunOutcome } from "@kahn/core";
 import { libraryHost, type SessionHost } from "./cli/host.ts";
-import { performRun } from "./session/perform-run.ts";
-import { planRequest } from "./session/plan-request.ts";
-import type { RunRequest } from "./session/run-request.ts";
+import { performRun } from "./session/run/perform.ts";
+import { planRequest } from "./session/run/plan.ts";
+import type { RunRequest } from "./session/run/request.ts";
 import { openSession } from "./session/workspace-session.ts";
 
 /** Makes a runner. Each run opens the workspace anew, waits for its lock, and leaves nothing running. */

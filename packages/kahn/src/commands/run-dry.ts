@@ -3,8 +3,8 @@ import { ok, type Problem, type Result } from "@kahn/core";
 import type { NodeForecast } from "@kahn/exec";
 import { missText, type Paint, painter } from "@kahn/report";
 import { EXIT } from "../cli/command.ts";
-import { forecastRun } from "../session/forecast.ts";
-import type { PlannedRequest } from "../session/plan-request.ts";
+import { forecastRun } from "../session/run/forecast.ts";
+import type { PlannedRequest } from "../session/run/plan.ts";
 import type { WorkspaceSession } from "../session/workspace-session.ts";
 import type { RunOptions } from "./run-options.ts";
 

@@ -1,7 +1,7 @@
 /** What a run of the command line shows, and how its signals cancel. */
 import type { RunObserver } from "@kahn/core";
 import { JsonReporter, type OutputMode, PlainReporter, TerminalReporter } from "@kahn/report";
-import type { RunRequest } from "../session/run-request.ts";
+import type { RunRequest } from "../session/run/request.ts";
 import type { WorkspaceSession } from "../session/workspace-session.ts";
 import type { RunOptions } from "./run-options.ts";
 

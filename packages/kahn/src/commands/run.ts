@@ -3,8 +3,8 @@ import { err, ok, type Problem, ProblemError, problem, type Result, type RunStat
 import { JsonReporter } from "@kahn/report";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
 import type { Host } from "../cli/host.ts";
-import { performRun } from "../session/perform-run.ts";
-import { planRequest } from "../session/plan-request.ts";
+import { performRun } from "../session/run/perform.ts";
+import { planRequest } from "../session/run/plan.ts";
 import { openSession } from "../session/workspace-session.ts";
 import { RUN_OPTIONS, type RunOptions, readRunOptions } from "./run-options.ts";
 import { runRequestOf } from "./run-view.ts";

@@ -2,8 +2,8 @@
 import { type Digest, problem, type RunEvent, type RunId } from "@kahn/core";
 import type { ParsedArguments } from "../cli/arguments.ts";
 import { EXIT, refuse } from "../cli/command.ts";
-import { findRun, unknownRun } from "../session/find-run.ts";
-import { listRuns, readableEvents } from "../session/run-journal.ts";
+import { findRun, unknownRun } from "../session/run/find.ts";
+import { listRuns, readableEvents } from "../session/run/journal.ts";
 import type { WorkspaceSession } from "../session/workspace-session.ts";
 import { runTitle } from "./run-title.ts";
 

@@ -14,8 +14,8 @@ import {
 } from "@kahn/report";
 import type { ParsedArguments } from "../cli/arguments.ts";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
-import { findRun, unknownRun } from "../session/find-run.ts";
-import { listRuns, pruneRuns, readableEvents, readRun } from "../session/run-journal.ts";
+import { findRun, unknownRun } from "../session/run/find.ts";
+import { listRuns, pruneRuns, readableEvents, readRun } from "../session/run/journal.ts";
 import { sweepValues } from "../session/sweep-values.ts";
 import { openSession, type WorkspaceSession } from "../session/workspace-session.ts";
 import { runTitle, startText } from "./run-title.ts";

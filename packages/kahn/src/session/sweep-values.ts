@@ -6,7 +6,7 @@
  */
 import type { Digest, JournalStore, RunId } from "@kahn/core";
 import { getTaskRecord } from "@kahn/exec";
-import { listRuns, readRun } from "./run-journal.ts";
+import { listRuns, readRun } from "./run/journal.ts";
 import type { WorkspaceSession } from "./workspace-session.ts";
 
 /** Removes values without a reference. @returns how many went; 0 when the store refuses, which costs only space. */

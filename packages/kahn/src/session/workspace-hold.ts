@@ -21,7 +21,7 @@ import { directRunner, type Lock, type LockProblem, startGuardian } from "@kahn/
 import { cacheLimits } from "./cache-limits.ts";
 import { makeStateDirectory } from "./locations.ts";
 import { isInside } from "./nesting.ts";
-import { foldInterrupted, pruneRuns } from "./run-journal.ts";
+import { foldInterrupted, pruneRuns } from "./run/journal.ts";
 import { sweepValues } from "./sweep-values.ts";
 import { type LockWaiting, lockWorkspace } from "./workspace-lock.ts";
 import type { WorkspaceSession } from "./workspace-session.ts";

@@ -7,7 +7,7 @@ import type { RemoteConfig } from "@kahn/cas";
 import { err, ok, type Problem, problem, type Result } from "@kahn/core";
 import { type ClientOptions, type RemoteClient, remoteProblem } from "@kahn/remote/client";
 import { VERSION } from "../../version.ts";
-import type { RemoteAsked } from "../store-set.ts";
+import type { RemoteAsked } from "../run/store-set.ts";
 import type { SystemPorts } from "../system-ports.ts";
 
 /** Where a client is made. */

@@ -4,7 +4,7 @@
  * Owns:  the search through the journals, newest run first; one that cannot be read is passed over.
  */
 import type { JournalStore, RunEvent } from "@kahn/core";
-import { listRuns, readableEvents } from "../run-journal.ts";
+import { listRuns, readableEvents } from "../run/journal.ts";
 
 type Settled = Extract<RunEvent, { kind: "node.settled" }>;
 

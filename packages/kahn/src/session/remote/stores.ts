@@ -3,7 +3,7 @@ import { type RemoteTier, tiered } from "@kahn/cas";
 import { err, ok, type Problem, type Result, warning } from "@kahn/core";
 import { type HermeticRunner, hermeticRunner } from "@kahn/exec";
 import { openClient, type RemoteClient, remoteExecutor } from "@kahn/remote/client";
-import type { LocalStores, RemoteAsked, RunStores } from "../store-set.ts";
+import type { LocalStores, RemoteAsked, RunStores } from "../run/store-set.ts";
 import type { WorkspaceSession } from "../workspace-session.ts";
 import { clientOptions, executionRefused } from "./client.ts";
 import { placeOf } from "./keyed-there.ts";

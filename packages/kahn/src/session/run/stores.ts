@@ -8,11 +8,11 @@
 import { type DiskStore, openDiskStore } from "@kahn/cas";
 import { type ActionCache, err, ok, type Problem, ProblemError, problem, type Result, type RunId } from "@kahn/core";
 import { livenessOf, ownIdentity } from "@kahn/system";
+import { cacheSection } from "../cache-limits.ts";
+import type { WorkspaceSession } from "../workspace-session.ts";
 import { type CacheChoice, cacheChoice } from "./cache-choice.ts";
-import { cacheSection } from "./cache-limits.ts";
-import type { RunRequest } from "./run-request.ts";
+import type { RunRequest } from "./request.ts";
 import type { LocalStores, RemoteAsked, RunStores } from "./store-set.ts";
-import type { WorkspaceSession } from "./workspace-session.ts";
 
 /** Opens the stores that a request asks for. @throws ProblemError when the local store cannot be opened. */
 export async function openRunStores(
@@ -34,7 +34,7 @@ export async function openRunStores(
       }),
     );
   }
-  const { openRemoteStores } = await import("./remote/stores.ts");
+  const { openRemoteStores } = await import("../remote/stores.ts");
   const asked: RemoteAsked = {
     server,
     read: remote !== "off",

@@ -5,7 +5,7 @@
 import type { Digest } from "@kahn/core";
 import type { DescribeExternal } from "@kahn/exec";
 import { lockFileChanges, packageChangeText } from "@kahn/workspace";
-import type { WorkspaceSession } from "./workspace-session.ts";
+import type { WorkspaceSession } from "../workspace-session.ts";
 
 /** Keeps the present lock file for later comparison. */
 export function keepLockFile({ model, ports, values }: WorkspaceSession): void {

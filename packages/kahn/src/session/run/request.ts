@@ -1,9 +1,9 @@
 /** How a planned graph is to be run, whoever asks: the command line or the library. */
 import type { RunObserver } from "@kahn/core";
 import type { RunGraphOptions } from "@kahn/exec";
+import type { LockWaiting } from "../workspace-lock.ts";
 import type { CacheOption } from "./cache-choice.ts";
 import type { RemoteExec } from "./store-set.ts";
-import type { LockWaiting } from "./workspace-lock.ts";
 
 /** Ends a run; see `GraphRun.cancel`. */
 export type Cancel = (how: "term" | "kill", by: string) => void;

@@ -15,17 +15,17 @@ import {
   type RunObserver,
 } from "@kahn/core";
 import { localExecutor, type RunGraphOptions, type RunOutcome, runGraph } from "@kahn/exec";
-import { VERSION } from "../version.ts";
+import { VERSION } from "../../version.ts";
+import { chainEnv } from "../nesting.ts";
+import { keyedThere } from "../remote/keyed-there.ts";
+import { holdWorkspace, type WorkspaceHold } from "../workspace-hold.ts";
+import type { WorkspaceSession } from "../workspace-session.ts";
 import { describeExternal, keepLockFile } from "./external-packages.ts";
-import { chainEnv } from "./nesting.ts";
-import type { PlannedRequest } from "./plan-request.ts";
-import { keyedThere } from "./remote/keyed-there.ts";
-import { readableEvents } from "./run-journal.ts";
-import type { RunRequest } from "./run-request.ts";
-import { openRunStores } from "./run-stores.ts";
+import { readableEvents } from "./journal.ts";
+import type { PlannedRequest } from "./plan.ts";
+import type { RunRequest } from "./request.ts";
 import type { ExecutorPlace, RunStores } from "./store-set.ts";
-import { holdWorkspace, type WorkspaceHold } from "./workspace-hold.ts";
-import type { WorkspaceSession } from "./workspace-session.ts";
+import { openRunStores } from "./stores.ts";
 
 const NOTHING: RunOutcome["counts"] = { executed: 0, cached: 0, failed: 0, errored: 0, skipped: 0, cancelled: 0 };
 

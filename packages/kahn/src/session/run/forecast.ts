@@ -7,12 +7,12 @@ import type { ActionCache, ActionProvider, Problem, Result } from "@kahn/core";
 import { err, ok } from "@kahn/core";
 import { explainGraph, type NodeForecast } from "@kahn/exec";
 import { painter, problemText } from "@kahn/report";
+import { cacheSection } from "../cache-limits.ts";
+import { keyedThere, placeOf } from "../remote/keyed-there.ts";
+import type { WorkspaceSession } from "../workspace-session.ts";
 import { type CacheOption, cacheChoice } from "./cache-choice.ts";
-import { cacheSection } from "./cache-limits.ts";
 import { describeExternal } from "./external-packages.ts";
-import { keyedThere, placeOf } from "./remote/keyed-there.ts";
 import type { RemoteExec } from "./store-set.ts";
-import type { WorkspaceSession } from "./workspace-session.ts";
 
 /** A run that is only asked about. */
 export interface ForecastRequest {
@@ -71,7 +71,7 @@ async function openLookup(
       ...place,
     });
   }
-  const { openRemoteLookup } = await import("./remote/lookup.ts");
+  const { openRemoteLookup } = await import("../remote/lookup.ts");
   const opened = await openRemoteLookup(session, {
     server,
     local,

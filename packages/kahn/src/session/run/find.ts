@@ -1,7 +1,7 @@
 /** Which run a person means. */
 import { parseRunId, problem, type RunId } from "@kahn/core";
-import { listRuns } from "./run-journal.ts";
-import type { WorkspaceSession } from "./workspace-session.ts";
+import type { WorkspaceSession } from "../workspace-session.ts";
+import { listRuns } from "./journal.ts";
 
 /** The run meant by an id or its beginning; the newest without one. */
 export function findRun({ journals }: WorkspaceSession, text: string | undefined): RunId | undefined {

@@ -12,8 +12,8 @@ import {
   type WorkspaceModel,
   workspaceProvider,
 } from "@kahn/workspace";
-import { recursionProblem } from "./nesting.ts";
-import type { WorkspaceSession } from "./workspace-session.ts";
+import { recursionProblem } from "../nesting.ts";
+import type { WorkspaceSession } from "../workspace-session.ts";
 
 /** What is asked of the graph. */
 export interface GraphRequest {

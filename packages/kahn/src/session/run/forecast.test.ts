@@ -5,10 +5,10 @@ import type { AddressInfo } from "node:net";
 import { digestOf } from "@kahn/core";
 import { closedAddress } from "@kahn/testing";
 import { expect, onTestFinished, test } from "vitest";
-import { libraryHost } from "../cli/host.ts";
-import { Checkout, startServer } from "./checkout.fixture.ts";
-import { openRemoteLookup } from "./remote/lookup.ts";
-import { openSession } from "./workspace-session.ts";
+import { libraryHost } from "../../cli/host.ts";
+import { Checkout, startServer } from "../checkout.fixture.ts";
+import { openRemoteLookup } from "../remote/lookup.ts";
+import { openSession } from "../workspace-session.ts";
 
 const manifest = (name: string, build: string, dependencies: object = {}) => ({
   name,
