@@ -1,7 +1,7 @@
 /** `kahn flow cancel`: stops a run, whoever executes it. */
 import { painter } from "@kahn/report";
-import { type Command, EXIT, refuse } from "../cli/command.ts";
-import { DIR_OPTION, FILE_OPTION, JSON_OPTION, sessionFor } from "./flow-options.ts";
+import { type Command, EXIT, refuse } from "../../cli/command.ts";
+import { DIR_OPTION, FILE_OPTION, JSON_OPTION, sessionFor } from "./options.ts";
 
 /** The command. */
 export const flowCancel: Command = {

@@ -1,8 +1,8 @@
 /** `kahn flow replay`: whether a run would go the same way with the graph of today. */
 import { countText, painter } from "@kahn/report";
 import { type ReplayDifference, replay } from "@kahn/workflow";
-import { type Command, EXIT, refuse } from "../cli/command.ts";
-import { DIR_OPTION, FILE_OPTION, JSON_OPTION, sessionFor } from "./flow-options.ts";
+import { type Command, EXIT, refuse } from "../../cli/command.ts";
+import { DIR_OPTION, FILE_OPTION, JSON_OPTION, sessionFor } from "./options.ts";
 
 /** The command. */
 export const flowReplay: Command = {

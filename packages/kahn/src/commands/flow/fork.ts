@@ -2,11 +2,11 @@
 import { err, ok, type Problem, ProblemError, problem, type Result } from "@kahn/core";
 import { countText, painter } from "@kahn/report";
 import { type FlowRun, type ForkOptions, history } from "@kahn/workflow";
-import type { ParsedArguments } from "../cli/arguments.ts";
-import { type Command, EXIT, refuse } from "../cli/command.ts";
-import { engineOptions, followOptions, followRun, pastOf, refuseRun, runProblems } from "./flow-follow.ts";
-import { DIR_OPTION, FILE_OPTION, FOLLOW_OPTIONS, JSON_OPTION, parseJson, sessionFor } from "./flow-options.ts";
-import { readStep } from "./flow-show.ts";
+import type { ParsedArguments } from "../../cli/arguments.ts";
+import { type Command, EXIT, refuse } from "../../cli/command.ts";
+import { engineOptions, followOptions, followRun, pastOf, refuseRun, runProblems } from "./follow.ts";
+import { DIR_OPTION, FILE_OPTION, FOLLOW_OPTIONS, JSON_OPTION, parseJson, sessionFor } from "./options.ts";
+import { readStep } from "./show.ts";
 
 /** The command. */
 export const flowFork: Command = {

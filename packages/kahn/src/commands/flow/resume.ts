@@ -1,13 +1,13 @@
 /** `kahn flow resume`: takes a run up where its journal ends. */
 import { err, ok, type Problem, ProblemError, problem, type Result } from "@kahn/core";
 import { eventsOf, type FlowRun, type ResumeMode } from "@kahn/workflow";
-import type { ParsedArguments } from "../cli/arguments.ts";
-import type { Command } from "../cli/command.ts";
-import type { Host } from "../cli/host.ts";
-import { parseGraphPlace } from "../session/flow/graph-module.ts";
-import { graphLabels } from "../session/flow/place.ts";
-import { engineOptions, followOptions, followRun, refuseRun, runProblems } from "./flow-follow.ts";
-import { DIR_OPTION, FILE_OPTION, FOLLOW_OPTIONS, JSON_OPTION, sessionFor } from "./flow-options.ts";
+import type { ParsedArguments } from "../../cli/arguments.ts";
+import type { Command } from "../../cli/command.ts";
+import type { Host } from "../../cli/host.ts";
+import { parseGraphPlace } from "../../session/flow/graph-module.ts";
+import { graphLabels } from "../../session/flow/place.ts";
+import { engineOptions, followOptions, followRun, refuseRun, runProblems } from "./follow.ts";
+import { DIR_OPTION, FILE_OPTION, FOLLOW_OPTIONS, JSON_OPTION, sessionFor } from "./options.ts";
 
 const MODES = ["strict", "compatible", "migrate", "force"] as const;
 

@@ -3,14 +3,14 @@ import { dirname } from "node:path";
 import { err, newRunId, ok, type Problem, ProblemError, problem, type Result } from "@kahn/core";
 import { painter, problemText } from "@kahn/report";
 import { type FlowGraph, type FlowRun, keyedId } from "@kahn/workflow";
-import type { ParsedArguments } from "../cli/arguments.ts";
-import type { Command } from "../cli/command.ts";
-import type { Host } from "../cli/host.ts";
-import type { FlowSession } from "../session/flow/flow-session.ts";
-import { type GraphPlace, parseGraphPlace } from "../session/flow/graph-module.ts";
-import { graphLabels, makeFlowDirectory } from "../session/flow/place.ts";
-import { engineOptions, followOptions, followRun, pastOf, refuseRun, runProblems } from "./flow-follow.ts";
-import { DIR_OPTION, FOLLOW_OPTIONS, JSON_OPTION, parseCount, parseJsonObject, sessionFor } from "./flow-options.ts";
+import type { ParsedArguments } from "../../cli/arguments.ts";
+import type { Command } from "../../cli/command.ts";
+import type { Host } from "../../cli/host.ts";
+import type { FlowSession } from "../../session/flow/flow-session.ts";
+import { type GraphPlace, parseGraphPlace } from "../../session/flow/graph-module.ts";
+import { graphLabels, makeFlowDirectory } from "../../session/flow/place.ts";
+import { engineOptions, followOptions, followRun, pastOf, refuseRun, runProblems } from "./follow.ts";
+import { DIR_OPTION, FOLLOW_OPTIONS, JSON_OPTION, parseCount, parseJsonObject, sessionFor } from "./options.ts";
 
 /** The command. */
 export const flowRun: Command = {

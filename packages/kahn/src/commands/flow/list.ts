@@ -2,9 +2,9 @@
 import { problem } from "@kahn/core";
 import { durationText, textTable } from "@kahn/report";
 import { listRuns, type RunSummary } from "@kahn/workflow";
-import { type Command, EXIT, refuse } from "../cli/command.ts";
-import { executedMs, type FlowStatus, STATUSES, statusOf, waitingBarriers } from "../session/flow/status.ts";
-import { DIR_OPTION, JSON_OPTION, sessionFor } from "./flow-options.ts";
+import { type Command, EXIT, refuse } from "../../cli/command.ts";
+import { executedMs, type FlowStatus, STATUSES, statusOf, waitingBarriers } from "../../session/flow/status.ts";
+import { DIR_OPTION, JSON_OPTION, sessionFor } from "./options.ts";
 
 /** The command. */
 export const flowList: Command = {

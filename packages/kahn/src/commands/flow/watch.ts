@@ -8,9 +8,9 @@ import { type Problem, problem } from "@kahn/core";
 import { emptyFlowView, type FlowView, foldFlowEvent, painter, problemText, writeFlowFinished } from "@kahn/report";
 import type { FlowRun, StreamEvent } from "@kahn/workflow";
 import { userStack } from "@kahn/workflow";
-import { EXIT } from "../cli/command.ts";
-import type { CodeWatcher } from "../cli/foreign-code.ts";
-import type { Host } from "../cli/host.ts";
+import { EXIT } from "../../cli/command.ts";
+import type { CodeWatcher } from "../../cli/foreign-code.ts";
+import type { Host } from "../../cli/host.ts";
 
 /** Of what runs, so many are named. */
 const NAMED_MAX = 5;

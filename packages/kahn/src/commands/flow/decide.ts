@@ -2,12 +2,12 @@
 import { err, ok, type Problem, parseDurationMs, problem, type Result } from "@kahn/core";
 import { barriersText, errorText, painter } from "@kahn/report";
 import type { Ack, DecideOptions, Decision, DecisionTarget, RunCommand, RunSummary } from "@kahn/workflow";
-import type { ParsedArguments } from "../cli/arguments.ts";
-import { type Command, EXIT, refuse } from "../cli/command.ts";
-import type { Host } from "../cli/host.ts";
-import type { FlowSession } from "../session/flow/flow-session.ts";
-import { waitingBarriers } from "../session/flow/status.ts";
-import { DIR_OPTION, FILE_OPTION, JSON_OPTION, parseJson, parseJsonObject, sessionFor } from "./flow-options.ts";
+import type { ParsedArguments } from "../../cli/arguments.ts";
+import { type Command, EXIT, refuse } from "../../cli/command.ts";
+import type { Host } from "../../cli/host.ts";
+import type { FlowSession } from "../../session/flow/flow-session.ts";
+import { waitingBarriers } from "../../session/flow/status.ts";
+import { DIR_OPTION, FILE_OPTION, JSON_OPTION, parseJson, parseJsonObject, sessionFor } from "./options.ts";
 
 /** The command. */
 export const flowDecide: Command = {

@@ -3,7 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { durationText } from "@kahn/report";
 import { expect, test, vi } from "vitest";
-import { FlowFolder } from "./flow-folder.fixture.ts";
+import { FlowFolder } from "./folder.fixture.ts";
 
 const HEAD = 'import { action, barrier, defineGraph, END, reduce, state, subgraph } from "kahn/flow";\n';
 

@@ -17,9 +17,9 @@ import type {
   OpenBarrier,
 } from "@kahn/workflow";
 import { barriersAt, staticPath } from "@kahn/workflow";
-import type { Host } from "../cli/host.ts";
-import type { Prompt } from "../cli/prompt.ts";
-import { parseJson, parseJsonObject } from "./flow-options.ts";
+import type { Host } from "../../cli/host.ts";
+import type { Prompt } from "../../cli/prompt.ts";
+import { parseJson, parseJsonObject } from "./options.ts";
 
 /** What a dialog is about. */
 export interface DialogParts {

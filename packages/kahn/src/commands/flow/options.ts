@@ -1,8 +1,8 @@
 /** Options that commands for flows share, and how their values are read. */
 import { err, ok, type Problem, problem, type Result } from "@kahn/core";
-import type { OptionSpec, ParsedArguments } from "../cli/arguments.ts";
-import type { Host } from "../cli/host.ts";
-import { type FlowSession, openFlowSession } from "../session/flow/flow-session.ts";
+import type { OptionSpec, ParsedArguments } from "../../cli/arguments.ts";
+import type { Host } from "../../cli/host.ts";
+import { type FlowSession, openFlowSession } from "../../session/flow/flow-session.ts";
 
 /** `--dir`, which every command has. */
 export const DIR_OPTION: OptionSpec = { name: "dir", value: "DIR", help: "the folder of runs, if it is another" };

@@ -7,12 +7,12 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { bufferSink } from "@kahn/report";
 import { onTestFinished } from "vitest";
-import { type Host, libraryHost } from "../cli/host.ts";
-import { main } from "../cli/main.ts";
-import type { Prompt } from "../cli/prompt.ts";
+import { type Host, libraryHost } from "../../cli/host.ts";
+import { main } from "../../cli/main.ts";
+import type { Prompt } from "../../cli/prompt.ts";
 
 /** Where a graph's file imports `kahn/flow` from. */
-export const FLOW = new URL("../flow.ts", import.meta.url).pathname;
+export const FLOW = new URL("../../flow.ts", import.meta.url).pathname;
 
 /** What a command gave. */
 export interface Told {

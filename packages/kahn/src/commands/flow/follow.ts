@@ -23,16 +23,16 @@ import {
   type RunResult,
   type StreamEvent,
 } from "@kahn/workflow";
-import type { ParsedArguments } from "../cli/arguments.ts";
-import { EXIT, refuse } from "../cli/command.ts";
-import type { Host } from "../cli/host.ts";
-import type { FlowSession } from "../session/flow/flow-session.ts";
-import type { FlowFolderOptions } from "../session/flow/folder.ts";
-import { inShellWords } from "../session/flow/problems.ts";
-import { BarrierDialog } from "./flow-dialog.ts";
-import { parseCount } from "./flow-options.ts";
-import { EventTap } from "./flow-tap.ts";
-import { RunWatch } from "./flow-watch.ts";
+import type { ParsedArguments } from "../../cli/arguments.ts";
+import { EXIT, refuse } from "../../cli/command.ts";
+import type { Host } from "../../cli/host.ts";
+import type { FlowSession } from "../../session/flow/flow-session.ts";
+import type { FlowFolderOptions } from "../../session/flow/folder.ts";
+import { inShellWords } from "../../session/flow/problems.ts";
+import { BarrierDialog } from "./dialog.ts";
+import { parseCount } from "./options.ts";
+import { EventTap } from "./tap.ts";
+import { RunWatch } from "./watch.ts";
 
 /** How a run is followed. */
 export interface FollowOptions {

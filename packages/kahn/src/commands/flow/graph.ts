@@ -1,9 +1,9 @@
 /** `kahn flow graph`: a graph as a drawing, or what a run did of it. */
 import { dirname } from "node:path";
 import { eventsOf, type FlowEvent, toDot, toMermaid } from "@kahn/workflow";
-import { type Command, EXIT, refuse } from "../cli/command.ts";
-import { parseGraphPlace } from "../session/flow/graph-module.ts";
-import { DIR_OPTION, FILE_OPTION, sessionFor } from "./flow-options.ts";
+import { type Command, EXIT, refuse } from "../../cli/command.ts";
+import { parseGraphPlace } from "../../session/flow/graph-module.ts";
+import { DIR_OPTION, FILE_OPTION, sessionFor } from "./options.ts";
 
 type Mark = "done" | "open" | "failed";
 

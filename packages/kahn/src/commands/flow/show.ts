@@ -22,12 +22,12 @@ import {
   type RunSummary,
   stateAt,
 } from "@kahn/workflow";
-import type { ParsedArguments } from "../cli/arguments.ts";
-import { type Command, EXIT, refuse } from "../cli/command.ts";
-import type { FlowSession } from "../session/flow/flow-session.ts";
-import { graphOfLabels } from "../session/flow/place.ts";
-import { executedMs, statusOf, waitingBarriers } from "../session/flow/status.ts";
-import { DIR_OPTION, JSON_OPTION, sessionFor } from "./flow-options.ts";
+import type { ParsedArguments } from "../../cli/arguments.ts";
+import { type Command, EXIT, refuse } from "../../cli/command.ts";
+import type { FlowSession } from "../../session/flow/flow-session.ts";
+import { graphOfLabels } from "../../session/flow/place.ts";
+import { executedMs, statusOf, waitingBarriers } from "../../session/flow/status.ts";
+import { DIR_OPTION, JSON_OPTION, sessionFor } from "./options.ts";
 
 /** Entries of a history that people are shown at once. */
 const ENTRIES_MAX = 100;
