@@ -355,6 +355,7 @@ function openStore({ dir, store }: ServerConfig, ports: ServerPorts) {
     maxSizeBytes: store.maxSize,
     maxBlobBytes: Math.min(store.maxBlob, store.maxSize),
     durability: store.durability,
+    memoryBytes: store.memory,
   });
 }
 

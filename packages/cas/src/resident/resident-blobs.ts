@@ -36,6 +36,8 @@ export interface ResidentBlobPorts {
   readonly random: Random;
   readonly durability: WriteDurability;
   readonly maxBlobBytes: number;
+  /** For blobs that are asked for again. */
+  readonly memoryBytes: number;
   readonly room: Room;
   readonly commits: PackCommit;
 }

@@ -29,6 +29,7 @@ const EPOCH_MS = 5 * 60_000;
 
 /** A blob larger than this is not taken unless it is said otherwise: 16 GB. */
 const MAX_BLOB_BYTES = 16_000_000_000;
+const MEMORY_BYTES = 256 * 1024 * 1024;
 
 /** How a resident store is opened. */
 export interface ResidentStoreOptions extends DiskStoreOptions {
@@ -39,6 +40,8 @@ export interface ResidentStoreOptions extends DiskStoreOptions {
   readonly maxBlobBytes?: number;
   /** Default: `batched`. */
   readonly durability?: WriteDurability;
+  /** Memory for blobs that are asked for again, of which none takes more than half. Default: 256 MiB. */
+  readonly memoryBytes?: number;
 }
 
 /** Taking files in and giving them out as files, as any store does it. */
@@ -109,6 +112,7 @@ class OpenStore implements ResidentStore {
     this.blobs = new ResidentBlobs({
       ...{ context, durability, commits },
       random: options.random,
+      memoryBytes: options.memoryBytes ?? MEMORY_BYTES,
       maxBlobBytes: Math.min(options.maxBlobBytes ?? MAX_BLOB_BYTES, options.maxSizeBytes),
       room: this.#room,
     });

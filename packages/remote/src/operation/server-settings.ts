@@ -94,6 +94,10 @@ const store = section({
     standard(oneOf("strict", "batched", "none"), "batched"),
     "Before an upload is acknowledged: flushed by itself (strict), flushed with others, or left to the system (none).",
   ),
+  memory: described(
+    standard(size, "256MiB"),
+    "Memory for blobs that are asked for again; one larger than half of it is always read from the disk.",
+  ),
 });
 
 const tls = optional(

@@ -4,7 +4,7 @@ import { test } from "vitest";
 import type { BlobReader } from "../store/server-store.ts";
 import { BlobPieces, PieceBuffers } from "./blob-pieces.ts";
 
-const PIECE_BYTES = 256 << 10;
+const PIECE_BYTES = 1 << 20;
 
 /** A blob whose byte at each offset is the number of its piece. */
 function numbered(sizeBytes: number) {

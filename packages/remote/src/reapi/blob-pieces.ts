@@ -9,9 +9,9 @@ import type { Result } from "@kahn/core";
 import type { BlobReader, ServerStoreProblem } from "../store/server-store.ts";
 
 /** Bytes of one piece: fewer cost time for each, more cost memory for nothing. */
-const PIECE_BYTES = 256 << 10;
+const PIECE_BYTES = 1 << 20;
 /** Buffers that are kept for later calls. */
-const KEPT_MAX = 32;
+const KEPT_MAX = 16;
 
 /** Buffers of one piece each, used again and again. */
 export class PieceBuffers {

@@ -147,6 +147,42 @@ test("a blob that the cache behind does not take keeps none of the others from i
   await it.back.close();
 });
 
+// Goal: a refusal is no weather. Method: the cache behind refuses every question; calls are counted while time passes.
+test("a cache behind that refuses to answer is asked once, told of once, and asked again later", async () => {
+  const refused = problem("store-refused", "UNAUTHENTICATED", { next: "" });
+  let asked = 0;
+  let isMended = false;
+  const it = await backed(
+    {
+      findMissing: async () => {
+        asked++;
+        return isMended ? ok([]) : err(refused);
+      },
+    },
+    undefined,
+    async () => ok(undefined),
+  );
+  const bytes = Buffer.from("here");
+  await it.back.blobs.write(digestOf(bytes), bytes);
+  await passPauses(it.clock);
+  assert.equal(asked, 1);
+  assert.deepEqual(it.back.waiting(), { blobs: 0, results: 0, dropped: 1, keeping: 0 });
+  // Whoever asks for what is not here asks behind, once a minute.
+  for (let each = 0; each < 5; each++) assert.deepEqual(value(await it.back.blobs.findMissing([action])), [action]);
+  assert.equal(asked, 2);
+  it.clock.advance(60_000);
+  assert.deepEqual(value(await it.back.blobs.findMissing([action])), [action]);
+  assert.deepEqual([asked, it.told.map(({ code }) => code)], [3, ["store-refused"]]);
+  isMended = true;
+  it.clock.advance(60_000);
+  assert.deepEqual(value(await it.back.blobs.findMissing([action])), []);
+  it.clock.advance(60 * 60_000);
+  await it.back.blobs.write(digestOf(Buffer.from("more")), Buffer.from("more"));
+  await settled();
+  assert.deepEqual([asked, it.back.waiting().dropped], [5, 1]);
+  await it.back.close();
+});
+
 test("a result that the cache behind refuses again and again is given up alone", async () => {
   const recorded: Digest[] = [];
   const refused = problem("store-remote", "FAILED_PRECONDITION", { next: "" });

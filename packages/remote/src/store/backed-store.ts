@@ -37,7 +37,7 @@ export interface BackedStoreOptions {
   readonly folder: string;
   /** Removes a file of that folder. */
   readonly remove: (path: string) => void;
-  /** Told of trouble behind, at most once a minute. */
+  /** Told of trouble behind, at most once a minute; that it refuses, once an hour. */
   readonly report: (problem: Problem) => void;
 }
 
@@ -56,8 +56,11 @@ export interface BackedStore extends ServerStore {
 
 const IN_MEMORY_BYTES = 4 << 20;
 const REPORT_MS = 60_000;
-/** After a failure it is not asked for so long. */
+/** After a failure it is not asked for so long; nor after a refusal, which somebody has to mend. */
 const AWAY_MS = 10_000;
+const REFUSED_MS = 60_000;
+/** A refusal is told so often: it is one as long as nobody mends it. */
+const REPORT_REFUSED_MS = 60 * 60_000;
 /** How long a client that wants an answer waits for the cache behind: for a small answer, and for a blob in memory. */
 const ANSWER_MS = 5000;
 const BLOB_MS = 15_000;
@@ -180,6 +183,7 @@ class BackingLink {
   readonly #fetching = new Map<Digest, Promise<boolean>>();
   #awayUntilMs = Number.NEGATIVE_INFINITY;
   #reportedAtMs = Number.NEGATIVE_INFINITY;
+  #refusedAtMs = Number.NEGATIVE_INFINITY;
   readonly #kept: KeptResults;
   readonly #sender: BackingSender;
 
@@ -287,14 +291,20 @@ class BackingLink {
   }
 
   #trouble(problem: Problem): void {
-    this.#awayUntilMs = this.#options.clock.monotonicMs() + AWAY_MS;
+    const forMs = problem.code === "store-refused" ? REFUSED_MS : AWAY_MS;
+    this.#awayUntilMs = this.#options.clock.monotonicMs() + forMs;
     this.#report(problem);
   }
 
   #report(problem: Problem): void {
     const nowMs = this.#options.clock.monotonicMs();
-    if (nowMs - this.#reportedAtMs < REPORT_MS) return;
-    this.#reportedAtMs = nowMs;
+    if (problem.code === "store-refused") {
+      if (nowMs - this.#refusedAtMs < REPORT_REFUSED_MS) return;
+      this.#refusedAtMs = nowMs;
+    } else {
+      if (nowMs - this.#reportedAtMs < REPORT_MS) return;
+      this.#reportedAtMs = nowMs;
+    }
     this.#options.report({ ...problem, severity: "warning" });
   }
 }

@@ -50,7 +50,7 @@ const BATCH = 500;
 const RETRY_MS = [1000, 5000, 30_000] as const;
 /** So many results may fail one after the other before it is the cache behind that fails. */
 const FAILURES_MAX = 3;
-/** One that lets nobody write is left alone for so long: it may have been set up wrongly for a while. */
+/** One that lets nobody write, or refuses to answer, is left alone for so long: it may have been set up wrongly for a while. */
 const DENIED_MS = 60 * 60_000;
 
 /** Sends. */
@@ -108,7 +108,7 @@ export class BackingSender {
         continue;
       }
       this.#options.report(failure.problem);
-      if (failure.problem.code === "store-denied") {
+      if (isFinal(failure.problem)) {
         this.#deniedUntilMs = this.#options.clock.monotonicMs() + DENIED_MS;
         this.#dropped += left.size + this.#queue.length;
         this.#queue = [];
@@ -159,7 +159,7 @@ export class BackingSender {
         // Behind those that were not tried.
         left.add(item);
         failed.push(item);
-        if (failed.length === FAILURES_MAX || trouble.code === "store-denied") break;
+        if (failed.length === FAILURES_MAX || isFinal(trouble)) break;
       }
     }
     return problem && { problem, suspects: isHeard ? failed : [] };
@@ -217,6 +217,11 @@ export class BackingSender {
     const named = await resultBlobs(blobStoreOf(this.#options.store), result);
     return named.ok && named.value.digests.some((digest) => digestSizeBytes(digest) >= this.#tooLargeBytes);
   }
+}
+
+/** True when the cache behind takes nothing at all, and will not a moment later either. */
+function isFinal({ code }: StoreProblem): boolean {
+  return code === "store-denied" || code === "store-refused";
 }
 
 /** True for what the cache behind does not take of one blob, and would not take later either. */

@@ -36,6 +36,8 @@ export interface ServerStoreOptions {
   readonly durability?: "strict" | "batched" | "none";
   /** Up to this size, and at most 64 KiB, blobs share files. Default: 64 KiB. */
   readonly packedMaxBytes?: number;
+  /** Memory for blobs that are asked for again, of which none takes more than half. Default: 256 MiB. */
+  readonly memoryBytes?: number;
 }
 
 const MAX_SIZE_BYTES = 10_000_000_000;

@@ -85,7 +85,7 @@ export interface BlobReader {
    * At most `lengthBytes` from `offset`; shorter only at the end. The bytes are valid until the next call.
    *
    * @param into of at least `lengthBytes`; the bytes that are read into it are valid as long as nobody writes there.
-   *             Those of a small blob may lie elsewhere, and are the caller's.
+   *             They may lie elsewhere, of a blob in memory for one; then nobody may change them.
    * @returns `blob-mismatch` when the blob turned out damaged: it is in quarantine, and missing, from now on.
    */
   read(offset: number, lengthBytes: number, into?: Uint8Array): Promise<Result<Uint8Array, ServerStoreProblem>>;
