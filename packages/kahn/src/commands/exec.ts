@@ -15,7 +15,7 @@ import { DIGEST_OPTIONS, parseActionName } from "../session/action/name.ts";
 import { outputFolder } from "../session/action/output-folder.ts";
 import { type ActionPlace, openActionPlace } from "../session/action/place.ts";
 import { executionRefused } from "../session/remote/client.ts";
-import { actionSummary, outputLines } from "./action-text.ts";
+import { actionSummary, outputLines } from "./action/text.ts";
 
 /** The command. */
 export const exec: Command = {

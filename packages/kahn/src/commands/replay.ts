@@ -20,8 +20,8 @@ import {
 import { DIGEST_OPTIONS, parseActionName } from "../session/action/name.ts";
 import { type ActionPlace, openActionPlace } from "../session/action/place.ts";
 import { executionRefused } from "../session/remote/client.ts";
-import { actionSummary, sideText } from "./action-text.ts";
-import { differingLines } from "./text-difference.ts";
+import { actionSummary, sideText } from "./action/text.ts";
+import { differingLines } from "./action/text-difference.ts";
 
 const TIMES_MAX = 100;
 

@@ -6,8 +6,8 @@ import type { Host } from "../cli/host.ts";
 import { performRun } from "../session/run/perform.ts";
 import { planRequest } from "../session/run/plan.ts";
 import { openSession } from "../session/workspace-session.ts";
-import { RUN_OPTIONS, type RunOptions, readRunOptions } from "./run-options.ts";
-import { runRequestOf } from "./run-view.ts";
+import { RUN_OPTIONS, type RunOptions, readRunOptions } from "./run/options.ts";
+import { runRequestOf } from "./run/view.ts";
 
 /** The command. */
 export const run: Command = {
@@ -55,11 +55,11 @@ async function attempt(host: Host, options: RunOptions): Promise<Result<number, 
     const planned = await planRequest(session.value, options);
     if (!planned.ok) return planned;
     if (options.graph !== undefined) {
-      const { printGraph } = await import("./run-graph-view.ts");
+      const { printGraph } = await import("./run/graph-view.ts");
       return ok(printGraph(session.value, planned.value, options.graph));
     }
     if (options.dry) {
-      const { printForecast } = await import("./run-dry.ts");
+      const { printForecast } = await import("./run/dry.ts");
       return await printForecast(session.value, planned.value, options);
     }
     const outcome = await performRun(session.value, planned.value, runRequestOf(session.value, options));

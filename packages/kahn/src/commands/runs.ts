@@ -18,7 +18,7 @@ import { findRun, unknownRun } from "../session/run/find.ts";
 import { listRuns, pruneRuns, readableEvents, readRun } from "../session/run/journal.ts";
 import { sweepValues } from "../session/sweep-values.ts";
 import { openSession, type WorkspaceSession } from "../session/workspace-session.ts";
-import { runTitle, startText } from "./run-title.ts";
+import { runTitle, startText } from "./runs/title.ts";
 
 /** The command. */
 export const runs: Command = {
@@ -50,7 +50,7 @@ RUN is a run's id or the beginning of one.`,
       case "show":
         return show(session.value, given);
       case "log": {
-        const { printLog } = await import("./runs-log.ts");
+        const { printLog } = await import("./runs/log.ts");
         return printLog(session.value, given);
       }
       case "prune":

@@ -1,4 +1,4 @@
-/** `kahn why`: why a task would run, or what its cached result rests on; for digests, see `why-action.ts`. */
+/** `kahn why`: why a task would run, or what its cached result rests on; for digests, see `action/why.ts`. */
 
 import { type Problem, problem } from "@kahn/core";
 import type { KeyRecord, NodeForecast } from "@kahn/exec";
@@ -10,8 +10,8 @@ import { lastRanThere, type RanThere } from "../session/remote/ran-there.ts";
 import { forecastRun } from "../session/run/forecast.ts";
 import { planRequest } from "../session/run/plan.ts";
 import { openSession, type WorkspaceSession } from "../session/workspace-session.ts";
-import { forecastLine, forecastRecord } from "./run-dry.ts";
-import { CACHE_OPTION, readRunOptions } from "./run-options.ts";
+import { forecastLine, forecastRecord } from "./run/dry.ts";
+import { CACHE_OPTION, readRunOptions } from "./run/options.ts";
 
 /** The command. */
 export const why: Command = {
@@ -41,7 +41,7 @@ sha256:HASH/SIZE, HASH/SIZE or HASH.`,
   ],
   async run(host, given) {
     if (given.positionals.some(looksLikeDigest)) {
-      const { whyAction } = await import("./why-action.ts");
+      const { whyAction } = await import("./action/why.ts");
       return await whyAction(host, given);
     }
     if (given.positionals.length > 1) return refuse(host, [oneTask()]);

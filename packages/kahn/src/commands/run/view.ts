@@ -1,9 +1,9 @@
 /** What a run of the command line shows, and how its signals cancel. */
 import type { RunObserver } from "@kahn/core";
 import { JsonReporter, type OutputMode, PlainReporter, TerminalReporter } from "@kahn/report";
-import type { RunRequest } from "../session/run/request.ts";
-import type { WorkspaceSession } from "../session/workspace-session.ts";
-import type { RunOptions } from "./run-options.ts";
+import type { RunRequest } from "../../session/run/request.ts";
+import type { WorkspaceSession } from "../../session/workspace-session.ts";
+import type { RunOptions } from "./options.ts";
 
 /** The request of a command line. */
 export function runRequestOf(session: WorkspaceSession, options: RunOptions): RunRequest {

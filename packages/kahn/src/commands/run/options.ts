@@ -1,9 +1,9 @@
 /** The options of `kahn run`. */
 import { err, ok, type Problem, problem, type Result } from "@kahn/core";
 import type { GraphFormat, OutputMode } from "@kahn/report";
-import type { OptionSpec, ParsedArguments } from "../cli/arguments.ts";
-import { type CacheOption, parseCacheOption } from "../session/run/cache-choice.ts";
-import type { RemoteExec } from "../session/run/store-set.ts";
+import type { OptionSpec, ParsedArguments } from "../../cli/arguments.ts";
+import { type CacheOption, parseCacheOption } from "../../session/run/cache-choice.ts";
+import type { RemoteExec } from "../../session/run/store-set.ts";
 
 /** What was asked for. */
 export interface RunOptions {

@@ -2,11 +2,11 @@
 import { ok, type Problem, type Result } from "@kahn/core";
 import type { NodeForecast } from "@kahn/exec";
 import { missText, type Paint, painter } from "@kahn/report";
-import { EXIT } from "../cli/command.ts";
-import { forecastRun } from "../session/run/forecast.ts";
-import type { PlannedRequest } from "../session/run/plan.ts";
-import type { WorkspaceSession } from "../session/workspace-session.ts";
-import type { RunOptions } from "./run-options.ts";
+import { EXIT } from "../../cli/command.ts";
+import { forecastRun } from "../../session/run/forecast.ts";
+import type { PlannedRequest } from "../../session/run/plan.ts";
+import type { WorkspaceSession } from "../../session/workspace-session.ts";
+import type { RunOptions } from "./options.ts";
 
 /** Prints one line per task. */
 export async function printForecast(

@@ -11,12 +11,12 @@ import {
   type StoredAction,
 } from "@kahn/remote/look";
 import { countText, shellWord, sizeText } from "@kahn/report";
-import type { ParsedArguments } from "../cli/arguments.ts";
-import { EXIT, refuse } from "../cli/command.ts";
-import type { Host } from "../cli/host.ts";
-import { type ActionName, parseActionName } from "../session/action/name.ts";
-import { type ActionPlace, openActionPlace } from "../session/action/place.ts";
-import { actionSummary, outputLines, sideText } from "./action-text.ts";
+import type { ParsedArguments } from "../../cli/arguments.ts";
+import { EXIT, refuse } from "../../cli/command.ts";
+import type { Host } from "../../cli/host.ts";
+import { type ActionName, parseActionName } from "../../session/action/name.ts";
+import { type ActionPlace, openActionPlace } from "../../session/action/place.ts";
+import { actionSummary, outputLines, sideText } from "./text.ts";
 import { differingLines } from "./text-difference.ts";
 
 /** Differences of one part that are shown without `--all`. */

@@ -1,11 +1,11 @@
 /** `kahn runs log`: prints what a task printed, from the cache or, for one that failed, from the value store. */
 import { type Digest, problem, type RunEvent, type RunId } from "@kahn/core";
-import type { ParsedArguments } from "../cli/arguments.ts";
-import { EXIT, refuse } from "../cli/command.ts";
-import { findRun, unknownRun } from "../session/run/find.ts";
-import { listRuns, readableEvents } from "../session/run/journal.ts";
-import type { WorkspaceSession } from "../session/workspace-session.ts";
-import { runTitle } from "./run-title.ts";
+import type { ParsedArguments } from "../../cli/arguments.ts";
+import { EXIT, refuse } from "../../cli/command.ts";
+import { findRun, unknownRun } from "../../session/run/find.ts";
+import { listRuns, readableEvents } from "../../session/run/journal.ts";
+import type { WorkspaceSession } from "../../session/workspace-session.ts";
+import { runTitle } from "./title.ts";
 
 type Settled = Extract<RunEvent, { kind: "node.settled" }>;
 
