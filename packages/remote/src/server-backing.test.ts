@@ -175,6 +175,23 @@ test("a cache behind in which strangers may only read is read by a stranger, and
   await behind.close();
 });
 
+test("a cache behind that knows nobody costs one refused call for each, and one warning", async () => {
+  const { hash } = newToken(nodeRandom());
+  const behind = await testServer({ config: `access: { tokens: [{ name: ci, hash: "${hash}" }] }` });
+  const front = await testServer({ config: `backing: { url: "${behind.url.replace("http", "grpc")}" }` });
+  await put(front, small);
+  await until(async () => front.reported.length > 0);
+  assert.equal(await got(front, large), 404);
+  const metrics = await (await fetch(`${front.url}/metrics`)).text();
+  assert.match(metrics, /kahn_backing_dropped 1\n/);
+  assert.deepEqual(
+    front.reported.map(({ code, severity }) => [code, severity]),
+    [["store-refused", "warning"]],
+  );
+  await front.close();
+  await behind.close();
+});
+
 test("what a server that was killed left on its way to the cache behind is removed by the next one", async () => {
   const fs = memoryFileSystem();
   fs.makeDirectory("/data/backing");

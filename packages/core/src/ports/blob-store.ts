@@ -37,6 +37,8 @@ export type StoreProblem = Problem<
   | "store-format-newer"
   | "store-io"
   | "store-remote"
+  /** A server that answers, and refuses: asking again changes nothing until somebody mends it. */
+  | "store-refused"
   | "blob-mismatch"
   /** Larger than the store takes: the result is not cached, nothing else is wrong. */
   | "blob-too-large"

@@ -78,9 +78,16 @@ export interface Asked {
   readonly credentials?: string | undefined;
 }
 
-/** The problem that a store in trouble answers with. */
-export function remoteProblem(server: Asked, status: RemoteTrouble): Problem<"store-remote"> {
-  return problem("store-remote", `${server.name}: ${statusText(status)}`, { next: hintOf(server, status) });
+/** Said of a whole server, since they were the answers to something that each has and everybody may ask for. */
+const FINAL: ReadonlySet<StatusCode> = new Set([
+  ...[StatusCode.permissionDenied, StatusCode.unauthenticated, StatusCode.unimplemented],
+  ...[StatusCode.invalidArgument, StatusCode.outOfRange, StatusCode.failedPrecondition, StatusCode.notFound],
+]);
+
+/** The problem that a store answers a question with: `store-refused` when asking again changes nothing. */
+export function remoteProblem(server: Asked, status: RemoteTrouble): Problem<"store-remote" | "store-refused"> {
+  const code = FINAL.has(status.code) ? "store-refused" : "store-remote";
+  return problem(code, `${server.name}: ${statusText(status)}`, { next: hintOf(server, status) });
 }
 
 /** Unauthenticated, too: those whom nobody knows may often read. */
@@ -90,9 +97,14 @@ const TAKES_NOTHING: ReadonlySet<StatusCode> = new Set([
   StatusCode.unimplemented,
 ]);
 
-/** The same of something that was sent: `store-denied` when the server takes nothing from us, which may well be read. */
+/**
+ * The same of something that was sent: `store-denied` when the server takes nothing from us, which may well be read;
+ * any other refusal may be about this one thing.
+ */
 export function sendingProblem(server: Asked, status: RemoteTrouble): Problem<"store-remote" | "store-denied"> {
-  if (!TAKES_NOTHING.has(status.code)) return remoteProblem(server, status);
+  if (!TAKES_NOTHING.has(status.code)) {
+    return problem("store-remote", `${server.name}: ${statusText(status)}`, { next: hintOf(server, status) });
+  }
   const next = `${hintOf(server, status)} To only read it, set cache.remote.mode to "r".`;
   return problem("store-denied", `${server.name} takes nothing: ${statusText(status)}`, { next });
 }

@@ -138,7 +138,7 @@ test("a refusal is not repeated, and names what to look at", async () => {
   const denied = failing(["GetCapabilities"], () => new StatusError(StatusCode.unauthenticated, "no token"));
   const { target, calls } = await realServer({ interceptors: [denied] });
   const found = await remoteBlobs(clientOf(target), memoryFiles()).read(blob("x").digest);
-  expect(found).toMatchObject({ ok: false, problem: { code: "store-remote", next: /token or certificate/ } });
+  expect(found).toMatchObject({ ok: false, problem: { code: "store-refused", next: /token or certificate/ } });
   expect(calls.get("GetCapabilities")).toBe(1);
 });
 

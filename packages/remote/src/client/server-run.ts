@@ -66,7 +66,10 @@ export class ServerRun {
     const end = await this.#execute();
     if (this.#isTimedOut) return { kind: "timed-out", durationMs: tookMs(), result: undefined };
     if (this.#abort.signal.aborted) return { kind: "cancelled" };
-    if ("code" in end) return { kind: end.code === "store-remote" ? "down" : "errored", problem: end };
+    if ("code" in end) {
+      const isDown = end.code === "store-remote" || end.code === "store-refused";
+      return { kind: isDown ? "down" : "errored", problem: end };
+    }
     switch (end.kind) {
       case "cancelled":
         return { kind: "cancelled" };

@@ -137,7 +137,8 @@ export function runRefusal(
 
 /** What the store alone reports. A mismatch there is no mistake of this client. */
 function isStoreProblem(problem: Problem): problem is ServerStoreProblem {
-  return ["store-limit", "store-full", "store-remote", "store-denied", "store-io"].includes(problem.code);
+  const codes = ["store-limit", "store-full", "store-remote", "store-refused", "store-denied", "store-io"];
+  return codes.includes(problem.code);
 }
 
 function retry(

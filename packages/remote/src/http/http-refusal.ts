@@ -67,6 +67,7 @@ function kindOf(problem: ServerStoreProblem): RefusalKind {
     case "store-full":
       return "full";
     case "store-remote":
+    case "store-refused":
       return "unavailable";
     case "store-denied":
     case "store-io":

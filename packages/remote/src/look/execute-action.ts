@@ -40,7 +40,7 @@ export type ActionExecutionEnd =
  *
  * @param blobs of the server, for output that no log gave and for the copy: where the action is read, and the server's own.
  * @returns `action-incomplete`: the server lacks inputs; `remote-exec-failed`: it could not run it; `store-remote`: it
- *          cannot be reached, or does not allow it.
+ *          cannot be reached; `store-refused`: it does not allow it.
  */
 export async function executeAction(
   server: RemoteServer,

@@ -60,6 +60,7 @@ export function storeRefusal(problem: ServerStoreProblem): StatusError {
     case "store-full":
       return refusal(StatusCode.resourceExhausted, message, RETRY);
     case "store-remote":
+    case "store-refused":
       return refusal(StatusCode.unavailable, message, RETRY);
     case "store-denied":
     case "store-io":
