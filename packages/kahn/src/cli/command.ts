@@ -1,5 +1,5 @@
 /** What a command is. */
-import type { Problem, Result } from "@kahn/core";
+import { type Problem, problem } from "@kahn/core";
 import { painter, problemText } from "@kahn/report";
 import type { ArgumentSpec, ParsedArguments } from "./arguments.ts";
 import type { Host } from "./host.ts";
@@ -40,10 +40,11 @@ export function refuse(host: Pick<Host, "stderr">, problems: readonly Problem[])
   return EXIT.usage;
 }
 
-/** Gives the value, or prints the problems and answers the exit code. */
-export function valueOrRefusal<T>(
-  host: Host,
-  result: Result<T, readonly Problem[]>,
-): { readonly value: T } | { readonly exitCode: number } {
-  return result.ok ? { value: result.value } : { exitCode: refuse(host, result.problem) };
+/** Refuses a word that a command does not know. @param known what it knows, in the order of its help. */
+export function refuseWord(
+  host: Pick<Host, "stderr">,
+  { command, word, known }: { readonly command: string; readonly word: string; readonly known: readonly string[] },
+): number {
+  const next = `One of: ${known.join(", ")}.`;
+  return refuse(host, [problem("arguments-count", `kahn ${command} has no "${word}"`, { next })]);
 }

@@ -4,7 +4,7 @@ import { clearStore, collectGarbage, locateBlob, storeStats, verifyStore } from 
 import { type Digest, parseDigest, problem } from "@kahn/core";
 import { countText, painter, sizeText } from "@kahn/report";
 import type { ParsedArguments } from "../cli/arguments.ts";
-import { type Command, EXIT, refuse } from "../cli/command.ts";
+import { type Command, EXIT, refuse, refuseWord } from "../cli/command.ts";
 import { cacheLimits, cacheSection } from "../session/cache-limits.ts";
 import { openSession, type WorkspaceSession } from "../session/workspace-session.ts";
 
@@ -40,11 +40,7 @@ find    where the content of FILE, or of a digest, is stored: file, offset and s
       case "find":
         return find(session.value, given);
       default:
-        return refuse(host, [
-          problem("arguments-count", `kahn cache has no "${what}"`, {
-            next: "One of: stats, gc, verify, clear, find.",
-          }),
-        ]);
+        return refuseWord(host, { command: "cache", word: what, known: ["stats", "gc", "verify", "clear", "find"] });
     }
   },
 };

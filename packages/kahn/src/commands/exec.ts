@@ -11,11 +11,12 @@ import type { ParsedArguments } from "../cli/arguments.ts";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
 import type { Host } from "../cli/host.ts";
 import { inputsMissing, openActionBench, runProblem, tellSandbox } from "../session/action/bench.ts";
-import { DIGEST_OPTIONS, parseActionName } from "../session/action/name.ts";
+import { DIGEST_OPTIONS } from "../session/action/name.ts";
 import { outputFolder } from "../session/action/output-folder.ts";
-import { type ActionPlace, openActionPlace } from "../session/action/place.ts";
+import type { ActionPlace } from "../session/action/place.ts";
 import { executionRefused } from "../session/remote/client.ts";
 import { actionSummary, outputLines } from "./action/text.ts";
+import { untilSignal, withActions } from "./action/with-actions.ts";
 
 /** The command. */
 export const exec: Command = {
@@ -51,23 +52,14 @@ elsewhere.`,
   async run(host, given) {
     const clash = clashOf(host, given);
     if (clash !== undefined) return refuse(host, [clash]);
-    const name = parseActionName(given.positionals[0]!);
-    if (!name.ok) return refuse(host, [name.problem]);
-    const opened = await openActionPlace(host, given, name.value.fn);
-    if (!opened.ok) return refuse(host, opened.problem);
-    const place = opened.value;
-    try {
-      const action = await place.find(name.value);
-      if (!action.ok) return refuse(host, [action.problem]);
+    return await withActions(host, given, async ({ place, first: action }) => {
       const folder = folderOf(host, given, place);
       if (!folder.ok) return refuse(host, [folder.problem]);
       const [isJson, mayBeCached] = [given.has("json"), given.has("cached")];
-      const task = { host, place, action: action.value, isJson, mayBeCached, folder: folder.value };
+      const task = { host, place, action, isJson, mayBeCached, folder: folder.value };
       if (given.has("shell")) return await openShell(task);
       return await (given.has("local") ? runHere(task) : runThere(task));
-    } finally {
-      await place.close();
-    }
+    });
   },
 };
 
@@ -122,20 +114,14 @@ async function runThere(task: ExecTask): Promise<number> {
   }
   const refused = await executionRefused(client, otherwise);
   if (refused !== undefined) return refuse(host, [refused]);
+  const { server, tier } = client;
   const output = outputTo(task);
-  const abort = new AbortController();
-  const stop = host.onSignal(() => abort.abort());
   const startedMs = place.ports.clock.monotonicMs();
-  const { digest } = action;
-  const onOutput = output.write;
-  const stores = { from: place.blobs, to: client.tier.blobs };
-  const ended = await executeAction(client.server, stores, {
-    digest,
-    result: mayBeCached ? "recorded" : "apart",
-    onOutput,
-    signal: abort.signal,
-  });
-  stop();
+  const stores = { from: place.blobs, to: tier.blobs };
+  const result = mayBeCached ? "recorded" : "apart";
+  const ended = await untilSignal(host, (signal) =>
+    executeAction(server, stores, { digest: action.digest, result, onOutput: output.write, signal }),
+  );
   output.end();
   if (!ended.ok) return refuse(host, [ended.problem]);
   switch (ended.value.kind) {
@@ -146,8 +132,8 @@ async function runThere(task: ExecTask): Promise<number> {
     case "completed": {
       const { result, cached, message } = ended.value;
       const durationMs = place.ports.clock.monotonicMs() - startedMs;
-      const written = await writeTo(task, client.tier.blobs, result);
-      return finish(task, { where: client.server.name, cached, result, durationMs, notes: [message], written });
+      const written = await writeTo(task, tier.blobs, result);
+      return finish(task, { where: server.name, cached, result, durationMs, notes: [message], written });
     }
   }
 }
@@ -155,17 +141,16 @@ async function runThere(task: ExecTask): Promise<number> {
 async function runHere(task: ExecTask): Promise<number> {
   const { host, place, action } = task;
   const bench = openActionBench(host, place);
-  const abort = new AbortController();
-  const stop = host.onSignal(() => abort.abort());
   const output = outputTo(task);
   let outcome: HermeticOutcome;
   let written: Result<number, Problem> | undefined;
   try {
     await tellSandbox(host, bench);
-    outcome = await bench.runner().run(hermeticRequestOf(action), { output: output.write }, abort.signal);
+    outcome = await untilSignal(host, (signal) =>
+      bench.runner().run(hermeticRequestOf(action), { output: output.write }, signal),
+    );
     if (outcome.kind === "completed") written = await writeTo(task, bench.blobs, outcome.result);
   } finally {
-    stop();
     output.end();
     await bench.close();
   }

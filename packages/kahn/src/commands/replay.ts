@@ -17,11 +17,12 @@ import {
   tellSandbox,
   withStoredStreams,
 } from "../session/action/bench.ts";
-import { DIGEST_OPTIONS, parseActionName } from "../session/action/name.ts";
-import { type ActionPlace, openActionPlace } from "../session/action/place.ts";
+import { DIGEST_OPTIONS } from "../session/action/name.ts";
+import type { ActionPlace } from "../session/action/place.ts";
 import { executionRefused } from "../session/remote/client.ts";
 import { actionSummary, sideText } from "./action/text.ts";
 import { differingLines } from "./action/text-difference.ts";
+import { untilSignal, withActions } from "./action/with-actions.ts";
 
 const TIMES_MAX = 100;
 
@@ -49,31 +50,15 @@ server (--remote-exec) runs a copy of the action that says so (\`do_not_cache\`)
   async run(host, given) {
     const times = timesOf(given);
     if (!times.ok) return refuse(host, [times.problem]);
-    const name = parseActionName(given.positionals[0]!);
-    if (!name.ok) return refuse(host, [name.problem]);
-    const opened = await openActionPlace(host, given, name.value.fn);
-    if (!opened.ok) return refuse(host, opened.problem);
-    const place = opened.value;
-    try {
-      const action = await place.find(name.value);
-      if (!action.ok) return refuse(host, [action.problem]);
+    const wish = { times: times.value, there: given.has("remote-exec"), isJson: given.has("json") };
+    return await withActions(host, given, async ({ place, fn, first: action }) => {
       const bench = openActionBench(host, place);
-      const abort = new AbortController();
-      const stop = host.onSignal(() => abort.abort());
       try {
-        const parts = { host, place, bench, action: action.value, fn: name.value.fn, signal: abort.signal };
-        return await compareRuns(parts, {
-          times: times.value,
-          there: given.has("remote-exec"),
-          isJson: given.has("json"),
-        });
+        return await untilSignal(host, (signal) => compareRuns({ host, place, bench, action, fn, signal }, wish));
       } finally {
-        stop();
         await bench.close();
       }
-    } finally {
-      await place.close();
-    }
+    });
   },
 };
 

@@ -13,7 +13,7 @@ import {
   textTable,
 } from "@kahn/report";
 import type { ParsedArguments } from "../cli/arguments.ts";
-import { type Command, EXIT, refuse } from "../cli/command.ts";
+import { type Command, EXIT, refuse, refuseWord } from "../cli/command.ts";
 import { findRun, unknownRun } from "../session/run/find.ts";
 import { listRuns, pruneRuns, readableEvents, readRun } from "../session/run/journal.ts";
 import { sweepValues } from "../session/sweep-values.ts";
@@ -56,9 +56,7 @@ RUN is a run's id or the beginning of one.`,
       case "prune":
         return prune(session.value, given);
       default:
-        return refuse(host, [
-          problem("arguments-count", `kahn runs has no "${what}"`, { next: "One of: list, show, log, prune." }),
-        ]);
+        return refuseWord(host, { command: "runs", word: what, known: ["list", "show", "log", "prune"] });
     }
   },
 };

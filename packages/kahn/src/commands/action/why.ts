@@ -1,6 +1,5 @@
 /** `kahn why DIGEST [DIGEST]`: what an action is, or why the result of one does not serve the other. */
 import type { ActionResult, Problem, Result } from "@kahn/core";
-import { problem } from "@kahn/core";
 import { shownValue } from "@kahn/exec";
 import {
   ACTION_PARTS,
@@ -14,47 +13,21 @@ import { countText, shellWord, sizeText } from "@kahn/report";
 import type { ParsedArguments } from "../../cli/arguments.ts";
 import { EXIT, refuse } from "../../cli/command.ts";
 import type { Host } from "../../cli/host.ts";
-import { type ActionName, parseActionName } from "../../session/action/name.ts";
-import { type ActionPlace, openActionPlace } from "../../session/action/place.ts";
+import type { ActionPlace } from "../../session/action/place.ts";
 import { actionSummary, outputLines, sideText } from "./text.ts";
 import { differingLines } from "./text-difference.ts";
+import { withActions } from "./with-actions.ts";
 
 /** Differences of one part that are shown without `--all`. */
 const SHOWN_MAX = 10;
 
 /** Runs the command for digests. */
 export async function whyAction(host: Host, given: ParsedArguments): Promise<number> {
-  const names: ActionName[] = [];
-  for (const text of given.positionals) {
-    const name = parseActionName(text);
-    if (!name.ok) return refuse(host, [name.problem]);
-    names.push(name.value);
-  }
-  const [first, second] = names;
-  if (second !== undefined && second.fn !== first!.fn) return refuse(host, [otherFunction(first!, second)]);
-  const opened = await openActionPlace(host, given, first!.fn);
-  if (!opened.ok) return refuse(host, opened.problem);
-  const place = opened.value;
-  try {
-    const actions: StoredAction[] = [];
-    for (const name of names) {
-      const action = await place.find(name);
-      if (!action.ok) return refuse(host, [action.problem]);
-      actions.push(action.value);
-    }
-    const [one, two] = actions;
-    const told = await (two === undefined
-      ? tellAction(host, { place, action: one!, given })
-      : tellDifference(host, { place, first: one!, second: two, given }));
+  return await withActions(host, given, async ({ place, first, second }) => {
+    const told = await (second === undefined
+      ? tellAction(host, { place, action: first, given })
+      : tellDifference(host, { place, first, second, given }));
     return told.ok ? EXIT.done : refuse(host, [told.problem]);
-  } finally {
-    await place.close();
-  }
-}
-
-function otherFunction(first: ActionName, second: ActionName): Problem<"digest-malformed"> {
-  return problem("digest-malformed", `${second.text} is of another digest function than ${first.text}`, {
-    next: "Compare actions of one server and one client.",
   });
 }
 
