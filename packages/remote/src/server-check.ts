@@ -20,7 +20,7 @@ export interface CheckedConfig {
 /** Problems that are about a file alone, whatever else of the configuration is wrong. */
 const OF_FILES: ReadonlySet<string> = new Set([
   ...["serve-file-unreadable", "serve-htpasswd-invalid", "serve-jwks-invalid", "serve-signing-key-invalid"],
-  ...["tls-material-invalid", "serve-log-unwritable"],
+  ...["tls-material-invalid", "serve-log-unwritable", "serve-readable-refused"],
 ]);
 
 /**

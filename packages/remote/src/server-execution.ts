@@ -47,13 +47,13 @@ export async function openRunner(
   if (!execution.enabled || processes === undefined) return ok(undefined);
   const folder = resolvePath(dir);
   const root = `${folder}/work`;
-  const { sandbox: wanted, network } = execution;
+  const { sandbox: wanted, network, readable } = execution;
   try {
     fs.makeDirectory(folder);
     const options: HermeticRunnerOptions = {
       ...{ fs, clock, processes, root },
       blobs: blobStoreOf(store),
-      sandbox: { mode: MODES[wanted], network: network ? "asked" : "never" },
+      sandbox: { mode: MODES[wanted], network: network ? "asked" : "never", alsoReadable: readable },
       // Beside the store's own limit: kept trees have files that it may have removed.
       stagedMaxBytes: maxSize / 4,
     };

@@ -13,6 +13,7 @@ import type { ServerConfig } from "./operation/server-settings.ts";
 import type { PortTls } from "./port/index.ts";
 import { checkTls } from "./port/index.ts";
 import type { ServerPorts } from "./server-ports.ts";
+import { readableProblems } from "./server-readable.ts";
 
 /** Read and checked. */
 export interface ServerMaterial {
@@ -27,7 +28,7 @@ type MaterialPorts = Pick<ServerPorts, "fs" | "clock" | "resolvePath" | "checkPa
  * Reads the files.
  *
  * @returns or every problem: `serve-open-to-network`, `serve-file-unreadable`, `serve-htpasswd-invalid`,
- *          `serve-jwks-invalid`, `serve-signing-key-invalid`, `tls-material-invalid`.
+ *          `serve-jwks-invalid`, `serve-signing-key-invalid`, `tls-material-invalid`, `serve-readable-refused`.
  */
 export function readMaterial(config: ServerConfig, ports: MaterialPorts): Result<ServerMaterial, readonly Problem[]> {
   const tls = readTls(config, ports);
@@ -41,8 +42,9 @@ export function readMaterial(config: ServerConfig, ports: MaterialPorts): Result
     resolvePath: ports.resolvePath,
     checkPassword: ports.checkPassword,
   });
-  const problems = [...(tls.ok ? [] : tls.problem), ...(access.ok ? [] : access.problem)];
-  return tls.ok && access.ok ? ok({ tls: tls.value, access: access.value }) : err(problems);
+  const readable = readableProblems(config, ports);
+  const problems = [...(tls.ok ? [] : tls.problem), ...(access.ok ? [] : access.problem), ...readable];
+  return tls.ok && access.ok && readable.length === 0 ? ok({ tls: tls.value, access: access.value }) : err(problems);
 }
 
 /** Settings, by their keys or the sections they are in, that a running server takes over. */

@@ -190,6 +190,8 @@ export interface SandboxPolicy {
   readonly network?: "never" | "asked" | "always";
   /** Absolute paths that the command may read beside its inputs. Default: `SYSTEM_PATHS`. */
   readonly readable?: readonly string[];
+  /** Absolute paths that it may read beside those; a link among them is shown as what it leads to. */
+  readonly alsoReadable?: readonly string[];
 }
 
 /** What the runner works with. */

@@ -2,7 +2,7 @@
  * The sandbox: bubblewrap, and what a command may see in it.
  *
  * Owns:      the arguments of `bwrap`, and the one trial that tells whether it works on this machine.
- * Invariant: a command in a sandbox can read its inputs and `readable` and nothing else of this machine, can write its
+ * Invariant: a command in a sandbox can read its inputs and what is readable and nothing else of this machine, can write its
  *            exec root (but not the mounted inputs) and a /tmp of its own, has no capability and can gain none, sees no
  *            process but its own, dies with us, and reaches no network unless `network` is true.
  *            That holds for us too only as long as we follow no path that it can change while it lives: what is done in
@@ -92,10 +92,10 @@ export class Sandbox {
 
   #shared(network: boolean): readonly string[] {
     if (network) {
-      this.#networkBase ??= [...isolation(true), ...this.#readable(NETWORK_PATHS)];
+      this.#networkBase ??= [...isolation(true), ...this.#readable(NETWORK_PATHS), ...this.#alsoReadable()];
       return this.#networkBase;
     }
-    this.#base ??= [...isolation(false), ...this.#readable([])];
+    this.#base ??= [...isolation(false), ...this.#readable([]), ...this.#alsoReadable()];
     return this.#base;
   }
 
@@ -108,6 +108,10 @@ export class Sandbox {
       if (target !== undefined && !path.startsWith("/etc/")) return ["--symlink", target, path];
       return ["--ro-bind-try", path, path];
     });
+  }
+
+  #alsoReadable(): string[] {
+    return (this.#policy.alsoReadable ?? []).flatMap((path) => ["--ro-bind-try", path, path]);
   }
 
   async #decide(processes: ProcessRunner, room: string): Promise<SandboxVerdict> {

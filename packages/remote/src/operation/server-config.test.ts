@@ -47,7 +47,7 @@ test("options win over the environment, that over the file, that over defaults, 
   });
   assert.equal(it.dir, "/option");
   assert.deepEqual(it.listen.map(listenAddressText), ["127.0.0.1:2", "unix:/s"]);
-  assert.deepEqual(it.store, { maxSize: 2e9, maxBlob: 2e6, durability: "batched" });
+  assert.deepEqual(it.store, { maxSize: 2e9, maxBlob: 2e6, durability: "batched", memory: 256 * 2 ** 20 });
   assert.equal(it.drain.grace, 4000);
   assert.equal(it.execution.enabled, false);
 });

@@ -44,6 +44,10 @@ const address: Kind<ListenAddress> = scalar(
     typeof it === "string" ? parseListenAddress(it) : typeof it === "number" ? parseListenAddress(`${it}`) : undefined,
 );
 
+const folder: Kind<string> = scalar('an absolute path like "/opt/toolchain"', (it) =>
+  typeof it === "string" && /^(?:\/(?!\.{1,2}(?:\/|$))[^/\0]+)+\/?$/.test(it) ? it.replace(/\/$/, "") : undefined,
+);
+
 const rule = section({
   who: described(
     standard(listOf(text), "*"),
@@ -144,6 +148,10 @@ const execution = section({
     "auto: bubblewrap where it works; enforce: the server does not start where it does not work; off: none.",
   ),
   network: described(standard(flag, false), "Lets sandboxed actions open connections."),
+  readable: described(
+    standard(listOf(folder), []),
+    "Paths beside those of the system that sandboxed actions may read, such as /opt/toolchain; nothing of them can be changed.",
+  ),
   workers: section({
     enabled: described(standard(flag, true), "Runs actions that ask for one on persistent workers."),
     max: described(standard(count(0), 0), "Persistent workers at once; 0: one for each slot."),
