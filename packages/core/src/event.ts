@@ -47,6 +47,8 @@ export interface MissReason {
     | "tool-changed"
     | "outputs-changed"
     | "platform-changed"
+    /** On a server, and then on this machine, or the other way round. */
+    | "place-changed"
     | "entry-missing"
     | "entry-corrupt"
     | "blob-missing"

@@ -77,6 +77,7 @@ function saltOf(resolved: ResolvedAction, closures: readonly Digest[]): Uint8Arr
     external: parts.external,
     tools: parts.tools,
     platform: parts.platform,
+    ...(parts.server === undefined ? {} : { server: parts.server }),
     // Absent is not empty: a present variable is in the command's environment, an absent one is named here.
     absent: parts.env.filter(([, value]) => value === undefined).map(([name]) => name),
     declared: parts.env.map(([name]) => name),

@@ -26,3 +26,12 @@ test.each([
   const reasons = compareKeyRecords({ ...RECORD, arguments: before }, { ...RECORD, arguments: now });
   expect(reasons).toEqual([{ code: "command-changed", detail }]);
 });
+
+test("a result of a server is told apart from one of this machine, and servers from each other", () => {
+  const [here, there, elsewhere] = [RECORD, { ...RECORD, server: "grpc://one" }, { ...RECORD, server: "grpc://two" }];
+  const reasons = ([before, now]: readonly [KeyRecord, KeyRecord]) => compareKeyRecords(before, now);
+  expect(reasons([there, here])).toEqual([{ code: "place-changed", detail: "grpc://one → here" }]);
+  expect(reasons([here, there])).toEqual([{ code: "place-changed", detail: "here → grpc://one" }]);
+  expect(reasons([there, elsewhere])).toEqual([{ code: "place-changed", detail: "grpc://one → grpc://two" }]);
+  expect(reasons([there, there])).toEqual([]);
+});

@@ -36,6 +36,8 @@ export interface KeyRecord {
   readonly external: readonly (readonly [name: string, digest: string])[];
   readonly tools: readonly (readonly [name: string, digest: string])[];
   readonly platform: string;
+  /** The server that runs it; left out: this machine. */
+  readonly server?: string;
 }
 
 const SECRET_NAME = /SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|PRIVATE|(^|_)KEY($|_)|APIKEY|_PASS$|^PASS/i;
@@ -70,6 +72,7 @@ export function keyRecordOf(
     external: resolved.parts.external,
     tools: resolved.parts.tools,
     platform: resolved.parts.platform,
+    ...(resolved.parts.server === undefined ? {} : { server: resolved.parts.server }),
   };
 }
 
@@ -120,6 +123,8 @@ export function compareKeyRecords(before: KeyRecord, now: KeyRecord, external?: 
     changed(list(before.outputGlobs), list(now.outputGlobs)),
   );
   scalar("platform-changed", [before.platform, now.platform], changed(before.platform, now.platform));
+  const [was = "here", is = "here"] = [before.server, now.server];
+  scalar("place-changed", [was, is], changed(was, is));
   scalar("platform-changed", [before.isolation, now.isolation], changed(before.isolation, now.isolation));
   return reasons;
 }

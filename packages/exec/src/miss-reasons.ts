@@ -10,11 +10,25 @@ import { getTaskRecord, type RecordStore, type TaskRecord } from "./task-record.
 
 /** The newest past result of a node that can still be read. */
 export function lastTaskRecord(records: RecordStore, entry: HistoryEntry | undefined): TaskRecord | undefined {
+  for (const record of taskRecords(records, entry)) return record;
+  return undefined;
+}
+
+/** Past results of a node that can still be read, newest first. */
+function* taskRecords(records: RecordStore, entry: HistoryEntry | undefined): Iterable<TaskRecord> {
   for (const past of entry?.recent ?? []) {
     const record = getTaskRecord(records, past.record);
-    if (record !== undefined) return record;
+    if (record !== undefined) yield record;
   }
-  return undefined;
+}
+
+/** The one to compare with: of the same machine, so that going to a server and back is no reason; else any. */
+function comparable(
+  { records, entry }: Pick<MissQuestion, "records" | "entry">,
+  { server }: KeyRecord,
+): TaskRecord | undefined {
+  for (const record of taskRecords(records, entry)) if (record.key.server === server) return record;
+  return lastTaskRecord(records, entry);
 }
 
 /** What a miss is explained from. */
@@ -41,7 +55,7 @@ export function missReasons({
   if (cache === "corrupt-entry") return [{ code: "entry-corrupt" }];
   if (cache === "incomplete") return [{ code: "blob-missing" }];
   if (known) return [{ code: "entry-missing" }];
-  const last = lastTaskRecord(records, entry);
+  const last = comparable({ records, entry }, key);
   if (last === undefined) return [{ code: "first-run" }];
   const differences = compareKeyRecords(last.key, key, describeExternal);
   if (differences.length > 0) return differences;

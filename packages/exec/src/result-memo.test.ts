@@ -34,6 +34,7 @@ const resolved: fc.Arbitrary<ResolvedAction> = fc
     passed: fc.array(word, { maxLength: 2 }),
     contributions: fc.array(fc.tuple(name, digest), { maxLength: 2 }),
     hermetic: fc.boolean(),
+    server: fc.option(fc.constantFrom("0", "p"), { nil: undefined }),
   })
   .map((from) => ({
     label: "x",
@@ -51,6 +52,7 @@ const resolved: fc.Arbitrary<ResolvedAction> = fc
       external: from.external,
       tools: from.tools,
       platform: "p",
+      ...(from.server === undefined ? {} : { server: from.server }),
       env: from.env,
       passedArguments: from.passed,
     },

@@ -161,7 +161,8 @@ function isStorable(label: string, { entries }: MemoEntry): boolean {
  */
 export function keyFingerprint(resolved: ResolvedAction, closures: readonly Digest[]): string {
   const { command, parts } = resolved;
-  const fields: (string | number)[] = [resolved.isolation, command.workingDirectory, parts.platform];
+  const place = [parts.platform, parts.server === undefined ? "" : `@${parts.server}`];
+  const fields: (string | number)[] = [resolved.isolation, command.workingDirectory, ...place];
   const list = (items: Iterable<string | number>) => {
     const from = fields.length;
     for (const item of items) fields.push(item);

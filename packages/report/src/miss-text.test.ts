@@ -16,3 +16,8 @@ test("a file that entered or left the inputs may have been there all the time", 
   expect(missText({ code: "input-added", name: "a.ts" })).toBe("a.ts is a new input");
   expect(missText({ code: "input-removed", name: "a.ts" })).toBe("a.ts is no longer an input");
 });
+
+test("a result of another machine is said to be one, by the server it ran on", () => {
+  const detail = "grpc://host:9092 → here";
+  expect(missText({ code: "place-changed", detail })).toBe("where it runs changed (grpc://host:9092 → here)");
+});

@@ -36,6 +36,8 @@ export function missText({ code, name, detail }: MissReason): string {
       return `its output globs changed${more}`;
     case "platform-changed":
       return `the platform changed${more}`;
+    case "place-changed":
+      return `where it runs changed${more}`;
     case "schema-changed":
       return "the key format of Kahn changed";
     case "entry-missing":

@@ -44,6 +44,8 @@ export interface KeyParts {
   readonly tools: readonly (readonly [name: string, digest: Digest])[];
   /** Operating system and architecture. */
   readonly platform: string;
+  /** The server that runs it, by its address; left out: this machine. */
+  readonly server?: string;
   /** Declared variables; `undefined` marks one that is absent. Also in the command's environment when present. */
   readonly env: readonly (readonly [name: string, value: string | undefined])[];
   /** Arguments after `--`. */

@@ -140,5 +140,6 @@ function keyText(key: KeyRecord, paint: Paint): string {
     key.tools.map(([name, digest]) => `${short(digest)} ${name}`),
   );
   section("platform", [key.platform]);
+  if (key.server !== undefined) section("run by", [key.server]);
   return `${lines.join("\n")}\n`;
 }

@@ -15,7 +15,7 @@ async function workspace() {
     },
     "own.json": "mine",
   });
-  return { made, out: () => made.filesWith("", "mine").some((file) => file.endsWith("/out")) };
+  return { made, url, out: () => made.filesWith("", "mine").some((file) => file.endsWith("/out")) };
 }
 
 test("a result of the server is found by runs there, and not by one here; the other way round likewise", async () => {
@@ -35,4 +35,17 @@ test("a forecast asks for the result of where a run would be", async () => {
   await made.run("build --remote-exec");
   expect((await made.kahn("run build --dry --remote-exec")).stdout).toContain("1 cached");
   expect((await made.kahn("run build --dry")).stdout).toContain("1 would run");
+});
+
+test("why names the server as what changed, once there is nothing of this machine to compare with", async () => {
+  const { made, url } = await workspace();
+  await made.run("build --remote-exec");
+  const why = async () => (await made.kahn("why build")).stdout;
+  expect(await why()).toContain(`build would run: where it runs changed (${url} → here)`);
+  expect((await made.kahn("run build --dry --remote-exec")).stdout).toContain("1 cached");
+  await made.run("build");
+  await made.run("build --remote-exec");
+  made.write("package.json", { name: "root", private: true, scripts: { build: COMMAND }, version: "2.0.0" });
+  expect(await why()).toContain("build would run: input package.json changed\n");
+  expect(await why()).not.toContain("where it runs");
 });

@@ -20,8 +20,7 @@ export function keyedThere(provider: ActionProvider, place: string | undefined):
     resolve: async (label) => {
       const resolved = await provider.resolve(label);
       if (!resolved.ok) return resolved;
-      const { parts } = resolved.value;
-      return ok({ ...resolved.value, parts: { ...parts, platform: `${parts.platform}, run by ${place}` } });
+      return ok({ ...resolved.value, parts: { ...resolved.value.parts, server: place } });
     },
   };
 }
