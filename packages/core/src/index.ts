@@ -15,6 +15,8 @@ export {
   nativeHasher,
   parseDigest,
 } from "./digest.ts";
+export type { DigestList } from "./digest-list.ts";
+export { digestAt, digestList, distinctDigests } from "./digest-list.ts";
 export type {
   EventEnvelope,
   MissReason,
@@ -92,6 +94,8 @@ export type {
   JournalStore,
   TornTail,
 } from "./ports/journal-store.ts";
+export type { PieceHasher, PieceHashers } from "./ports/piece-hasher.ts";
+export { hashedHere } from "./ports/piece-hasher.ts";
 export type {
   OutputSink,
   ProcessExit,

@@ -1,4 +1,5 @@
-import { digestHash, digestOf, digestSizeBytes } from "@kahn/core";
+import type { Digest } from "@kahn/core";
+import { digestHash, digestList, digestOf, digestSizeBytes } from "@kahn/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { BlobIndex, OWN_FILE } from "./blob-index.ts";
@@ -25,6 +26,8 @@ test("an index answers as a map of hashes does, whatever is put in and taken out
         }
       }
       expect(index.count).toBe(model.size);
+      const all = index.findAll(digestList("sha256", digests));
+      expect([...all]).toEqual(digests.map((digest) => index.find(digest)));
       digests.forEach((digest, which) => {
         const entry = index.find(digest);
         const known = model.get(which);
@@ -50,6 +53,8 @@ test("an index that has grown many times finds everything, and nothing else", ()
   }
   for (let number = 0; number < 5000; number++) expect(index.usedMs(index.find(digest(number)))).toBe(number);
   for (let number = 5000; number < 6000; number++) expect(index.find(digest(number))).toBe(-1);
+  const all = Array.from({ length: 6000 }, (_, number) => digest(number));
+  expect([...index.findAll(digestList("sha256", all))]).toEqual(all.map((each) => index.find(each)));
 });
 
 test("D14: a blob with the right hash and another size is not there", () => {
@@ -57,6 +62,8 @@ test("D14: a blob with the right hash and another size is not there", () => {
   const digest = digestOf("four");
   index.put({ hash: digestHash(digest), sizeBytes: 4, usedMs: 1, home: OWN_FILE });
   expect(index.find(digest)).toBe(0);
+  const sized = ["0", "3", "4", "5"].map((size) => `${digest.slice(0, -1)}${size}` as Digest);
+  expect([...index.findAll(digestList("sha256", sized))]).toEqual([-1, -1, 0, -1]);
   for (const size of ["0", "3", "5", "40", "44"]) {
     expect(index.find(digest.replace(/\d+$/, size) as typeof digest)).toBe(-1);
   }

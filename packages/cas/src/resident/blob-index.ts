@@ -8,7 +8,7 @@
  *
  * Invariant: what `find` answers has both the hash and the size that were asked for.
  */
-import type { Digest, DigestFunction } from "@kahn/core";
+import type { Digest, DigestFunction, DigestList } from "@kahn/core";
 import { HEX_LENGTH } from "@kahn/core";
 
 /** The home of a blob in a file of its own. Packs have numbers from 1. */
@@ -41,6 +41,8 @@ export class BlobIndex {
   readonly #seed: number;
   #slots = new Int32Array(2 * FIRST_ENTRIES);
   #keys: Uint8Array;
+  /** The same, four bytes at a time. */
+  #words: Int32Array;
   #sizes = new Float64Array(FIRST_ENTRIES);
   #used = new Float64Array(FIRST_ENTRIES);
   #homes = new Int32Array(FIRST_ENTRIES);
@@ -54,6 +56,7 @@ export class BlobIndex {
     this.#prefix = fn.length + 1;
     this.#key = new Uint8Array(this.#hashBytes);
     this.#keys = new Uint8Array(FIRST_ENTRIES * this.#hashBytes);
+    this.#words = new Int32Array(this.#keys.buffer);
     this.#seed = seed | 1;
   }
 
@@ -61,6 +64,34 @@ export class BlobIndex {
   find(digest: Digest): number {
     const entry = this.#lookUp(digest, this.#prefix);
     return entry >= 0 && this.#sizes[entry] === sizeOf(digest, this.#prefix + 2 * this.#hashBytes + 1) ? entry : -1;
+  }
+
+  /**
+   * The entries of a list, -1 for each that is not there with its hash and size. Valid until the next change.
+   *
+   * Method: in three passes, so that the processor fetches many places of memory at once: each is far from the others.
+   */
+  findAll({ count, keys, sizes }: DigestList): Int32Array {
+    const entries = new Int32Array(count);
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    const keyBytes = this.#hashBytes;
+    for (let at = 0; at < count; at++) entries[at] = slots[mix(keys, at * keyBytes, this.#seed) & mask]! - 1;
+    const words = keyBytes / 4;
+    const asked = new Int32Array(keys.buffer, keys.byteOffset, count * words);
+    const known = this.#words;
+    for (let at = 0; at < count; at++) {
+      const entry = entries[at]!;
+      if (entry < 0) continue;
+      let word = 0;
+      while (word < words && known[entry * words + word] === asked[at * words + word]) word++;
+      if (word < words) entries[at] = this.findKey({ bytes: keys, at: at * keyBytes });
+    }
+    for (let at = 0; at < count; at++) {
+      const entry = entries[at]!;
+      if (entry >= 0 && this.#sizes[entry] !== sizes[at]) entries[at] = -1;
+    }
+    return entries;
   }
 
   /** The entry with this hash, whatever its size. */
@@ -170,6 +201,7 @@ export class BlobIndex {
       const keys = new Uint8Array(entries * this.#hashBytes);
       keys.set(this.#keys);
       this.#keys = keys;
+      this.#words = new Int32Array(keys.buffer);
       this.#sizes = copied(new Float64Array(entries), this.#sizes);
       this.#used = copied(new Float64Array(entries), this.#used);
       this.#homes = copied(new Int32Array(entries), this.#homes);

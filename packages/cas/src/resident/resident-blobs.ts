@@ -4,8 +4,17 @@
  * Owns:      which upload of a digest wins, and where reads go.
  * Invariant: the empty blob of every function is there. A blob is known here only after it is as durable as promised.
  */
-import type { Digest, DigestFunction, Random, Result } from "@kahn/core";
-import { digestFunction, digestOfParts, digestSizeBytes, invariant, ok, randomBelow } from "@kahn/core";
+import type { Digest, DigestFunction, DigestList, PieceHashers, Random, Result } from "@kahn/core";
+import {
+  digestAt,
+  digestFunction,
+  digestOfParts,
+  digestSizeBytes,
+  distinctDigests,
+  invariant,
+  ok,
+  randomBelow,
+} from "@kahn/core";
 import { loadEngine } from "../hasher.ts";
 import type { Pack } from "../internal/pack.ts";
 import type { PackItem } from "../internal/pack-format.ts";
@@ -40,6 +49,8 @@ export interface ResidentBlobPorts {
   readonly memoryBytes: number;
   readonly room: Room;
   readonly commits: PackCommit;
+  /** Hash large uploads; left out, the functions' engines do. */
+  readonly hashers?: PieceHashers | undefined;
 }
 
 /** Blobs of an open store. */
@@ -125,6 +136,15 @@ export class ResidentBlobs {
       let missing: Digest[] = [];
       for (const [fn, group] of byFunction) missing = missing.concat((await this.shelf(fn)).missing(group, nowMs));
       return missing.length < 2 ? missing : [...new Set(missing)];
+    });
+  }
+
+  /** Numbers of those in a list that are not there, each digest once. The others count as used now. */
+  findMissingIn(list: DigestList): Promise<Result<readonly number[], ResidentProblem>> {
+    return residentResult(async () => {
+      const missing = (await this.shelf(list.fn)).missingOf(list, this.#ports.context.clock.nowMs());
+      const named = missing.filter((at) => list.sizes[at] !== 0 || !isEmptyBlob(digestAt(list, at)));
+      return named.length < 2 ? named : distinctDigests(list, named);
     });
   }
 
@@ -357,9 +377,9 @@ export class ResidentBlobs {
   }
 
   #stagingPorts(shelf: Shelf): StagingPorts {
-    const { context, room } = this.#ports;
+    const { context, room, hashers } = this.#ports;
     return {
-      context,
+      ...{ context, hashers },
       engine: shelf.engine,
       flushes: this.#largeFlushes,
       reserve: (sizeBytes) => room.reserve(sizeBytes),

@@ -7,8 +7,8 @@
  * Cost:      a question costs one `lstat` of the packs' directory, and one for each folder of a 256th that a blob in a
  *            file of its own, or a missing one, would be in: 0.6 ms at most, however many blobs are asked for.
  */
-import type { Digest, FileStat } from "@kahn/core";
-import { digestHash, digestSizeBytes, HEX_LENGTH } from "@kahn/core";
+import type { Digest, DigestList, FileStat } from "@kahn/core";
+import { digestAt, digestHash, digestList, digestSizeBytes, HEX_LENGTH } from "@kahn/core";
 import type { HashEngine } from "../hasher.ts";
 import type { Pack } from "../internal/pack.ts";
 import { packTimeS } from "../internal/pack-format.ts";
@@ -95,28 +95,33 @@ export class Shelf {
 
   /** Those that are not there. The others count as used now. */
   missing(digests: readonly Digest[], nowMs: number): Digest[] {
+    return this.missingOf(digestList(this.index.fn, digests), nowMs).map((at) => digests[at]!);
+  }
+
+  /** Numbers of those in a list that are not there, in order. The others count as used now. */
+  missingOf(list: DigestList, nowMs: number): number[] {
     this.followPacks();
-    const unsure: Digest[] = [];
-    const entries: number[] = [];
+    const unsure: number[] = [];
+    const entries = this.index.findAll(list);
+    const keyBytes = HEX_LENGTH[list.fn] / 2;
     const asked = this.#asked.fill(0);
-    for (const digest of digests) {
-      const entry = this.index.find(digest);
+    for (let at = 0; at < list.count; at++) {
+      const entry = entries[at]!;
       if (entry >= 0 && this.index.home(entry) !== OWN_FILE) this.index.touch(entry, nowMs);
       else {
-        unsure.push(digest);
-        entries.push(entry);
-        asked[shardOf(digest)]!++;
+        unsure.push(at);
+        asked[list.keys[at * keyBytes]!]!++;
       }
     }
     if (unsure.length === 0) return [];
     const probed = this.#probed.fill(0);
     for (let shard = 0; shard < SHARDS; shard++)
       if (asked[shard] !== 0) probed[shard] = this.#catchUp(shard, asked[shard]!);
-    return unsure.filter((digest, at) => {
-      const state = probed[shardOf(digest)];
-      if (state === PROBED) this.#probe(digest);
+    return unsure.filter((at) => {
+      const state = probed[list.keys[at * keyBytes]!];
+      if (state === PROBED) this.#probe(digestAt(list, at));
       // Nothing has changed since it was looked up: a question for ten thousand that are missing is mostly this.
-      const entry = state === UNCHANGED ? entries[at]! : this.index.find(digest);
+      const entry = state === UNCHANGED ? entries[at]! : this.index.find(digestAt(list, at));
       if (entry >= 0) this.index.touch(entry, nowMs);
       return entry < 0;
     });

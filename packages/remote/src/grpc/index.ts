@@ -25,7 +25,7 @@ export { HealthService, type ServingState } from "./health.ts";
 export { type KeepaliveOptions, SERVER_KEEPALIVE } from "./keepalive.ts";
 export { DEFAULT_SERVER_LIMITS, type ServerLimits } from "./limits.ts";
 export type { EncodedMessage } from "./message-encoding.ts";
-export type { MessageReader } from "./message-reader.ts";
+export { decoded, type MessageReader } from "./message-reader.ts";
 export type { Metadata, MetadataValue, OutgoingMetadata } from "./metadata.ts";
 export {
   type Codec,

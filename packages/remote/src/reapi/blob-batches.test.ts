@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { digestOf } from "@kahn/core";
 import { afterAll, test } from "vitest";
-import { StatusCode } from "../grpc/index.ts";
+import { RAW_BYTES, StatusCode } from "../grpc/index.ts";
 import { digestFunctionNumber, emptyDigest } from "../names/digest-function.ts";
 import { digestMessage } from "../names/request-digest.ts";
-import { CompressorValue } from "../proto/generated/remote-execution.ts";
+import { CompressorValue, FindMissingBlobsRequest } from "../proto/generated/remote-execution.ts";
 import { answered, blobOf, codeOf, contentsOf, METHODS, noise, put, startReapi } from "./reapi-server.fixture.ts";
 import { frameOf, STORED_ZSTD } from "./stored-zstd.fixture.ts";
 
@@ -29,6 +29,15 @@ test("§2.3 FindMissingBlobs: exact, each once, in one look at the index, and pr
   assert.equal(store.counts.findMissing, 1);
   assert.deepEqual(new Set(store.touched), new Set([one.digest, two.digest]));
   assert.deepEqual(answered(await channel.unary(METHODS.findMissing, {})).missingBlobDigests, []);
+});
+
+test("§2.3 FindMissingBlobs: a question in an unusual encoding has the same answer", async () => {
+  const message = FindMissingBlobsRequest.encode({ blobDigests: [one.message, absent.message, absent.message] });
+  const unknownField = Buffer.from([0x98, 0x06, 1]);
+  for (const bytes of [message, Buffer.concat([unknownField, message]), Buffer.concat([message, unknownField])]) {
+    const raw = { ...METHODS.findMissing, request: RAW_BYTES };
+    assert.deepEqual(answered(await channel.unary(raw, bytes)).missingBlobDigests, [absent.message]);
+  }
 });
 
 test("D13: the empty blob is never missing, in any function", async () => {

@@ -1,5 +1,5 @@
 /**
- * FindMissingBlobs, BatchUpdateBlobs, BatchReadBlobs.
+ * BatchUpdateBlobs, BatchReadBlobs; FindMissingBlobs is beside it.
  *
  * Invariant: each blob of a batch has a status of its own; a bad one spoils no other. What a batch may hold is bounded
  *            before anything is unpacked or read.
@@ -22,6 +22,7 @@ import {
   ContentAddressableStorageMethods as Methods,
 } from "../proto/generated/remote-execution.ts";
 import type { Status } from "../proto/generated/status.ts";
+import { findMissingMethod } from "./find-missing.ts";
 import { inParts } from "./message-codecs.ts";
 import { blobNotFound, invalidArgument, rpcStatus, stored, storeRefusal, wellFormed } from "./refusal.ts";
 import type { ServiceContext } from "./service-context.ts";
@@ -39,12 +40,7 @@ export function blobBatchMethods(context: ServiceContext): Registration[] {
     response: inParts(BatchReadBlobsResponse),
   };
   return [
-    serve(methodOf("unary", Methods.findMissingBlobs), async (request, call) => {
-      permitted(context, call, { what: "cas.read", instance: request.instanceName });
-      const digests = allDigests(context, request.blobDigests, request.digestFunction);
-      const missing = stored(await context.store.blobs.findMissing(digests));
-      return { missingBlobDigests: missing.map(digestMessage) };
-    }),
+    findMissingMethod(context),
     serve(methodOf("unary", Methods.batchUpdateBlobs), (request, call) => {
       permitted(context, call, { what: "cas.write", instance: request.instanceName });
       return updateBlobs(context, request);

@@ -4,6 +4,7 @@ import { loadEngine, namedDigests } from "@kahn/cas";
 import type { ActionResult, Digest, DigestFunction, Result } from "@kahn/core";
 import {
   decodeActionResult,
+  digestAt,
   digestFunction,
   digestHash,
   digestSizeBytes,
@@ -187,6 +188,11 @@ export function memoryServerStore({
       findMissing: async (digests) => {
         counts.findMissing++;
         return ok(missingOf(digests));
+      },
+      findMissingIn: async (list) => {
+        counts.findMissing++;
+        const digests = Array.from({ length: list.count }, (_, at) => digestAt(list, at));
+        return ok(missingOf(digests).map((digest) => digests.indexOf(digest)));
       },
       read: async (digest) => {
         const bytes = find(digest);

@@ -1,7 +1,7 @@
 /** A store with a cache behind it that lies, or says nothing. */
 import assert from "node:assert/strict";
 import type { ActionResult, BlobStore, Digest, Problem, Result, StoreProblem } from "@kahn/core";
-import { digestOf, encodeActionResult, err, ok, problem } from "@kahn/core";
+import { digestList, digestOf, encodeActionResult, err, ok, problem } from "@kahn/core";
 import { memoryFileSystem, seededRandom, settled, virtualClock } from "@kahn/testing";
 import { test } from "vitest";
 import type { BackedStore } from "./backed-store.ts";
@@ -73,6 +73,27 @@ test("bytes that are not those of the digest are never given out nor kept, and a
   assert.equal(it.back.waiting().keeping, 0);
   assert.equal(value(await it.store.actions.get(SCOPE, action)), undefined);
   assert.deepEqual(it.fs.readDirectory("/backing"), []);
+  await it.back.close();
+});
+
+test("of a list, what is neither here nor behind is missing", async () => {
+  const [here, behind, nowhere] = ["here", "behind", "nowhere"].map((text) => digestOf(text)) as [
+    Digest,
+    Digest,
+    Digest,
+  ];
+  const asked: Digest[][] = [];
+  const it = await backed({
+    findMissing: async (digests) => {
+      asked.push([...digests]);
+      return ok(digests.filter((digest) => digest !== behind));
+    },
+  });
+  value(await it.store.blobs.write(here, Buffer.from("here")));
+  const list = digestList("sha256", [nowhere, here, behind, nowhere]);
+  assert.deepEqual(value(await it.back.blobs.findMissingIn(list)), [0]);
+  assert.deepEqual(value(await it.back.blobs.findMissingIn(digestList("sha256", [here]))), []);
+  assert.deepEqual(asked, [[nowhere, behind]]);
   await it.back.close();
 });
 

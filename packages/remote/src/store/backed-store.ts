@@ -9,7 +9,7 @@
  *            room is dropped and counted.
  */
 import type { Clock, Digest, Problem, Random, Result, StoreProblem } from "@kahn/core";
-import { digestSizeBytes, encodeActionResult, err, ok, problem, randomHex, sleep } from "@kahn/core";
+import { digestAt, digestSizeBytes, encodeActionResult, err, ok, problem, randomHex, sleep } from "@kahn/core";
 import type { BackingCache } from "./backing-cache.ts";
 import type { SenderQueue, SentItem } from "./backing-sender.ts";
 import { BackingSender } from "./backing-sender.ts";
@@ -115,6 +115,14 @@ function backedBlobs(blobs: ServerBlobs, link: BackingLink): ServerBlobs {
       const missing = await blobs.findMissing(digests);
       return missing.ok && missing.value.length > 0 ? await link.findMissing(missing.value) : missing;
     },
+    findMissingIn: async (list) => {
+      const missing = await blobs.findMissingIn(list);
+      if (!missing.ok || missing.value.length === 0) return missing;
+      const left = await link.findMissing(missing.value.map((at) => digestAt(list, at)));
+      if (!left.ok) return left;
+      const named = new Set(left.value);
+      return ok(missing.value.filter((at) => named.has(digestAt(list, at))));
+    },
     read: async (digest) => {
       const found = await blobs.read(digest);
       if (!found.ok || found.value !== undefined) return found;
@@ -167,6 +175,7 @@ function sendingWriter(writer: BlobWriter, sent: (digest: Digest) => void): Blob
     get isPresent() {
       return writer.isPresent;
     },
+    gather: (bytes) => writer.gather?.(bytes) === true,
     write: (bytes) => writer.write(bytes),
     commit: async () => {
       const committed = await writer.commit();

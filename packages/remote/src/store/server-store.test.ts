@@ -1,5 +1,5 @@
 import type { ActionResult, Digest } from "@kahn/core";
-import { digestOf, encodeActionResult, encodeTree } from "@kahn/core";
+import { digestList, digestOf, encodeActionResult, encodeTree } from "@kahn/core";
 import { expect, test } from "vitest";
 import type { ServerStore } from "./server-store.ts";
 import { codeOf, memoryOptions, memoryStore, noise, realPlace, value } from "./store.fixture.ts";
@@ -118,6 +118,8 @@ test("D14: a blob that is asked for with its hash and another size is missing, a
     const digest = await upload(store, noise(sizeBytes, sizeBytes), 100 * KIB);
     const other = digest.replace(/\d+$/, String(sizeBytes + 1)) as Digest;
     expect(value(await store.blobs.findMissing([digest, other, other]))).toStrictEqual([other]);
+    const list = digestList("sha256", [other, digest, digestOf(""), other]);
+    expect(value(await store.blobs.findMissingIn(list))).toStrictEqual([0]);
     expect(value(await store.blobs.read(other))).toBe(undefined);
     expect(value(await store.blobs.open(other))).toBe(undefined);
     expect(value(await store.blobs.find("sha256", digest.slice(7, 71)))).toBe(digest);

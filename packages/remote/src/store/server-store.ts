@@ -5,7 +5,16 @@
  * Invariant: nothing is given out under a digest that it does not have; nothing is readable before it is whole, verified
  *            and as durable as the store promises. What a caller pins is not collected while it holds the pin.
  */
-import type { ActionResult, BlobStore, Digest, DigestFunction, Problem, Result, StoreProblem } from "@kahn/core";
+import type {
+  ActionResult,
+  BlobStore,
+  Digest,
+  DigestFunction,
+  DigestList,
+  Problem,
+  Result,
+  StoreProblem,
+} from "@kahn/core";
 
 /** Trouble with one request. Besides those of any store: refusals that the protocols answer with a code of their own. */
 export type ServerStoreProblem =
@@ -48,6 +57,8 @@ export interface ServerBlobs {
   readonly maxBlobBytes: number;
   /** Those of the list that are not there, each once. The others count as used now. One pass over an index in memory. */
   findMissing(digests: readonly Digest[]): Promise<Result<Digest[], ServerStoreProblem>>;
+  /** The same for a list: the numbers of those that are not there, in order, each digest once. */
+  findMissingIn(list: DigestList): Promise<Result<readonly number[], ServerStoreProblem>>;
   /** The whole blob, verified; for small ones. `undefined` when missing. Nobody may change the bytes. */
   read(digest: Digest): Promise<Result<Uint8Array | undefined, ServerStoreProblem>>;
   /** A blob to be read in pieces; `undefined` when missing. It stays readable until it is closed. */
@@ -101,6 +112,11 @@ export interface BlobWriter {
   readonly committedBytes: number;
   /** Another upload has stored the blob meanwhile: nothing more need be sent, and `commit` succeeds. Ask after `write`. */
   readonly isPresent: boolean;
+  /**
+   * Takes bytes that need only be copied, at once: false, and nothing taken, when `write` has to take them. Not while a
+   * `write` is under way. Left out where `write` has to take all.
+   */
+  gather?(bytes: Uint8Array): boolean;
   /** Takes bytes, which the caller may reuse once this resolves. `blob-mismatch` when there are more than the size. */
   write(bytes: Uint8Array): Promise<Result<void, ServerStoreProblem>>;
   /** Verifies size and hash, makes the blob durable and readable. `blob-mismatch` drops it. */
