@@ -46,9 +46,9 @@ export type NodeForecast =
       readonly kind: "run";
       readonly planned: PlannedNode;
       readonly reasons: readonly MissReason[];
-      readonly action: Digest;
-      readonly key: KeyRecord;
       readonly resolved: ResolvedAction;
+      /** Left out where no cache is read: it runs whatever its key is, which what it requires will make anew. */
+      readonly keyed?: { readonly action: Digest; readonly key: KeyRecord };
     }
   /** It depends on what these nodes, which would run, will make. */
   | { readonly kind: "open"; readonly planned: PlannedNode; readonly below: readonly string[] }
@@ -59,6 +59,8 @@ export type ExplainOptions = Pick<RunGraphOptions, "records" | "history" | "desc
   readonly provider: ActionProvider;
   /** Asked for many at a time, as far as their keys are known. */
   readonly actions: Pick<ActionCache, "lookup">;
+  /** As of a run; left out: it is read. */
+  readonly cache?: Pick<RunGraphOptions["cache"], "read" | "unreadBecause">;
 };
 
 /** Forecasts of every node the request needs, in an order in which each comes after what it requires. */
@@ -88,6 +90,7 @@ interface Known {
 }
 
 async function forecast(options: ExplainOptions, planned: PlannedNode, known: Known): Promise<NodeForecast> {
+  if (options.cache?.read === false) return await forecastUnread(options, planned, options.cache);
   const below = planned.requires.filter((label) => !known.closures.has(label));
   if (below.length > 0) return { kind: "open", planned, below: causes(below, known) };
   const found = await options.provider.resolve(planned.label);
@@ -101,10 +104,8 @@ async function forecast(options: ExplainOptions, planned: PlannedNode, known: Kn
     return { kind: "group", planned };
   }
   const key = keyRecordOf(resolved, closures);
-  if (!resolved.cacheable) {
-    const detail = resolved.uncachedBecause === undefined ? {} : { detail: resolved.uncachedBecause };
-    return { kind: "run", planned, action, key, resolved, reasons: [{ code: "not-cacheable", ...detail }] };
-  }
+  const keyed = { action, key };
+  if (!resolved.cacheable) return { kind: "run", planned, keyed, resolved, reasons: [notCacheable(resolved)] };
   const looked = await options.actions.lookup(action);
   if (looked.ok && looked.value.kind === "hit" && looked.value.result.exitCode === 0) {
     const { result, from } = looked.value;
@@ -121,7 +122,25 @@ async function forecast(options: ExplainOptions, planned: PlannedNode, known: Kn
     cache,
     describeExternal,
   });
-  return { kind: "run", planned, action, key, resolved, reasons };
+  return { kind: "run", planned, keyed, resolved, reasons };
+}
+
+/** Of a run that reads no cache: whatever has a command runs, and what it requires is of no interest. */
+async function forecastUnread(
+  { provider }: ExplainOptions,
+  planned: PlannedNode,
+  { unreadBecause }: NonNullable<ExplainOptions["cache"]>,
+): Promise<NodeForecast> {
+  const found = await provider.resolve(planned.label);
+  if (!found.ok) return { kind: "errored", planned, problem: found.problem };
+  const resolved = found.value;
+  if (resolved.run.argv.length === 0) return { kind: "group", planned };
+  const unread: MissReason = { code: "forced", ...(unreadBecause === undefined ? {} : { detail: unreadBecause }) };
+  return { kind: "run", planned, resolved, reasons: [resolved.cacheable ? unread : notCacheable(resolved)] };
+}
+
+function notCacheable({ uncachedBecause }: ResolvedAction): MissReason {
+  return { code: "not-cacheable", ...(uncachedBecause === undefined ? {} : { detail: uncachedBecause }) };
 }
 
 /** The nodes that would run, below those that are open. */

@@ -3,15 +3,25 @@
 import { type Problem, problem } from "@kahn/core";
 import type { KeyRecord, NodeForecast } from "@kahn/exec";
 import { durationText, missText, type Paint, painter } from "@kahn/report";
+import type { OptionSpec, ParsedArguments } from "../cli/arguments.ts";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
 import { DIGEST_OPTIONS, looksLikeDigest } from "../session/action/name.ts";
 import { cacheSection } from "../session/cache-limits.ts";
 import { lastRanThere, type RanThere } from "../session/remote/ran-there.ts";
+import { type ServerOption, serverMeant, serverOption } from "../session/remote/server-choice.ts";
+import { parseCacheOption } from "../session/run/cache-choice.ts";
 import { forecastRun } from "../session/run/forecast.ts";
 import { planRequest } from "../session/run/plan.ts";
 import { openSession, type WorkspaceSession } from "../session/workspace-session.ts";
 import { forecastLine, forecastRecord } from "./run/dry.ts";
-import { CACHE_OPTION, readRunOptions } from "./run/options.ts";
+import { CACHE_OPTION, REMOTE_EXEC_OPTION, readRunOptions } from "./run/options.ts";
+
+/** Options that say what a run would be; of an action they say nothing. */
+const TASK_OPTIONS: readonly OptionSpec[] = [
+  { name: "project", short: "p", value: "SELECTOR", help: "of a task: only these projects; repeatable" },
+  { ...CACHE_OPTION, help: `of a task: ${CACHE_OPTION.help}` },
+  { ...REMOTE_EXEC_OPTION, help: "of a task: as a run with --remote-exec would find it" },
+];
 
 /** The command. */
 export const why: Command = {
@@ -19,8 +29,7 @@ export const why: Command = {
   positionalsMin: 1,
   positionalsMax: 2,
   options: [
-    { name: "project", short: "p", value: "SELECTOR", help: "only these projects; repeatable" },
-    CACHE_OPTION,
+    ...TASK_OPTIONS,
     ...DIGEST_OPTIONS,
     { name: "json", help: "one JSON line per task" },
     { name: "all", help: "also show every part of the key, or every difference" },
@@ -40,6 +49,8 @@ sha256:HASH/SIZE, HASH/SIZE or HASH.`,
     ["kahn why DIGEST DIGEST --remote grpc://host:9092", "why two invocations share no result"],
   ],
   async run(host, given) {
+    const misplaced = misplacedOption(given);
+    if (misplaced !== undefined) return refuse(host, [misplaced]);
     if (given.positionals.some(looksLikeDigest)) {
       const { whyAction } = await import("./action/why.ts");
       return await whyAction(host, given);
@@ -53,13 +64,14 @@ sha256:HASH/SIZE, HASH/SIZE or HASH.`,
     if (!planned.ok) return refuse(host, planned.problem);
     const { cache, force, remoteExec } = options.value;
     const { provider } = planned.value;
-    const explained = await forecastRun(session.value, { provider, cache, force, remoteExec });
+    const named = serverOption(given);
+    const explained = await forecastRun(session.value, { provider, cache, force, remoteExec, named });
     if (!explained.ok) return refuse(host, explained.problem);
     const byLabel = new Map(explained.value.map((each) => [each.planned.label, each]));
     const asked = planned.value.requested.map((label) => byLabel.get(label)!);
     if (given.has("json")) {
       for (const forecast of asked) {
-        const ran = ranThere(session.value, forecast);
+        const ran = ranThere(session.value, forecast, named);
         host.stdout.write(`${JSON.stringify({ ...forecastRecord(forecast), ran })}\n`);
       }
       return EXIT.done;
@@ -67,19 +79,37 @@ sha256:HASH/SIZE, HASH/SIZE or HASH.`,
     const paint = painter(host.stdout.colour);
     for (const forecast of asked) {
       host.stdout.write(explanation(forecast, byLabel, paint));
-      const there = ranThere(session.value, forecast);
+      const there = ranThere(session.value, forecast, named);
       if (there !== undefined) {
         host.stdout.write(paint(`    last run by a server: ${there.where}, action ${there.action}\n`, "dim"));
       }
-      if (given.has("all") && "key" in forecast) host.stdout.write(keyText(forecast.key, paint));
+      if (given.has("all")) host.stdout.write(keyText(keyOf(forecast), paint));
     }
     return EXIT.done;
   },
 };
 
-/** When a server last ran it; not sought where none is configured. */
-function ranThere({ model, journals, host }: WorkspaceSession, { planned }: NodeForecast): RanThere | undefined {
-  if (cacheSection(model).remote === undefined && !host.env.KAHN_REMOTE_URL) return undefined;
+/** An option that says nothing about what was asked. */
+function misplacedOption(given: ParsedArguments): Problem<"option-value"> | undefined {
+  const isAction = given.positionals.some(looksLikeDigest);
+  const misplaced = isAction ? TASK_OPTIONS.find(({ name }) => given.has(name)) : undefined;
+  if (misplaced !== undefined) {
+    const next = "Leave it out, or ask about a task.";
+    return problem("option-value", `--${misplaced.name} is about tasks, and not about actions`, { next });
+  }
+  const cache = parseCacheOption(given.value("cache") ?? "");
+  if (isAction || !given.has("remote") || !cache.ok || cache.value.remote !== "off") return undefined;
+  const next = "Leave one of them out.";
+  return problem("option-value", "--remote names a server, and --cache keeps it from being asked", { next });
+}
+
+/** When a server last ran it; not sought where none is named. */
+function ranThere(
+  { model, journals, host }: WorkspaceSession,
+  { planned }: NodeForecast,
+  option: ServerOption,
+): RanThere | undefined {
+  if (serverMeant({ config: cacheSection(model), env: host.env, option }) === undefined) return undefined;
   return lastRanThere(journals, (label) => label === planned.label);
 }
 
@@ -108,7 +138,13 @@ function explanation(forecast: NodeForecast, byLabel: ReadonlyMap<string, NodeFo
   return `${lines.join("\n")}\n`;
 }
 
-function keyText(key: KeyRecord, paint: Paint): string {
+function keyOf(forecast: NodeForecast): KeyRecord | undefined {
+  if (forecast.kind === "hit") return forecast.key;
+  return forecast.kind === "run" ? forecast.keyed?.key : undefined;
+}
+
+function keyText(key: KeyRecord | undefined, paint: Paint): string {
+  if (key === undefined) return "";
   const lines: string[] = [];
   const section = (name: string, items: readonly string[]) => {
     for (const [index, item] of items.entries()) {

@@ -39,7 +39,7 @@ export function forecastRecord(forecast: NodeForecast) {
     case "hit":
       return { kind, label, requires, action: forecast.action, from: forecast.from };
     case "run":
-      return { kind, label, requires, action: forecast.action, reasons: forecast.reasons };
+      return { kind, label, requires, action: forecast.keyed?.action, reasons: forecast.reasons };
     case "open":
       return { kind, label, requires, below: forecast.below };
     case "errored":

@@ -35,6 +35,15 @@ export const CACHE_OPTION: OptionSpec = {
   help: "which caches count, such as local:rw,remote:r; MODE is rw, r or off (default: as configured)",
 };
 
+/** Where tasks run. */
+export const REMOTE_EXEC_OPTION: OptionSpec = {
+  name: "remote-exec",
+  value: "HOW",
+  optional: true,
+  choices: ["only", "race"],
+  help: "run tasks on the server of the remote cache, each with nothing but its inputs; race: also here, and the first success counts",
+};
+
 /** The table of options. */
 export const RUN_OPTIONS: readonly OptionSpec[] = [
   {
@@ -53,13 +62,7 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
   { name: "fail-fast", help: "after a failure start nothing more" },
   { name: "force", short: "f", help: "run everything; results are stored all the same" },
   CACHE_OPTION,
-  {
-    name: "remote-exec",
-    value: "HOW",
-    optional: true,
-    choices: ["only", "race"],
-    help: "run tasks on the server of the remote cache, each with nothing but its inputs; race: also here, and the first success counts",
-  },
+  REMOTE_EXEC_OPTION,
   { name: "dry", help: "say what would run and why, and run nothing" },
   {
     name: "graph",

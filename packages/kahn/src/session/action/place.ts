@@ -1,10 +1,9 @@
 /**
  * Where one action is looked for: a server, and the local cache of the workspace, if there is one.
  *
- * Owns:      which server is meant: `--remote`, the environment, the configuration, in this order.
- * Invariant: headers and certificates of the configuration go to the server it names, and to no other.
+ * Owns: the order in which they are asked, and what is said when none has it.
  */
-import type { DiskStore, RemoteConfig } from "@kahn/cas";
+import type { DiskStore } from "@kahn/cas";
 import {
   type ActionResult,
   type BlobStore,
@@ -26,6 +25,7 @@ import type { Host } from "../../cli/host.ts";
 import { cacheSection } from "../cache-limits.ts";
 import { clientOptions } from "../remote/client.ts";
 import { lastRanThere } from "../remote/ran-there.ts";
+import { serverMeant, serverOption } from "../remote/server-choice.ts";
 import { type SystemPorts, systemPorts } from "../system-ports.ts";
 import { openSession, type WorkspaceSession } from "../workspace-session.ts";
 import type { ActionName } from "./name.ts";
@@ -36,33 +36,22 @@ export async function openActionPlace(
   given: ParsedArguments,
   fn: DigestFunction,
 ): Promise<Result<ActionPlace, readonly Problem[]>> {
-  const url = given.value("remote") ?? (host.env.KAHN_REMOTE_URL || undefined);
   const opened = await openSession(host);
+  const section = opened.ok ? cacheSection(opened.value.model) : undefined;
+  const server = serverMeant({ config: section, env: host.env, option: serverOption(given) });
   // A server can be asked from anywhere, and whatever is wrong with the workspace.
-  if (!opened.ok && url === undefined) {
+  if (!opened.ok && server === undefined) {
     return err(opened.problem.every(({ code }) => code === "workspace-not-found") ? [unset()] : opened.problem);
   }
   const session = opened.ok ? opened.value : undefined;
   const ports = session?.ports ?? systemPorts(host);
-  const config = serverConfig(session, { url, instance: given.value("instance") });
-  if (config === undefined) return ok(new ActionPlace({ ports, session, client: undefined }));
+  if (server === undefined) return ok(new ActionPlace({ ports, session, client: undefined }));
   const root = session?.model.root ?? host.directory;
   const run = `look-${randomHex(ports.random, 8)}`;
-  const options = clientOptions({ ports, root, env: host.env }, { server: config, run });
+  const options = clientOptions({ ports, root, env: host.env }, { server, run });
   if (!options.ok) return err([options.problem]);
   const client = openClient({ ...options.value, digestFunction: fn });
   return client.ok ? ok(new ActionPlace({ ports, session, client: client.value })) : err([client.problem]);
-}
-
-function serverConfig(
-  session: WorkspaceSession | undefined,
-  { url, instance }: { readonly url: string | undefined; readonly instance: string | undefined },
-): RemoteConfig | undefined {
-  const configured = session === undefined ? undefined : cacheSection(session.model).remote;
-  const own = instance === undefined ? {} : { instance };
-  if (configured !== undefined && (url === undefined || url === configured.url)) return { ...configured, ...own };
-  if (url === undefined) return undefined;
-  return { url, mode: "r", instance: "", headers: {}, tokenEnv: configured?.tokenEnv ?? "KAHN_REMOTE_TOKEN", ...own };
 }
 
 interface PlaceParts {

@@ -133,3 +133,50 @@ test("a remote cache that is asked for and not configured is refused, as a run i
     expect([exitCode, stderr]).toEqual([2, expect.stringContaining("error[remote-cache-unset]")]);
   }
 });
+
+test("why asks the server that --remote names, whatever is configured, and refuses what has no meaning", async () => {
+  const url = `grpc://${await startServer({ execution: { enabled: false } })}`;
+  await checkout().run("build", { KAHN_REMOTE_URL: url });
+  const other = checkout();
+  const env = { KAHN_REMOTE_URL: `grpc://${await closedAddress()}` };
+  const named = await other.kahn(`why app#build --remote ${url}`, env);
+  expect([named.stdout, named.stderr]).toEqual([expect.stringContaining(`= app#build cached on ${url}\n`), ""]);
+  const instance = await other.kahn(`why app#build --remote ${url} --instance another`);
+  expect(instance.stdout).toContain("? app#build depends on the outcome of lib#build");
+  const codes = async (line: string) => {
+    const { exitCode, stderr } = await other.kahn(line, env);
+    return [exitCode, ...(stderr.match(/(?<=error\[)[a-z-]+/g) ?? [])];
+  };
+  expect(await codes(`why app#build --remote ${url} --cache remote:off`)).toEqual([2, "option-value"]);
+  expect(await codes("why app#build --remote host:9092")).toEqual([2, "remote-address-malformed"]);
+  for (const option of ["-p app", "--cache remote:r", "--remote-exec"]) {
+    expect(await codes(`why ${"0".repeat(64)}/1 ${option} --remote ${url}`), option).toEqual([2, "option-value"]);
+  }
+});
+
+test("why says what a run on the server would find there", async () => {
+  const url = `grpc://${await startServer({ execution: { sandbox: "off" } })}`;
+  const made = checkout();
+  await made.run("build --remote-exec", { KAHN_REMOTE_URL: url });
+  expect((await made.kahn(`why build --remote ${url} --remote-exec`)).stdout).toContain("= app#build cached\n");
+});
+
+test("with --force, or no cache to read, all that has a command would run, cached or not, and says so", async () => {
+  const made = checkout();
+  await made.run("build");
+  const forced = await made.kahn("run build --dry --force");
+  const why = "the cache was not asked (--force)";
+  expect(forced.stdout).toBe(
+    `▶ lib#build would run: ${why}\n▶ app#build would run: ${why}\n\n2 would run, 0 depend on those, 0 cached\n`,
+  );
+  const apart = await made.kahn("run build --dry --cache local:off");
+  expect(apart.stdout).toContain("▶ app#build would run: the cache was not asked (--cache has none to read)\n");
+  const json = await made.kahn("run build --dry --force --json");
+  expect(json.stdout.split("\n").map((line) => line && JSON.parse(line))).toMatchObject([
+    { kind: "run", label: "lib#build", reasons: [{ code: "forced" }] },
+    { kind: "run", label: "app#build", reasons: [{ code: "forced" }] },
+    "",
+  ]);
+  const run = await made.run("build --force");
+  expect(run.finished).toMatchObject({ executed: 2 });
+});

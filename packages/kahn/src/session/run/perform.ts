@@ -20,6 +20,7 @@ import { chainEnv } from "../nesting.ts";
 import { keyedThere } from "../remote/keyed-there.ts";
 import { holdWorkspace, type WorkspaceHold } from "../workspace-hold.ts";
 import type { WorkspaceSession } from "../workspace-session.ts";
+import { NONE_TO_READ } from "./cache-choice.ts";
 import { describeExternal, keepLockFile } from "./external-packages.ts";
 import { readableEvents } from "./journal.ts";
 import type { PlannedRequest } from "./plan.ts";
@@ -95,7 +96,7 @@ async function runIn(
     failure: request.failFast ? "fail-fast" : "keep-going",
     cache: {
       ...{ read: !request.force && stores.read, write: stores.write },
-      ...(request.force || stores.read ? {} : { unreadBecause: "--cache has none to read" }),
+      ...(request.force || stores.read ? {} : { unreadBecause: NONE_TO_READ }),
     },
     beforeFinish: () => stores.sent(),
     replay: request.replay,

@@ -6,11 +6,11 @@
  * Invariant: a run that asks for nothing remote gets the session's own store, as it is.
  */
 import { type DiskStore, openDiskStore } from "@kahn/cas";
-import { type ActionCache, err, ok, type Problem, ProblemError, problem, type Result, type RunId } from "@kahn/core";
+import { type ActionCache, err, ok, type Problem, ProblemError, type Result, type RunId } from "@kahn/core";
 import { livenessOf, ownIdentity } from "@kahn/system";
 import { cacheSection } from "../cache-limits.ts";
 import type { WorkspaceSession } from "../workspace-session.ts";
-import { type CacheChoice, cacheChoice } from "./cache-choice.ts";
+import { type CacheChoice, cacheChoice, execUnset } from "./cache-choice.ts";
 import type { RunRequest } from "./request.ts";
 import type { LocalStores, RemoteAsked, RunStores } from "./store-set.ts";
 
@@ -28,11 +28,7 @@ export async function openRunStores(
   if (server === undefined || (remote === "off" && execute === "off")) {
     if (execute === "off") return ok(localOnly(local, choice.value));
     await local.close();
-    return err(
-      problem("remote-exec-unset", "--remote-exec needs a server, and none is configured", {
-        next: "Name one: cache.remote.url in kahn.jsonc, or KAHN_REMOTE_URL.",
-      }),
-    );
+    return err(execUnset());
   }
   const { openRemoteStores } = await import("../remote/stores.ts");
   const asked: RemoteAsked = {
