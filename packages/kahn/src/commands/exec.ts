@@ -11,10 +11,10 @@ import type { ParsedArguments } from "../cli/arguments.ts";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
 import type { Host } from "../cli/host.ts";
 import { inputsMissing, openActionBench, runProblem, tellSandbox } from "../session/action/bench.ts";
-import { DIGEST_OPTIONS } from "../session/action/name.ts";
 import { outputFolder } from "../session/action/output-folder.ts";
 import type { ActionPlace } from "../session/action/place.ts";
 import { executionRefused } from "../session/remote/client.ts";
+import { SERVER_OPTIONS } from "../session/remote/server-choice.ts";
 import { actionSummary, outputLines } from "./action/text.ts";
 import { untilSignal, withActions } from "./action/with-actions.ts";
 
@@ -24,7 +24,7 @@ export const exec: Command = {
   positionalsMin: 1,
   positionalsMax: 1,
   options: [
-    ...DIGEST_OPTIONS,
+    ...SERVER_OPTIONS,
     { name: "local", help: "run it here, with its inputs in a scratch folder, in a sandbox where bubblewrap works" },
     { name: "shell", help: "open a shell where it would run here, with its inputs and its variables" },
     { name: "cached", help: "on the server: take the result of its cache, or run it and have it record one" },

@@ -17,9 +17,9 @@ import {
   tellSandbox,
   withStoredStreams,
 } from "../session/action/bench.ts";
-import { DIGEST_OPTIONS } from "../session/action/name.ts";
 import type { ActionPlace } from "../session/action/place.ts";
 import { executionRefused } from "../session/remote/client.ts";
+import { SERVER_OPTIONS } from "../session/remote/server-choice.ts";
 import { actionSummary, sideText } from "./action/text.ts";
 import { differingLines } from "./action/text-difference.ts";
 import { untilSignal, withActions } from "./action/with-actions.ts";
@@ -32,7 +32,7 @@ export const replay: Command = {
   positionalsMin: 1,
   positionalsMax: 1,
   options: [
-    ...DIGEST_OPTIONS,
+    ...SERVER_OPTIONS,
     { name: "times", value: "N", help: `how often it is run, 2 to ${TIMES_MAX} (default 2)` },
     { name: "remote-exec", help: "run it on the server, and not here" },
     { name: "json", help: "one JSON object" },

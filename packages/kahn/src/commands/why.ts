@@ -5,10 +5,10 @@ import type { KeyRecord, NodeForecast } from "@kahn/exec";
 import { durationText, missText, type Paint, painter } from "@kahn/report";
 import type { OptionSpec, ParsedArguments } from "../cli/arguments.ts";
 import { type Command, EXIT, refuse } from "../cli/command.ts";
-import { DIGEST_OPTIONS, looksLikeDigest } from "../session/action/name.ts";
+import { looksLikeDigest } from "../session/action/name.ts";
 import { cacheSection } from "../session/cache-limits.ts";
 import { lastRanThere, type RanThere } from "../session/remote/ran-there.ts";
-import { type ServerOption, serverMeant, serverOption } from "../session/remote/server-choice.ts";
+import { SERVER_OPTIONS, type ServerOption, serverMeant, serverOption } from "../session/remote/server-choice.ts";
 import { parseCacheOption } from "../session/run/cache-choice.ts";
 import { forecastRun } from "../session/run/forecast.ts";
 import { planRequest } from "../session/run/plan.ts";
@@ -30,7 +30,7 @@ export const why: Command = {
   positionalsMax: 2,
   options: [
     ...TASK_OPTIONS,
-    ...DIGEST_OPTIONS,
+    ...SERVER_OPTIONS,
     { name: "json", help: "one JSON line per task" },
     { name: "all", help: "also show every part of the key, or every difference" },
   ],

@@ -11,6 +11,8 @@ export interface Finding {
   readonly state: "good" | "absent" | "wrong";
   readonly what: string;
   readonly detail: string;
+  /** What to do about it. */
+  readonly next?: string;
 }
 
 /** Looks at the machine. */

@@ -6,4 +6,4 @@ export { type RemoteExecutorOptions, remoteExecutor } from "./remote-executor.ts
 export { type Deadlines, RemoteServer, type RemoteServerOptions } from "./remote-server.ts";
 export { reapiTier } from "./remote-tier.ts";
 export { CACHE_RETRIES, type RetryPolicy } from "./retry.ts";
-export type { ServerFeatures } from "./server-features.ts";
+export { functionsOf, type ServerFeatures } from "./server-features.ts";

@@ -4,7 +4,7 @@
  * Owns:   the reading of `ServerCapabilities`, and the assumptions about servers that say nothing.
  * Source: `CacheCapabilities` and `ExecutionCapabilities` of remote_execution.proto.
  */
-import type { DigestFunction } from "@kahn/core";
+import { type DigestFunction, HEX_LENGTH } from "@kahn/core";
 import { StatusCode } from "../grpc/index.ts";
 import { digestFunctionNumber } from "../names/digest-function.ts";
 import { CompressorValue, type ServerCapabilities } from "../proto/generated/remote-execution.ts";
@@ -69,6 +69,11 @@ function executesOf(exec: ServerCapabilities["executionCapabilities"]): ServerFe
 /** True for a function that the server computes. */
 export function knowsFunction({ digestFunctions }: ServerFeatures, fn: DigestFunction): boolean {
   return digestFunctions.has(digestFunctionNumber(fn));
+}
+
+/** The functions that the server computes, of those that are known here. */
+export function functionsOf(features: ServerFeatures): readonly DigestFunction[] {
+  return (Object.keys(HEX_LENGTH) as DigestFunction[]).filter((fn) => knowsFunction(features, fn));
 }
 
 /** Statuses of a server that does not know the method at all. */

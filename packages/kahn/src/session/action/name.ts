@@ -13,13 +13,6 @@ import {
   problem,
   type Result,
 } from "@kahn/core";
-import type { OptionSpec } from "../../cli/arguments.ts";
-
-/** Options of every command that looks into an action. */
-export const DIGEST_OPTIONS: readonly OptionSpec[] = [
-  { name: "remote", value: "URL", help: "the server (default: KAHN_REMOTE_URL, or cache.remote.url of kahn.jsonc)" },
-  { name: "instance", value: "NAME", help: "the server's instance (default: as configured, or none)" },
-];
 
 /** An action as somebody wrote it. */
 export interface ActionName {

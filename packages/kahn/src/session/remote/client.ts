@@ -63,17 +63,26 @@ export function clientOptions(
     random,
     instance: server.instance,
     headers: headers.value,
-    credentials: credentialsText(server, headers.value),
+    credentials: credentialsText(server, place.env),
     caller: { tool: "kahn", version: VERSION, invocation: run },
     ...(tls.value === undefined ? {} : { tls: tls.value }),
   });
 }
 
-/** What the server is shown, by the names of the settings. */
-function credentialsText({ tokenEnv, tls }: RemoteConfig, headers: Readonly<Record<string, string>>): string {
+/** What the server is shown, by the names of the settings; empty for nothing. */
+export function credentialsShown({ tokenEnv, tls, headers }: RemoteConfig, env: ClientPlace["env"]): string[] {
   const shown: string[] = [];
-  if (headers.authorization !== undefined) shown.push(`the token in ${tokenEnv}`);
+  const isConfigured = Object.keys(headers).some((name) => name.toLowerCase() === "authorization");
+  if (isConfigured) shown.push("the header of cache.remote.headers");
+  else if (env[tokenEnv]) shown.push(`the token in ${tokenEnv}`);
   if (tls?.cert !== undefined) shown.push("the certificate of cache.remote.tls.cert");
+  return shown;
+}
+
+/** What to do about credentials that will not do. */
+function credentialsText(server: RemoteConfig, env: ClientPlace["env"]): string {
+  const { tokenEnv } = server;
+  const shown = credentialsShown(server, env);
   if (shown.length > 0) return `Check ${shown.join(" and ")}, and what it may do there.`;
   return `No token was sent: put it into ${tokenEnv} (cache.remote.tokenEnv names another variable).`;
 }

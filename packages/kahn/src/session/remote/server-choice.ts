@@ -5,7 +5,7 @@
  *            place, and to no other: what `--remote` names may be anybody's.
  */
 import type { CacheConfig, RemoteConfig } from "@kahn/cas";
-import type { ParsedArguments } from "../../cli/arguments.ts";
+import type { OptionSpec, ParsedArguments } from "../../cli/arguments.ts";
 
 /** The default of `cache.remote.tokenEnv`. */
 const TOKEN_VARIABLE = "KAHN_REMOTE_TOKEN";
@@ -26,6 +26,12 @@ export interface ServerChoiceFrom {
   /** Left out by commands that have no such option. */
   readonly option?: ServerOption | undefined;
 }
+
+/** Options of every command that asks a server itself. */
+export const SERVER_OPTIONS: readonly OptionSpec[] = [
+  { name: "remote", value: "URL", help: "the server (default: KAHN_REMOTE_URL, or cache.remote.url of kahn.jsonc)" },
+  { name: "instance", value: "NAME", help: "the server's instance (default: as configured, or none)" },
+];
 
 /** Reads `--remote` and `--instance`. */
 export function serverOption(given: Pick<ParsedArguments, "value">): ServerOption {
