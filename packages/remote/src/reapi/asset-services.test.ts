@@ -1,14 +1,16 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { digestOf } from "@kahn/core";
+import { gzipSync } from "node:zlib";
+import { digestOf, encodeDirectory } from "@kahn/core";
 import { virtualClock } from "@kahn/testing";
 import { test } from "vitest";
 import { StatusCode } from "../grpc/index.ts";
 import type { Init } from "../proto/codec.ts";
 import { unpackAny } from "../proto/core-messages.ts";
 import { BadRequest } from "../proto/generated/error-details.ts";
-import type { FetchBlobRequest } from "../proto/generated/remote-asset.ts";
+import type { FetchBlobRequest, FetchDirectoryRequest } from "../proto/generated/remote-asset.ts";
 import { Status } from "../proto/generated/status.ts";
+import { tarOf } from "./archives/archives.fixture.ts";
 import type { OriginAnswer, OriginPolicy, OriginPort } from "./origin.ts";
 import { isPrivateAddress } from "./origin.ts";
 import { answered, blobOf, codeOf, METHODS, put, startReapi } from "./reapi-server.fixture.ts";
@@ -314,5 +316,68 @@ test("§2.7: a server without origins answers what is pushed, and NOT_FOUND else
   const server = await startReapi();
   const answer = answered(await server.channel.unary(METHODS.fetchBlob, { uris: ["https://good.example/x"] }));
   assert.equal(answer.status?.code, StatusCode.notFound);
+  await server.close();
+});
+
+// Goal: whoever wants a tree has it from one fetch, checked as FetchBlob checks, as long as all of it is stored.
+test("§2.7 FetchDirectory: an archive is fetched once, verified, unpacked, and its tree answered to whoever asks next", async () => {
+  const archive = gzipSync(
+    tarOf([
+      { path: "tool/run", content: "run", mode: 0o755 },
+      { path: "tool/read.me", content: "me" },
+    ]),
+  );
+  const uri = "https://good.example/tool.tar.gz";
+  const { server, asked } = await serverOf({
+    [uri]: { status: 200, body: archive },
+    "https://good.example/broken.zip": { status: 200, body: archive },
+  });
+  const fetchTree = async (request: Init<FetchDirectoryRequest>) =>
+    answered(await server.channel.unary(METHODS.fetchDirectory, { uris: [uri], ...request }));
+  const qualifiers = [{ name: "checksum.sri", value: sri(archive) }];
+  const first = await fetchTree({ qualifiers });
+  assert.deepEqual([first.status?.code ?? 0, first.uri, first.digestFunction], [0, uri, 1]);
+  const file = (name: string, content: string, executable = false) => ({ name, digest: digestOf(content), executable });
+  const tool = encodeDirectory({
+    files: [file("read.me", "me"), file("run", "run", true)],
+    ...{ directories: [], symlinks: [] },
+  });
+  const top = { files: [], directories: [{ name: "tool", digest: digestOf(tool) }], symlinks: [] };
+  const root = encodeDirectory(top);
+  assert.deepEqual(first.rootDirectoryDigest, blobOf(root).message);
+  for (const blob of [root, tool, Buffer.from("run")]) assert.ok(server.store.blobsByDigest.has(digestOf(blob)));
+  assert.deepEqual((await fetchTree({ qualifiers })).rootDirectoryDigest, first.rootDirectoryDigest);
+  // A file of it is gone: it is unpacked again, from the archive that is still there.
+  server.store.blobsByDigest.delete(digestOf("run"));
+  const inside = await fetchTree({ qualifiers: [...qualifiers, { name: "directory", value: "tool" }] });
+  assert.deepEqual(inside.rootDirectoryDigest, blobOf(tool).message);
+  assert.deepEqual((await fetchTree({ qualifiers })).rootDirectoryDigest, first.rootDirectoryDigest);
+  assert.ok(server.store.blobsByDigest.has(digestOf("run")));
+  assert.equal(asked.length, 1);
+
+  const codeFor = async (request: Init<FetchDirectoryRequest>) => {
+    const { status, rootDirectoryDigest } = await fetchTree(request);
+    assert.equal(rootDirectoryDigest, undefined);
+    return status?.code;
+  };
+  assert.equal(await codeFor({ qualifiers: [{ name: "checksum.sri", value: sri(page) }] }), StatusCode.aborted);
+  assert.equal(await codeFor({ qualifiers: [...qualifiers, { name: "directory", value: "no" }] }), StatusCode.notFound);
+  assert.equal(await codeFor({ qualifiers: [{ name: "vcs.branch", value: "main" }] }), StatusCode.notFound);
+  assert.equal(await codeFor({ uris: ["https://good.example/tool.git"] }), StatusCode.notFound);
+  assert.equal(await codeFor({ uris: ["https://good.example/broken.zip"] }), StatusCode.failedPrecondition);
+  assert.equal(server.store.openWriters(), 0);
+  await server.close();
+});
+
+test("§2.7 FetchDirectory: to have an archive unpacked takes the right to write", async () => {
+  const { port, asked } = internet({});
+  const denied = { kind: "denied", because: "forbidden", message: "no" } as const;
+  const server = await startReapi({
+    origins: { port, policy: HOSTS },
+    access: { may: (_, { what }) => (what === "cas.write" ? denied : { kind: "allowed" }) },
+  });
+  const request = { uris: ["https://good.example/tool.tgz"] };
+  const refused = await server.channel.unary(METHODS.fetchDirectory, request);
+  assert.deepEqual([codeOf(refused), asked], [StatusCode.permissionDenied, []]);
   await server.close();
 });

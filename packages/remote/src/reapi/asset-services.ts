@@ -18,6 +18,7 @@ import {
   type PushBlobRequest,
   PushMethods,
 } from "../proto/generated/remote-asset.ts";
+import { archiveKind } from "./archives/archive-kind.ts";
 import type { AssetFetches, AssetFetchOutcome } from "./asset-fetches.ts";
 import { isAcceptable, isShareable } from "./asset-fetches.ts";
 import type { Qualifiers } from "./asset-qualifiers.ts";
@@ -33,8 +34,9 @@ export interface AssetParts {
   readonly fetches: AssetFetches | undefined;
 }
 
-/** Qualifiers that speak of trees: this server fetches files as they are. */
-const OF_TREES = new Set(["directory", "vcs.branch", "vcs.commit"]);
+/** Qualifiers that speak of repositories, which this server does not clone; and of trees, which are no blobs. */
+const OF_REPOSITORIES = ["vcs.branch", "vcs.commit"];
+const OF_TREES = new Set(["directory", ...OF_REPOSITORIES]);
 
 /** The Fetch and Push services. */
 export function assetServices(context: ServiceContext, parts: AssetParts): Registration[] {
@@ -53,9 +55,8 @@ export function assetServices(context: ServiceContext, parts: AssetParts): Regis
       if (known !== undefined) {
         return { ...foundFields(request, wanted, known), rootDirectoryDigest: digestMessage(known.asset.digest) };
       }
-      const message =
-        "nobody has pushed this directory, and this server unpacks no archives and clones no repositories";
-      return { status: { code: StatusCode.notFound, message }, uri: wanted.uris[0]!, qualifiers: request.qualifiers };
+      const { blobDigest, ...answer } = answerOf(request, wanted, await fetchTree(context, call, { parts, wanted }));
+      return blobDigest === undefined ? answer : { ...answer, rootDirectoryDigest: blobDigest };
     }),
     serve(methodOf("unary", PushMethods.pushBlob), async (request, call) => {
       await push(context, call, { parts, kind: "blob", request, digest: request.blobDigest });
@@ -141,7 +142,30 @@ async function fetchAsset(
   return await parts.fetches.fetch(wanted, call.signal);
 }
 
-function answerOf(request: FetchBlobRequest, wanted: Wanted, outcome: AssetFetchOutcome): Init<FetchBlobResponse> {
+async function fetchTree(
+  context: ServiceContext,
+  call: CallContext,
+  { parts, wanted }: { readonly parts: AssetParts; readonly wanted: Wanted },
+): Promise<AssetFetchOutcome> {
+  const isRepository = wanted.qualifiers.identity.some(({ name }) => OF_REPOSITORIES.includes(name));
+  const hasArchive = wanted.uris.some((uri) => archiveKind(uri) !== undefined);
+  if (parts.fetches === undefined || isRepository || !hasArchive) {
+    const what = "nobody has pushed this directory";
+    const why = parts.fetches === undefined ? "this server fetches nothing" : ARCHIVES_ONLY;
+    return { kind: "not-found", message: `${what}, and ${why}` };
+  }
+  permitted(context, call, { what: "cas.write", instance: wanted.instance });
+  return await parts.fetches.fetchTree(wanted, call.signal);
+}
+
+const ARCHIVES_ONLY =
+  "this server clones no repositories; it unpacks what has an address that ends with .tar, .tar.gz, .tgz, .tar.zst or .zip";
+
+function answerOf(
+  request: FetchBlobRequest | FetchDirectoryRequest,
+  wanted: Wanted,
+  outcome: AssetFetchOutcome,
+): Init<FetchBlobResponse> {
   const fields = { uri: wanted.uris[0]!, qualifiers: request.qualifiers };
   const failed = (code: StatusCode, message: string) => ({ ...fields, status: { code, message } });
   switch (outcome.kind) {
@@ -157,6 +181,8 @@ function answerOf(request: FetchBlobRequest, wanted: Wanted, outcome: AssetFetch
       return failed(StatusCode.notFound, outcome.message);
     case "denied":
       return failed(StatusCode.permissionDenied, outcome.message);
+    case "malformed":
+      return failed(StatusCode.failedPrecondition, outcome.message);
     case "wrong-checksum":
       return failed(StatusCode.aborted, outcome.message);
     case "too-late":

@@ -105,10 +105,10 @@ function uploadsOf(store: ServerStore, clock: Clock, limits: ReapiLimits): Uploa
 }
 
 function fetchesOf(
-  { store, clock, origins }: ReapiOptions,
+  { store, clock, origins, zstd }: ReapiOptions,
   { assets, limits }: { readonly assets: AssetStore; readonly limits: ReapiLimits },
 ): AssetFetches | undefined {
   if (origins === undefined) return undefined;
   const fetched = new Origins(origins.port, origins.policy, clock);
-  return new AssetFetches({ store, assets, origins: fetched, clock, limits });
+  return new AssetFetches({ store, assets, origins: fetched, clock, limits, zstd });
 }
