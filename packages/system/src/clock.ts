@@ -10,7 +10,12 @@ export function nodeClock(): Clock {
 }
 
 function setTimer(delayMs: number, fire: () => void): Timer {
-  let leftMs = Math.max(0, delayMs);
+  if (delayMs <= 0) {
+    // Node makes a millisecond of no delay: too much for those who only let others have their turn.
+    const turn = setImmediate(fire);
+    return { cancel: () => clearImmediate(turn) };
+  }
+  let leftMs = delayMs;
   let handle: NodeJS.Timeout;
   const arm = () => {
     const stepMs = Math.min(leftMs, TIMER_MAX_MS);

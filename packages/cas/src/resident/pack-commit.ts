@@ -1,13 +1,15 @@
 /**
  * Appends to packs in groups: what comes while one group is being flushed is one append to each pack, and one flush, after.
  *
- * Method:    a group that finds the device idle starts at once; so a write waits for two flushes at most, and nobody waits
- *            for a clock. The packs of a group are flushed at the same time, which costs a journalling file system one
- *            commit. Nothing is appended during a flush: such an append waits in the kernel, and holds everybody up.
+ * Method:    a group that finds the device idle is what one round of the event loop brings; so a write waits for two
+ *            flushes at most, and nobody waits for a clock. The packs of a group are flushed at the same time, which costs a
+ *            journalling file system one commit. Nothing is appended during a flush: such an append waits in the kernel, and
+ *            holds everybody up.
  * Invariant: `stored` resolves when all of its appends are as durable as promised and have been made known, in their order;
  *            when it rejects, some have not. After a crash any of them may be there, or none.
  */
-import type { FileSystem } from "@kahn/core";
+import type { Clock, FileSystem } from "@kahn/core";
+import { sleep } from "@kahn/core";
 import type { Pack } from "../internal/pack.ts";
 import type { PackItem } from "../internal/pack-format.ts";
 import { packedBytes } from "../internal/pack-format.ts";
@@ -34,6 +36,7 @@ export interface PackAppend {
 /** What a commit stands on. */
 export interface PackCommitPorts {
   readonly fs: FileSystem;
+  readonly clock: Clock;
   readonly durability: WriteDurability;
   readonly room: Room;
 }
@@ -61,7 +64,7 @@ export class PackCommit {
   readonly #named = new WeakSet<Pack>();
   readonly #committing = new Set<Promise<void>>();
   #waiting: Waiting[] = [];
-  #isRunning = false;
+  #running: Promise<void> | undefined;
 
   constructor(ports: PackCommitPorts) {
     this.#ports = ports;
@@ -76,7 +79,7 @@ export class PackCommit {
     await new Promise<void>((resolve, reject) => {
       this.#waiting.push({ appends, sizeBytes, resolve, reject });
       if (this.#ports.durability === "strict") void this.#commit(this.#waiting.splice(0));
-      else if (!this.#isRunning) void this.#run();
+      else this.#running ??= this.#run();
     });
   }
 
@@ -87,18 +90,19 @@ export class PackCommit {
 
   /** Resolves when nothing is being stored. */
   async idle(): Promise<void> {
-    while (this.#isRunning || this.#committing.size > 0) {
+    while (this.#running !== undefined || this.#committing.size > 0) {
+      await this.#running;
       await this.known();
-      await Promise.resolve();
     }
   }
 
   async #run(): Promise<void> {
-    this.#isRunning = true;
-    // What is stored in this same turn of the event loop is still part of the group.
-    await Promise.resolve();
-    while (this.#waiting.length > 0) await this.#commit(this.#waiting.splice(0, GROUP_MAX));
-    this.#isRunning = false;
+    do {
+      // What one round of the event loop brings is one group: a device that is quick would get each by itself.
+      await sleep(this.#ports.clock, 0);
+      await this.#commit(this.#waiting.splice(0, GROUP_MAX));
+    } while (this.#waiting.length > 0);
+    this.#running = undefined;
   }
 
   /** Never rejects: those who wait hear of trouble. */

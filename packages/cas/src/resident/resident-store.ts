@@ -5,7 +5,7 @@
  * Invariant: what holds for the files holds beside any other process. An epoch is closed, by a flush of everything,
  *            within minutes: after a power loss only what was written in the last one is hashed before it is used.
  */
-import type { BlobStore, DigestFunction, Random, Result } from "@kahn/core";
+import type { BlobStore, DigestFunction, PieceHashers, Random, Result } from "@kahn/core";
 import { digestFunction, FileSystemError, HEX_LENGTH, isDigestFunction } from "@kahn/core";
 import type { DiskStore, DiskStoreOptions } from "../disk-store.ts";
 import { contextOf, openDiskStore } from "../disk-store.ts";
@@ -40,6 +40,8 @@ export interface ResidentStoreOptions extends DiskStoreOptions {
   readonly maxBlobBytes?: number;
   /** Default: `batched`. */
   readonly durability?: WriteDurability;
+  /** Hash large uploads beside this thread; left out, it does. */
+  readonly hashers?: PieceHashers | undefined;
   /** Memory for blobs that are asked for again, of which none takes more than half. Default: 256 MiB. */
   readonly memoryBytes?: number;
 }
@@ -108,9 +110,9 @@ class OpenStore implements ResidentStore {
       },
     });
     const durability = options.durability ?? "batched";
-    const commits = new PackCommit({ fs: context.fs, durability, room: this.#room });
+    const commits = new PackCommit({ fs: context.fs, clock: context.clock, durability, room: this.#room });
     this.blobs = new ResidentBlobs({
-      ...{ context, durability, commits },
+      ...{ context, durability, commits, hashers: options.hashers },
       random: options.random,
       memoryBytes: options.memoryBytes ?? MEMORY_BYTES,
       maxBlobBytes: Math.min(options.maxBlobBytes ?? MAX_BLOB_BYTES, options.maxSizeBytes),

@@ -257,3 +257,13 @@ test("what another process stores is found, and what it removes is missing, at t
   const gone = [20, 300 * KIB].map((sizeBytes) => digestOf(noise(sizeBytes, sizeBytes)));
   expect(value(await server.blobs.findMissing(gone))).toStrictEqual(gone);
 });
+
+test("a store that is closed while small blobs are being written waits for them", async () => {
+  const options = memoryOptions();
+  const store = await memoryStore(options);
+  const written = [1, 2, 3].map((number) => store.blobs.write(digestOf(`${number}`), Buffer.from(`${number}`)));
+  value(await store.close());
+  for (const each of written) value(await each);
+  const again = await memoryStore(options);
+  expect(value(await again.blobs.findMissing([1, 2, 3].map((number) => digestOf(`${number}`))))).toEqual([]);
+});
