@@ -1,6 +1,6 @@
 /** One event per line, for machines. Output is left out: it is in the results. */
 import type { Problem, RunEvent, RunObserver } from "@kahn/core";
-import type { TextSink } from "./text-sink.ts";
+import type { TextSink } from "../text/sink.ts";
 
 /** Writes a run as JSON lines; the last is `run.finished` with its counts as members, or the only one `run.refused`. */
 export class JsonReporter implements RunObserver {

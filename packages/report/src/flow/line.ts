@@ -1,8 +1,8 @@
 /** One line for each thing that a workflow's run tells: a table of renderers, so that no kind of event is forgotten. */
 import type { FlowEvent, NodeError } from "@kahn/workflow";
-import { type FlowView, type OpenVisit, parentOf } from "./flow-view.ts";
-import type { Paint } from "./paint.ts";
-import { durationText } from "./units.ts";
+import type { Paint } from "../text/paint.ts";
+import { durationText } from "../text/units.ts";
+import { type FlowView, type OpenVisit, parentOf } from "./view.ts";
 
 /** What a line is made from: the view after the event, and the visit that it ended. */
 export interface FlowLineContext {

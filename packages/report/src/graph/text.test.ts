@@ -2,8 +2,8 @@
 // it waits for. Method: small graphs by eye, layers as a property over random acyclic graphs.
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { layersOf } from "./graph-layout.ts";
-import { graphText } from "./graph-text.ts";
+import { layersOf } from "./layout.ts";
+import { graphText } from "./text.ts";
 
 const NODES = [
   { label: "a#build", requires: [], after: [], validates: [] },

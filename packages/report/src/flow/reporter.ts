@@ -6,13 +6,13 @@
  */
 import type { Clock, Timer } from "@kahn/core";
 import type { FlowEvent, StreamEvent } from "@kahn/workflow";
-import { EmittedLines } from "./flow-emitted-lines.ts";
-import { flowLine } from "./flow-line.ts";
-import { clip } from "./flow-value-text.ts";
-import { emptyFlowView, type FlowView, foldFlowEvent, parentOf } from "./flow-view.ts";
-import { type Paint, painter } from "./paint.ts";
-import type { TextSink } from "./text-sink.ts";
-import { durationText } from "./units.ts";
+import { type Paint, painter } from "../text/paint.ts";
+import type { TextSink } from "../text/sink.ts";
+import { durationText } from "../text/units.ts";
+import { EmittedLines } from "./emitted-lines.ts";
+import { flowLine } from "./line.ts";
+import { clip } from "./value-text.ts";
+import { emptyFlowView, type FlowView, foldFlowEvent, parentOf } from "./view.ts";
 
 const FRAME_MS = 100;
 const SHOWN_MAX = 6;

@@ -1,9 +1,9 @@
 /** One line for each way a node can end: a table of renderers, so that a new end does not compile until it has one. */
 import type { NodeEnd } from "@kahn/core";
+import type { Paint } from "../text/paint.ts";
+import { countText, durationText } from "../text/units.ts";
 import { missLine } from "./miss-text.ts";
-import type { Paint } from "./paint.ts";
-import { labelOf, type RunView, type SettledNode } from "./run-view.ts";
-import { countText, durationText } from "./units.ts";
+import { labelOf, type RunView, type SettledNode } from "./view.ts";
 
 type Renderer = (view: RunView, event: SettledNode, paint: Paint) => string;
 

@@ -4,10 +4,10 @@
  * Owns:      the end of a text whose line has not come, by who said it.
  */
 import type { RunEvent } from "@kahn/core";
-import { valueText } from "./flow-value-text.ts";
-import type { Paint } from "./paint.ts";
-import { emptyRunView, foldRunEvent, type RunView } from "./run-view.ts";
-import { settledText } from "./settled-text.ts";
+import { settledText } from "../run/settled-text.ts";
+import { emptyRunView, foldRunEvent, type RunView } from "../run/view.ts";
+import type { Paint } from "../text/paint.ts";
+import { valueText } from "./value-text.ts";
 
 /** Of a text without a line's end, so much is kept. */
 const PARTIAL_MAX = 2000;

@@ -2,10 +2,10 @@
 // summary. Method: recorded events, a buffer instead of a terminal, whole texts compared.
 import type { RunEvent, RunEventBody } from "@kahn/core";
 import { expect, test } from "vitest";
+import { bufferSink } from "../text/sink.ts";
 import { JsonReporter } from "./json-reporter.ts";
+import type { OutputMode } from "./output.ts";
 import { PlainReporter } from "./plain-reporter.ts";
-import type { OutputMode } from "./run-output.ts";
-import { bufferSink } from "./text-sink.ts";
 
 const DONE = { executed: 1, cached: 1, failed: 1, errored: 0, skipped: 1, cancelled: 0 };
 

@@ -6,12 +6,12 @@
  *            drawing happens at most ten times a second, however many events come.
  */
 import type { Clock, RunEvent, Timer } from "@kahn/core";
-import { type Paint, painter } from "./paint.ts";
+import { type Paint, painter } from "../text/paint.ts";
+import type { TextSink } from "../text/sink.ts";
+import { durationText } from "../text/units.ts";
+import type { OutputMode } from "./output.ts";
 import { PlainReporter } from "./plain-reporter.ts";
-import type { OutputMode } from "./run-output.ts";
-import { labelOf, remainingMs } from "./run-view.ts";
-import type { TextSink } from "./text-sink.ts";
-import { durationText } from "./units.ts";
+import { labelOf, remainingMs } from "./view.ts";
 
 const FRAME_MS = 100;
 const RUNNING_SHOWN_MAX = 5;

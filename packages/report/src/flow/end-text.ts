@@ -1,12 +1,12 @@
 /** The last words about a workflow's run: how it stands, and what to type next. */
 import type { NodeError, OpenBarrier, RunResult } from "@kahn/workflow";
-import { stateText, valueText } from "./flow-value-text.ts";
-import { type Paint, painter } from "./paint.ts";
+import { type Paint, painter } from "../text/paint.ts";
+import { problemText } from "../text/problem.ts";
+import { shellWord } from "../text/shell-word.ts";
+import type { TextSink } from "../text/sink.ts";
+import { countText, durationText } from "../text/units.ts";
 import { payloadExamples } from "./payload-example.ts";
-import { problemText } from "./problem-text.ts";
-import { shellWord } from "./shell-word.ts";
-import type { TextSink } from "./text-sink.ts";
-import { countText, durationText } from "./units.ts";
+import { stateText, valueText } from "./value-text.ts";
 
 /** What the last words need to know besides the result. */
 export interface FlowEnd {

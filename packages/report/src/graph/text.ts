@@ -1,7 +1,7 @@
 /** Graphs as text: JSON, DOT, Mermaid and a page that needs nothing else. */
 
 import type { DrawnNode } from "./drawn-node.ts";
-import { graphPage } from "./graph-page.ts";
+import { graphPage } from "./page.ts";
 
 /** The formats of `--graph`. */
 export type GraphFormat = "json" | "dot" | "mermaid" | "html";

@@ -1,7 +1,7 @@
 /** A graph as one HTML page without anything from elsewhere: an SVG, a filter, and highlighting of what a node needs. */
 
 import type { DrawnNode } from "./drawn-node.ts";
-import { layersOf } from "./graph-layout.ts";
+import { layersOf } from "./layout.ts";
 
 const ROW = 34;
 const COLUMN_GAP = 90;

@@ -1,12 +1,12 @@
 /** The plain view: one line for each thing that ends, output below it. For logs, pipes and CI. */
 import type { OutputEvent, RunEvent, RunObserver } from "@kahn/core";
-import { type Paint, painter } from "./paint.ts";
-import { problemText } from "./problem-text.ts";
-import { type OutputMode, RunOutput } from "./run-output.ts";
-import { emptyRunView, foldRunEvent, labelOf, type RunView, type SettledNode } from "./run-view.ts";
+import { type Paint, painter } from "../text/paint.ts";
+import { problemText } from "../text/problem.ts";
+import type { TextSink } from "../text/sink.ts";
+import { type OutputMode, RunOutput } from "./output.ts";
 import { settledText } from "./settled-text.ts";
 import { summaryText } from "./summary.ts";
-import type { TextSink } from "./text-sink.ts";
+import { emptyRunView, foldRunEvent, labelOf, type RunView, type SettledNode } from "./view.ts";
 
 /** Writes a run as plain text. */
 export class PlainReporter implements RunObserver {

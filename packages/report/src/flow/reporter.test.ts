@@ -1,8 +1,8 @@
 import { virtualClock } from "@kahn/testing";
 import type { FlowEvent, StreamEvent } from "@kahn/workflow";
 import { expect, test } from "vitest";
-import { flowReporter } from "./flow-reporter.ts";
-import { bufferSink } from "./text-sink.ts";
+import { bufferSink } from "../text/sink.ts";
+import { flowReporter } from "./reporter.ts";
 
 /** An event without its head. */
 type FlowEventBody<E = FlowEvent> = E extends FlowEvent ? Omit<E, "run" | "seq" | "atMs"> : never;

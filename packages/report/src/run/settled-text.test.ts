@@ -1,9 +1,9 @@
 // Goal: one line says how a service ended, without numbers that it has not. Method: recorded events, whole lines.
 import type { RunEvent } from "@kahn/core";
 import { expect, test } from "vitest";
-import { painter } from "./paint.ts";
-import { emptyRunView, foldRunEvent, type SettledNode } from "./run-view.ts";
+import { painter } from "../text/paint.ts";
 import { settledText } from "./settled-text.ts";
+import { emptyRunView, foldRunEvent, type SettledNode } from "./view.ts";
 
 function lineOf(settled: Partial<SettledNode>, persistent = true): string {
   const view = emptyRunView();

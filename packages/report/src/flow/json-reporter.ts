@@ -1,7 +1,7 @@
 /** A workflow's run for machines: one event per line, what nodes emit included, and at the end how the run stands. */
 import type { RunResult, StreamEvent } from "@kahn/workflow";
-import { jsonOf } from "./flow-value-text.ts";
-import type { TextSink } from "./text-sink.ts";
+import type { TextSink } from "../text/sink.ts";
+import { jsonOf } from "./value-text.ts";
 
 /** The line for an event. */
 export function writeFlowEvent(sink: TextSink, event: StreamEvent): void {

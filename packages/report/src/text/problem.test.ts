@@ -2,7 +2,7 @@
 import { problem } from "@kahn/core";
 import { expect, test } from "vitest";
 import { painter } from "./paint.ts";
-import { problemText } from "./problem-text.ts";
+import { problemText } from "./problem.ts";
 
 test("a problem with a place shows the line and marks what is meant", () => {
   const text = problemText(

@@ -1,8 +1,8 @@
 /** The last lines of a run. */
-import type { Paint } from "./paint.ts";
-import { problemText } from "./problem-text.ts";
-import { labelOf, type RunView } from "./run-view.ts";
-import { countText, durationText } from "./units.ts";
+import type { Paint } from "../text/paint.ts";
+import { problemText } from "../text/problem.ts";
+import { countText, durationText } from "../text/units.ts";
+import { labelOf, type RunView } from "./view.ts";
 
 /** Counts, time, what it saved, and what failed, over several lines. Empty while the run has not finished. */
 export function summaryText(view: RunView, paint: Paint): string {

@@ -1,6 +1,6 @@
 // Goal: whatever a node emits can be shown: nothing of it may end the process that shows it, or keep it from ending.
 import { expect, test } from "vitest";
-import { jsonOf, valueText } from "./flow-value-text.ts";
+import { jsonOf, valueText } from "./value-text.ts";
 
 test("a value that contains itself is shown once round, one that is held twice is shown twice", () => {
   const node: Record<string, unknown> = { name: "a" };

@@ -5,9 +5,9 @@
  * Invariant: `live` never mixes two tasks within a line; `grouped` never mixes them at all.
  */
 import type { OutputEvent } from "@kahn/core";
-import { LinePrefixer } from "./line-prefixer.ts";
-import { labelColour, type Paint } from "./paint.ts";
-import { labelOf, type RunView, type SettledNode } from "./run-view.ts";
+import { LinePrefixer } from "../text/line-prefixer.ts";
+import { labelColour, type Paint } from "../text/paint.ts";
+import { labelOf, type RunView, type SettledNode } from "./view.ts";
 
 /** How output is shown: as it comes, task by task, of failures only, or not at all. */
 export type OutputMode = "live" | "grouped" | "errors" | "none";
