@@ -4,6 +4,7 @@
  *
  *   kahn.mjs           the command-line file, and its lazily loaded parts in cli/
  *   spawner.mjs        starts processes for a Kahn that grows
+ *   hasher.mjs         the thread of a server that hashes large uploads
  *   passwords.mjs      the thread of a server that checks passwords
  *   reapi-conform.mjs  checks any REAPI server
  *   index.mjs, …       one file per subpath of "exports" in packages/kahn/package.json, sharing lib/

@@ -2,10 +2,10 @@
  * One server of the benchmarks of large blobs: `node streams-server.mjs kahn FOLDER batched|strict|none` is the whole
  * server of the tree, `node streams-server.mjs raw FOLDER` is bare `node:http2`, which answers a POST to `/memory` and
  * `/file` with 64 MiB and counts what is sent to `/sink`. Started by `streams.mjs`, `memory.mjs` and `million.mjs`. Says its
- * port, then answers each message with what it has used: processor time in microseconds, memory in bytes, and what
- * starting took.
+ * port, then answers each message with what it has used: processor time in microseconds, of all threads and of the one
+ * that serves, memory in bytes, and what starting took. With KAHN_HASH_HERE set nothing is hashed on a thread of its own.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http2";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -26,11 +26,23 @@ const watch = setInterval(() => {
 watch.unref();
 process.on("message", () => {
   const { user, system } = process.cpuUsage();
-  process.send?.({ start, cpuUs: user + system, peakBytes: Math.max(peakBytes, process.memoryUsage.rss()) });
+  process.send?.({
+    start,
+    cpuUs: user + system,
+    mainUs: mainThreadUs(),
+    peakBytes: Math.max(peakBytes, process.memoryUsage.rss()),
+  });
   peakBytes = 0;
 });
 process.on("disconnect", () => process.exit());
+process.on("SIGTERM", () => process.exit());
 process.send?.(port);
+
+/** Processor time of the thread that serves, in microseconds, to the nanosecond where `/proc` tells; 0 elsewhere. */
+function mainThreadUs() {
+  const path = `/proc/self/task/${process.pid}/schedstat`;
+  return existsSync(path) ? Number(readFileSync(path, "utf8").split(" ")[0]) / 1000 : 0;
+}
 
 async function serveKahn() {
   const { startServer, resolveServerConfig, ...system } = await load();
@@ -42,8 +54,14 @@ async function serveKahn() {
   if (!config.ok) throw new Error(JSON.stringify(config.problem));
   const startMs = performance.now();
   const before = process.cpuUsage();
+  const clock = system.nodeClock();
+  const hashers =
+    process.env.KAHN_HASH_HERE === undefined
+      ? system.hashThread({ program: system.program, clock, report: console.error })
+      : undefined;
   const started = await startServer(config.value, {
-    clock: system.nodeClock(),
+    clock,
+    hashers,
     random: system.nodeRandom(),
     fs: system.nodeFileSystem(),
     resolvePath: (/** @type {string} */ path) => path,
@@ -67,16 +85,19 @@ async function load() {
   const contents = `
     export { startServer } from "./packages/remote/src/server.ts";
     export { resolveServerConfig } from "./packages/remote/src/operation/server-config.ts";
-    export { growHeapFreely, livenessOf, nodeClock, nodeFileSystem, nodeRandom, ownIdentity } from "@kahn/system";`;
+    export { growHeapFreely, hashThread, livenessOf, nodeClock, nodeFileSystem, nodeRandom, ownIdentity } from "@kahn/system";`;
   const stdin = { contents, resolveDir: ROOT, loader: /** @type {const} */ ("ts") };
   const external = ["@napi-rs/*", "hash-wasm"];
   // What bundled CommonJS asks for by `require`.
   const banner = { js: `import { createRequire } from "node:module"; const require = createRequire(import.meta.url);` };
   const how = /** @type {const} */ ({ bundle: true, format: "esm", platform: "node", logLevel: "warning" });
   await build({ stdin, outfile, external, banner, ...how });
+  const program = join(made, "hasher.mjs");
+  await build({ entryPoints: [join(ROOT, "packages/system/src/hasher-main.ts")], outfile: program, ...how });
   const loaded = await import(pathToFileURL(outfile).href);
-  rmSync(made, { recursive: true });
-  return loaded;
+  // The hasher is loaded when it is first needed.
+  process.on("exit", () => rmSync(made, { recursive: true }));
+  return { ...loaded, program };
 }
 
 /** @returns {Promise<number>} */

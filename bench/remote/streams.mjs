@@ -26,7 +26,7 @@ const wants = (part) => args.only === undefined || args.only.split(",").includes
 const WRITE = "/google.bytestream.ByteStream/Write";
 const READ = "/google.bytestream.ByteStream/Read";
 
-/** @typedef {{ ms: number, cpuMs: number }} Timing */
+/** @typedef {{ ms: number, cpuMs: number, mainMs: number }} Timing */
 /** @typedef {{ child: import("node:child_process").ChildProcess, port: number }} Server */
 
 // Bodies are kept where reading them costs the client least.
@@ -60,7 +60,7 @@ async function measure(dir) {
     const raw = await start("streams-server.mjs", "raw", join(folder, "raw"));
     const far = await start("delay-proxy.mjs", String(kahn.port), String(rttMs / 2));
     const farRaw = await start("delay-proxy.mjs", String(raw.port), String(rttMs / 2));
-    console.log(`\n${dir}\n\n| 64 MiB | kahn MB/s, CPU ms | node:http2 MB/s, CPU ms | rate | CPU |`);
+    console.log(`\n${dir}\n\n| 64 MiB | kahn MB/s, CPU ms (main thread) | node:http2 MB/s, CPU ms | rate | CPU |`);
     console.log("| --- | --- | --- | --- | --- |");
     const via = { kahn: far.port, raw: farRaw.port };
     if (wants("reads")) await reads(kahn, raw);
@@ -123,8 +123,10 @@ async function writes({ kahn, raw, via, name, messageBytes }) {
 async function load({ child, port }, what) {
   const before = await ask(child);
   const ms = args.client === "h2load" ? h2load(port, what) : await node(port, what);
-  const cpuMs = ((await ask(child)).cpuUs - before.cpuUs) / 1000;
-  return { ms: ms / what.requests, cpuMs: cpuMs / what.requests };
+  const after = await ask(child);
+  const cpuMs = (after.cpuUs - before.cpuUs) / 1000;
+  const mainMs = (after.mainUs - before.mainUs) / 1000;
+  return { ms: ms / what.requests, cpuMs: cpuMs / what.requests, mainMs: mainMs / what.requests };
 }
 
 /** @param {number} port @param {{ body: string, path: string, requests: number }} what @returns {number} milliseconds */
@@ -195,7 +197,7 @@ function milliseconds(text) {
   return Number(number) * (unit === "s" ? 1000 : unit === "ms" ? 1 : 0.001);
 }
 
-/** @param {import("node:child_process").ChildProcess} child @returns {Promise<{ cpuUs: number, peakBytes: number }>} */
+/** @param {import("node:child_process").ChildProcess} child @returns {Promise<{ cpuUs: number, mainUs: number, peakBytes: number }>} */
 function ask(child) {
   return new Promise((resolve) => {
     child.once("message", resolve);
@@ -208,7 +210,8 @@ function report(name, ours, theirs) {
   /** @param {Timing[]} all */
   const shown = (all) => {
     const rate = median(all.map(({ ms }) => SIZE_BYTES / 1e3 / ms));
-    return `${rate.toFixed(0)}, ${median(all.map(({ cpuMs }) => cpuMs)).toFixed(0)}`;
+    const [cpuMs, mainMs] = [median(all.map((each) => each.cpuMs)), median(all.map((each) => each.mainMs))];
+    return `${rate.toFixed(0)}, ${cpuMs.toFixed(0)} (${mainMs.toFixed(0)})`;
   };
   const rate = median(ours.map(({ ms }, at) => (theirs[at]?.ms ?? Number.NaN) / ms));
   const cpu = median(ours.map(({ cpuMs }, at) => cpuMs / (theirs[at]?.cpuMs ?? Number.NaN)));

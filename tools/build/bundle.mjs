@@ -50,8 +50,8 @@ export async function bundleCommandLine(directory) {
 }
 
 /**
- * What runs beside the command line: the program that starts processes for one that grows, and the thread that checks
- * passwords. Each is a file by itself, so that it stays as small as its purpose.
+ * What runs beside the command line: the program that starts processes for one that grows, and the threads that hash
+ * uploads and check passwords. Each is a file by itself, so that it stays as small as its purpose.
  *
  * @param {string} directory absolute path of the folder that becomes dist
  * @returns {Promise<Metafile>} what went into it
@@ -59,6 +59,7 @@ export async function bundleCommandLine(directory) {
 export async function bundlePrograms(directory) {
   const entryPoints = {
     spawner: join(ROOT, "packages/system/src/spawner-main.ts"),
+    hasher: join(ROOT, "packages/system/src/hasher-main.ts"),
     passwords: join(ROOT, "packages/remote/src/access/password-main.ts"),
   };
   const result = await build({ ...OPTIONS, splitting: false, entryPoints, outdir: directory });

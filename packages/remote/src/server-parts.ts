@@ -134,6 +134,7 @@ export class ServerParts {
       services: [...services, ...about],
       clock,
       interceptors: [observer.interceptor(), accessInterceptor(access)],
+      memory: ports.hashers,
       onFault: (error, call) => fault(error, call.path),
     });
     const { authenticator, policy, quotas } = access;
@@ -348,9 +349,9 @@ function runningServices(
 }
 
 function openStore({ dir, store }: ServerConfig, ports: ServerPorts) {
-  const { fs, clock, random, owner, livenessOf, resolvePath } = ports;
+  const { fs, clock, random, owner, livenessOf, resolvePath, hashers } = ports;
   return openServerStore({
-    ...{ fs, clock, random, owner, livenessOf },
+    ...{ fs, clock, random, owner, livenessOf, hashers },
     root: resolvePath(dir),
     maxSizeBytes: store.maxSize,
     maxBlobBytes: Math.min(store.maxBlob, store.maxSize),

@@ -1,6 +1,6 @@
 /** What a server is given by whoever starts it. */
 import type { Liveness, ProcessOwner } from "@kahn/cas";
-import type { Clock, FileSystem, Problem, ProcessRunner, Random, Result } from "@kahn/core";
+import type { Clock, FileSystem, PieceHashers, Problem, ProcessRunner, Random, Result } from "@kahn/core";
 import type { PasswordCheck } from "./access/password-hash.ts";
 import type { LineSink } from "./operation/access-log.ts";
 import type { PostJson } from "./operation/traces.ts";
@@ -32,6 +32,8 @@ export interface ServerPorts {
   readonly processors?: number;
   /** Checks passwords of `access.htpasswd`. Best one that leaves this thread alone, which is the default. */
   readonly checkPassword?: PasswordCheck;
+  /** Hash large uploads beside this thread, and lend memory for them; without them this thread does. */
+  readonly hashers?: PieceHashers;
   /** Default: Node's own, else WebAssembly. */
   readonly zstd?: Zstd;
   /** Fetches assets from their origins. */

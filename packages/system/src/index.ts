@@ -6,6 +6,7 @@ export { nodeFileSystem } from "./file-system.ts";
 export { fileSystemClockMs, timestampGranularityMs } from "./file-system-clock.ts";
 export { type NodeGitOptions, nodeGit } from "./git.ts";
 export { type Announcement, type Guardian, type GuardianOptions, startGuardian } from "./guardian.ts";
+export { type HashThread, type HashThreadOptions, hashThread } from "./hash-thread.ts";
 export { growHeapFreely } from "./heap-growth.ts";
 export {
   type Inbox,

@@ -17,6 +17,8 @@ export type { GitSubject } from "./contract/git-contract.ts";
 export { contractRepository, GIT_SETUP, gitContract } from "./contract/git-contract.ts";
 export type { JournalStoreSubject } from "./contract/journal-store-contract.ts";
 export { journalStoreContract } from "./contract/journal-store-contract.ts";
+export type { PieceHasherSubject } from "./contract/piece-hasher-contract.ts";
+export { pieceHasherContract } from "./contract/piece-hasher-contract.ts";
 export type { ProcessRunnerSubject } from "./contract/process-runner-contract.ts";
 export { processRunnerContract } from "./contract/process-runner-contract.ts";
 export { processContractScripts } from "./contract/process-scripts.ts";

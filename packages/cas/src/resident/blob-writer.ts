@@ -19,6 +19,11 @@ export interface BlobWriter {
   readonly committedBytes: number;
   /** Somebody else has stored the blob meanwhile: nothing more need be sent, and `commit` succeeds. */
   readonly isPresent: boolean;
+  /**
+   * Takes bytes that need only be copied, at once: false, and nothing taken, when `write` has to take them. Not while a
+   * `write` is under way.
+   */
+  gather(bytes: Uint8Array): boolean;
   /** Takes bytes, which the caller may reuse once this resolves. `blob-mismatch` when there are more than the size. */
   write(bytes: Uint8Array): Promise<Result<void, ResidentProblem>>;
   /** Verifies size and hash, makes the blob durable and readable. `blob-mismatch` drops it. */
@@ -51,6 +56,11 @@ export class FileUpload implements BlobWriter {
 
   get isPresent(): boolean {
     return this.#state === "present";
+  }
+
+  gather(bytes: Uint8Array): boolean {
+    if (this.#state !== "open" || this.committedBytes + bytes.byteLength > this.#sizeBytes) return false;
+    return this.#file.gather(bytes);
   }
 
   async write(bytes: Uint8Array): Promise<Result<void, ResidentProblem>> {

@@ -20,12 +20,17 @@ export class PackedUpload implements BlobWriter {
     this.#bytes = Buffer.allocUnsafe(digestSizeBytes(digest));
   }
 
-  async write(bytes: Uint8Array): Promise<Result<void, ResidentProblem>> {
+  gather(bytes: Uint8Array): boolean {
     const endBytes = this.committedBytes + bytes.byteLength;
-    if (endBytes > this.#bytes.length) return err(mismatch(this.digest, `${endBytes} bytes and more`));
+    if (endBytes > this.#bytes.length) return false;
     this.#bytes.set(bytes, this.committedBytes);
     this.committedBytes = endBytes;
-    return ok(undefined);
+    return true;
+  }
+
+  async write(bytes: Uint8Array): Promise<Result<void, ResidentProblem>> {
+    if (this.gather(bytes)) return ok(undefined);
+    return err(mismatch(this.digest, `${this.committedBytes + bytes.byteLength} bytes and more`));
   }
 
   async commit(): Promise<Result<void, ResidentProblem>> {

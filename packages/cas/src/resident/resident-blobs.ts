@@ -385,9 +385,7 @@ export class ResidentBlobs {
       reserve: (sizeBytes) => room.reserve(sizeBytes),
       release: (sizeBytes) => room.release(sizeBytes),
       isPresent: (digest) => this.#isPresent(shelf, digest),
-      stored: (digest, publish) => {
-        shelf.addFile(digest, context.clock.nowMs(), publish);
-      },
+      stored: (digest, publish) => shelf.addFile(digest, context.clock.nowMs(), publish),
     };
   }
 

@@ -6,7 +6,7 @@ import type { Problem } from "@kahn/core";
 import { randomHex } from "@kahn/core";
 import type { ServerPorts } from "@kahn/remote";
 import { passwordThread } from "@kahn/remote";
-import { livenessOf, ownIdentity, spawnerRunner, tryLock } from "@kahn/system";
+import { hashThread, livenessOf, ownIdentity, spawnerRunner, tryLock } from "@kahn/system";
 import type { SessionHost } from "../cli/host.ts";
 import { VERSION } from "../version.ts";
 import { bundledFile } from "./bundled-file.ts";
@@ -28,9 +28,12 @@ export function serverPorts(
   { base, report }: ServerPortOptions,
 ): { readonly ports: ServerPorts; close(): Promise<void> } {
   const { fs, clock, random } = systemPorts(host);
-  const spawner = bundledFile(fs, "spawner.mjs", fileURLToPath(import.meta.url));
-  const program = bundledFile(fs, "passwords.mjs", fileURLToPath(import.meta.url));
-  const passwords = program === undefined ? undefined : passwordThread(program);
+  const bundled = (name: string) => bundledFile(fs, name, fileURLToPath(import.meta.url));
+  const spawner = bundled("spawner.mjs");
+  const checker = bundled("passwords.mjs");
+  const passwords = checker === undefined ? undefined : passwordThread(checker);
+  const hasher = bundled("hasher.mjs");
+  const hashers = hasher === undefined ? undefined : hashThread({ program: hasher, clock, report });
   const guardian = { token: `serve-${randomHex(random, 16)}`, graceMs: ORPHAN_GRACE_MS };
   const processes =
     spawner === undefined ? undefined : spawnerRunner({ clock, guardian, command: [host.nodePath, spawner] });
@@ -56,7 +59,10 @@ export function serverPorts(
     },
     ...(processes === undefined ? {} : { processes }),
     ...(passwords === undefined ? {} : { checkPassword: passwords.check }),
+    ...(hashers === undefined ? {} : { hashers }),
   };
-  const close = async (): Promise<void> => void (await Promise.all([processes?.close(), passwords?.close()]));
+  const close = async (): Promise<void> => {
+    await Promise.all([processes?.close(), passwords?.close(), hashers?.close()]);
+  };
   return { ports, close };
 }

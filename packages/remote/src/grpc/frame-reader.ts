@@ -8,6 +8,8 @@
  * Source:    "PROTOCOL-HTTP2": one byte of flags (bit 0: compressed), four bytes of length, big-endian, message.
  */
 
+import type { PieceHashers } from "@kahn/core";
+
 /** Bytes of the prefix of each message. */
 export const PREFIX_BYTES = 5;
 
@@ -16,6 +18,12 @@ const FIRST_ALLOCATION_BYTES = 2 << 20;
 const GROWTH = 4;
 /** Memory given back that is kept for later messages. */
 const SPARE_MAX_BYTES = 4 << 20;
+
+/** Messages from this size on are put together in memory that is lent. */
+const LENT_MIN_BYTES = 128 << 10;
+
+/** Lends memory that others can work on where it is; it has to come back. */
+export type MessageMemory = Pick<PieceHashers, "lend" | "takeBack">;
 
 /** What is wrong with the bytes. */
 export type FramingFault =
@@ -41,10 +49,15 @@ export class FrameReader {
   readonly #own = new WeakSet<ArrayBufferLike>();
   #spares: Buffer[] = [];
   #spareBytes = 0;
+  readonly #lender: MessageMemory | undefined;
+  /** What was lent: an unfinished message, and those that were not given back. */
+  #lent: Buffer[] = [];
 
-  constructor(messageMaxBytes: number, sink: MessageSink) {
+  /** @param lender of memory for large messages; then `letGo` must be called in the end. */
+  constructor(messageMaxBytes: number, sink: MessageSink, lender?: MessageMemory) {
     this.#messageMaxBytes = messageMaxBytes;
     this.#sink = sink;
+    this.#lender = lender;
   }
 
   /** Bytes held of an unfinished message. */
@@ -74,11 +87,29 @@ export class FrameReader {
 
   /** Nobody needs the message with these bytes any more: where it was put together, later ones may be. */
   giveBack(bytes: Uint8Array): void {
+    if (this.#lent.length > 0) this.#return(bytes);
     if (!this.#own.has(bytes.buffer) || this.#spareBytes + bytes.buffer.byteLength > SPARE_MAX_BYTES) return;
     // Once given back it is ours to give back no more, until it is used again.
     this.#own.delete(bytes.buffer);
     this.#spares.push(Buffer.from(bytes.buffer));
     this.#spareBytes += bytes.buffer.byteLength;
+  }
+
+  /** Nothing more will be read, and nobody needs any message: what was lent goes back. */
+  letGo(): void {
+    const lent = this.#lent;
+    this.#lent = [];
+    for (const memory of lent) this.#lender?.takeBack(memory);
+  }
+
+  /** Finds what was lent for a message; what is not there any more went back already. */
+  #return({ buffer, byteOffset, byteLength }: Uint8Array): void {
+    // Nothing, at the end of one message, may lie at the beginning of another one.
+    if (byteLength === 0) return;
+    const at = this.#lent.findIndex((lent) => {
+      return lent.buffer === buffer && byteOffset >= lent.byteOffset && byteOffset < lent.byteOffset + lent.length;
+    });
+    if (at >= 0) for (const memory of this.#lent.splice(at, 1)) this.#lender?.takeBack(memory);
   }
 
   /** How many bytes the last `#readPrefix` took. */
@@ -139,12 +170,20 @@ export class FrameReader {
     if (held !== undefined && held.length >= needed) return held;
     const wanted = held === undefined ? FIRST_ALLOCATION_BYTES : held.length * GROWTH;
     const grown = this.#memory(Math.min(this.#sizeBytes, Math.max(wanted, needed)));
-    if (held !== undefined) held.copy(grown, 0, 0, this.#bodyFilled);
+    if (held !== undefined) {
+      held.copy(grown, 0, 0, this.#bodyFilled);
+      this.#return(held);
+    }
     this.#body = grown;
     return grown;
   }
 
   #memory(sizeBytes: number): Buffer {
+    const lent = sizeBytes < LENT_MIN_BYTES ? undefined : this.#lender?.lend(sizeBytes);
+    if (lent !== undefined) {
+      this.#lent.push(lent);
+      return lent;
+    }
     const spare = this.#spares.pop();
     if (spare !== undefined) this.#spareBytes -= spare.length;
     // Messages of one call are of one size as a rule, so another one would not be large enough either.

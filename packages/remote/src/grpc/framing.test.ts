@@ -9,8 +9,9 @@ import { formatTimeout, parseTimeout, TIMEOUT_MAX_MS } from "./deadline.ts";
 import { CHAT, COUNT, ECHO, SUM, startServer } from "./echo.fixture.ts";
 import type { FramingFault } from "./frame-reader.ts";
 import { FrameReader } from "./frame-reader.ts";
+import { serve } from "./index.ts";
 import { addMetadata, Metadata } from "./metadata.ts";
-import { frame, rawCall, rawSession, until } from "./raw-client.fixture.ts";
+import { frame, rawCall, rawSession, rawStream, until } from "./raw-client.fixture.ts";
 import {
   percentDecode,
   percentEncode,
@@ -60,6 +61,126 @@ test("messages that are not given back keep their bytes, whatever comes after th
     }),
     { seed: SEED, numRuns: 200 * SCALE },
   );
+});
+
+// The same of memory that is lent. Method: what comes back is spoilt and lent again at once.
+test("large messages are put together in memory that is lent, and all of it comes back, once", () => {
+  const lent = new Set<Buffer>();
+  const free: Buffer[] = [];
+  const lender = {
+    lend: (sizeBytes: number) => {
+      const at = free.findIndex(({ length }) => length === sizeBytes);
+      const memory = at < 0 ? Buffer.from(new SharedArrayBuffer(sizeBytes)) : free.splice(at, 1)[0]!;
+      lent.add(memory);
+      return memory;
+    },
+    takeBack: (memory: Buffer) => {
+      assert.ok(lent.delete(memory));
+      free.push(memory.fill("spoilt"));
+    },
+  };
+  const message = fc.record({
+    sizeBytes: fc.nat(600_000),
+    fate: fc.constantFrom("held", "given back", "given back later"),
+  });
+  fc.assert(
+    fc.property(
+      fc.array(message, { maxLength: 6 }),
+      fc.integer({ min: 5, max: 300_000 }),
+      fc.nat(),
+      (messages, step, end) => {
+        const held: { readonly got: Buffer; readonly number: number }[] = [];
+        const later: Buffer[] = [];
+        let count = 0;
+        const reader = new FrameReader(
+          1 << 20,
+          (got) => {
+            const number = ++count;
+            const { fate, sizeBytes } = messages[number - 1]!;
+            assert.ok(got.equals(Buffer.alloc(sizeBytes, number)));
+            for (const each of later.splice(0)) reader.giveBack(each);
+            if (fate === "held") held.push({ got, number });
+            else if (fate === "given back later") later.push(got);
+            else for (let times = 0; times < 2; times++) reader.giveBack(got.subarray(Math.min(10, sizeBytes)));
+          },
+          lender,
+        );
+        const bytes = Buffer.concat(messages.map(({ sizeBytes }, index) => frame(Buffer.alloc(sizeBytes, index + 1))));
+        const cutAt = bytes.length - (end % 1000);
+        for (let at = 0; at < cutAt; at += step)
+          reader.push(Buffer.from(bytes.subarray(at, Math.min(cutAt, at + step))));
+        for (const { got, number } of held) assert.ok(got.equals(Buffer.alloc(got.length, number)));
+        reader.letGo();
+        assert.equal(lent.size, 0);
+        for (const { got } of held) reader.giveBack(got);
+      },
+    ),
+    { seed: SEED, numRuns: 30 * SCALE },
+  );
+});
+
+test("nothing at the end of a message is not taken for the message that lies behind it", () => {
+  const block = new SharedArrayBuffer(400_000);
+  const messages: Buffer[] = [];
+  const back: Buffer[] = [];
+  const lender = {
+    lend: (sizeBytes: number) => Buffer.from(block, messages.length * 200_000, sizeBytes),
+    takeBack: (memory: Buffer) => void back.push(memory),
+  };
+  const reader = new FrameReader(1 << 20, (message) => messages.push(message), lender);
+  const bytes = frame(Buffer.alloc(200_000, 1));
+  for (let times = 0; times < 2; times++) {
+    reader.push(bytes.subarray(0, 100_000));
+    reader.push(bytes.subarray(100_000));
+  }
+  reader.giveBack(messages[0]!.subarray(200_000));
+  assert.equal(back.length, 0);
+  reader.giveBack(messages[0]!.subarray(199_999));
+  assert.deepEqual(
+    back.map(({ byteOffset }) => byteOffset),
+    [0],
+  );
+});
+
+// Goal: no other call gets memory that a handler still works on. Method: a call that is over for its peer while its
+// handler holds a message.
+test("a message that was lent goes back when its handler is over, not when its call is", async () => {
+  const lent: Buffer[] = [];
+  const back: Buffer[] = [];
+  const memory = {
+    lend: (sizeBytes: number) => {
+      lent.push(Buffer.from(new SharedArrayBuffer(sizeBytes)));
+      return lent.at(-1);
+    },
+    takeBack: (memory: Buffer) => void back.push(memory),
+  };
+  let finish: () => void = () => {};
+  const holding = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  let isHeld = false;
+  const hold = serve(SUM, async (requests) => {
+    await requests.ready();
+    requests.poll();
+    isHeld = true;
+    await holding;
+    return Buffer.alloc(0);
+  });
+  const holder = await startServer({ services: [hold], memory });
+  const session = await rawSession(holder);
+  const stream = rawStream(session, SUM.path);
+  const message = frame(Buffer.alloc(300_000));
+  // One to be held, one that waits unread, one that is not whole.
+  stream.write(Buffer.concat([message, message, message.subarray(0, 200_000)]));
+  await until(() => isHeld && lent.length === 3);
+  stream.close(8);
+  await until(() => holder.grpc.counts().calls === 0);
+  assert.equal(back.length, 0);
+  finish();
+  await until(() => back.length === 3);
+  assert.deepEqual(new Set(back), new Set(lent));
+  session.destroy();
+  await holder.close();
 });
 
 /** What a reader makes of chunks. */

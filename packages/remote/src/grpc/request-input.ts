@@ -5,6 +5,7 @@
  * Invariant: what is held is what the budget was charged; after `drop` both are zero and stay so.
  */
 import type { ByteBudget } from "./byte-budget.ts";
+import type { MessageMemory } from "./frame-reader.ts";
 import { FrameReader } from "./frame-reader.ts";
 import { unpackGzip } from "./message-encoding.ts";
 import type { ReaderFlow } from "./message-reader.ts";
@@ -21,6 +22,8 @@ export interface RequestInputOptions {
   /** The call's `grpc-encoding`. */
   readonly encoding: string | undefined;
   readonly flow: Pick<ReaderFlow, "pause" | "resume">;
+  /** For large messages of a client's stream. */
+  readonly memory: MessageMemory | undefined;
 }
 
 /** Requests of one call. */
@@ -34,14 +37,20 @@ export class RequestInput {
   #fault: Status | undefined;
   #isDropped = false;
   #chargedBytes = 0;
+  /** A handler has messages, or may take some. */
+  #isInHands = false;
 
   constructor(options: RequestInputOptions) {
     this.#options = options;
-    this.#frames = new FrameReader(options.messageMaxBytes, this.#onMessage);
-    const { method, flow } = options;
+    const { method, flow, memory } = options;
+    const isStream = method.kind === "client-streaming" || method.kind === "bidirectional";
+    this.#frames = new FrameReader(
+      options.messageMaxBytes,
+      this.#onMessage,
+      method.kind === "client-streaming" ? memory : undefined,
+    );
     const released = () => void this.#charge();
     const giveBack = (bytes: Uint8Array) => this.#frames.giveBack(bytes);
-    const isStream = method.kind === "client-streaming" || method.kind === "bidirectional";
     this.requests = isStream
       ? new MessageReader(method.request, {
           pause: () => flow.pause(),
@@ -93,6 +102,18 @@ export class RequestInput {
     return request;
   }
 
+  /** The messages of a client's stream are in the hands of a handler until it is over: it keeps none, nor answers with one. */
+  handedOver<T>(handler: T): T {
+    if (!(handler instanceof Promise)) return handler;
+    this.#isInHands = true;
+    const over = () => {
+      this.#isInHands = false;
+      if (this.#isDropped) this.#frames.letGo();
+    };
+    handler.then(over, over);
+    return handler;
+  }
+
   /** Nobody reads any more: gives everything back, and ignores what still comes. */
   drop(reason: string): void {
     this.#isDropped = true;
@@ -100,6 +121,7 @@ export class RequestInput {
     this.requests?.fail(new StatusError(StatusCode.cancelled, reason));
     this.#options.budget.take(-this.#chargedBytes);
     this.#chargedBytes = 0;
+    if (!this.#isInHands) this.#frames.letGo();
   }
 
   readonly #onMessage = (message: Buffer, isCompressed: boolean): void => {
@@ -115,6 +137,7 @@ export class RequestInput {
       return;
     }
     const unpacked = unpackGzip(packed, messageMaxBytes);
+    this.#frames.giveBack(packed);
     if (unpacked.kind === "message") this.#accept(unpacked.message);
     else if (unpacked.kind === "too-large") this.#fault = this.#tooLarge("a message, unpacked,");
     else this.#fault = { code: StatusCode.internal, message: `a message cannot be unpacked: ${unpacked.reason}` };

@@ -88,6 +88,7 @@ export class ServerCall implements SendingCall<unknown> {
       budget: parts.connection.budget,
       encoding: headers["grpc-encoding"] as string | undefined,
       flow: this,
+      memory: context.memory,
     });
     this.#unmet = this.#input.requests === undefined ? 2 : 1;
   }
@@ -254,7 +255,7 @@ export class ServerCall implements SendingCall<unknown> {
         this.#complete(registration.handler(this.#onlyRequest(), this));
         break;
       case "client-streaming":
-        this.#answer(registration.handler(input.requests!, this));
+        this.#answer(input.handedOver(registration.handler(input.requests!, this)));
         break;
       case "bidirectional":
         this.#complete(registration.handler(input.requests!, this));

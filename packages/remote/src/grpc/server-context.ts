@@ -2,6 +2,7 @@
 import type { Clock } from "@kahn/core";
 import type { ByteBudget } from "./byte-budget.ts";
 import type { CallContext, Interceptor } from "./call-context.ts";
+import type { MessageMemory } from "./frame-reader.ts";
 import type { ServerLimits } from "./limits.ts";
 
 /** The server as its calls see it. */
@@ -10,6 +11,7 @@ export interface ServerContext {
   readonly limits: ServerLimits;
   readonly interceptors: readonly Interceptor[];
   readonly gzipFromBytes: number | undefined;
+  readonly memory: MessageMemory | undefined;
   /** A handler, a codec or an observer threw something that is no status: a bug, to be logged. */
   onFault(error: unknown, call: CallContext): void;
   /** The call's stream is gone. */

@@ -12,6 +12,7 @@ import { InvariantError } from "@kahn/core";
 import { HealthMethods } from "../proto/generated/health.ts";
 import { ByteBudget } from "./byte-budget.ts";
 import type { CallContext, Interceptor, Registration } from "./call-context.ts";
+import type { MessageMemory } from "./frame-reader.ts";
 import type { ServerLimits } from "./limits.ts";
 import { DEFAULT_SERVER_LIMITS } from "./limits.ts";
 import type { Peer } from "./peer.ts";
@@ -31,6 +32,8 @@ export interface GrpcServerOptions {
   readonly limits?: Partial<ServerLimits>;
   /** Answers of at least this many bytes are compressed for peers that accept gzip; default: none is. */
   readonly gzipFromBytes?: number;
+  /** Lends memory for large messages of clients' streams, until their handlers give them back or are over. */
+  readonly memory?: MessageMemory | undefined;
   /** Told of every error that is no status: bugs, for the log. The call is answered INTERNAL. */
   readonly onFault?: (error: unknown, call: CallContext) => void;
 }
@@ -71,6 +74,7 @@ export class GrpcServer {
       limits,
       interceptors: options.interceptors ?? [],
       gzipFromBytes: options.gzipFromBytes,
+      memory: options.memory,
       onFault: (error, call) => quietly(() => onFault(error, call)),
       closed: (call) => this.#closed(call as ServerCall),
     };

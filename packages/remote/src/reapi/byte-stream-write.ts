@@ -1,8 +1,8 @@
 /**
  * ByteStream.Write of blobs, plain and compressed.
  *
- * Owns:      the rules of offsets and names, and gathering: clients send messages of 4 bytes and of 1 MiB, the store
- *            gets pieces that are worth a write.
+ * Owns:      the rules of offsets and names, and the gathering of compressed bytes: clients send messages of 4 bytes and
+ *            of 1 MiB. Those of plain blobs are gathered by the store.
  * Invariant: a call ends as soon as the blob is there, whoever brought it. What was received before a connection broke
  *            is kept; what cannot become the blob is not.
  */
@@ -17,9 +17,9 @@ import { zstdOf } from "./service-context.ts";
 import type { Upload, Uploads } from "./uploads.ts";
 import type { ZstdDecompressor } from "./zstd-port.ts";
 
-/** Bytes that are gathered before they go on. */
+/** Compressed bytes that are gathered before they are unpacked. */
 const GATHER_BYTES = 256 << 10;
-/** Messages from this size on are worth a write of their own. */
+/** Messages from this size on are worth unpacking by themselves. */
 const DIRECT_BYTES = 64 << 10;
 
 /** One call. */
@@ -66,7 +66,7 @@ class BlobWriteRun {
   readonly #upload: Upload;
   readonly #decompressor: ZstdDecompressor | undefined;
   readonly #startOffset: number;
-  /** Made when there is something to gather: most uploads are one message. */
+  /** Compressed bytes. Made when there is something to gather: most uploads are one message. */
   #gathered: Buffer | undefined;
   #gatheredBytes = 0;
   /** Bytes on the wire so far, which offsets count. */
@@ -127,30 +127,19 @@ class BlobWriteRun {
     if (writeOffset !== expected) {
       throw invalidArgument(`write_offset is ${writeOffset}, but the next byte is ${expected}`);
     }
-    if (this.#decompressor === undefined && this.#missingBytes() < data.length) {
+    if (this.#decompressor === undefined && this.#upload.missingBytes < data.length) {
       throw invalidArgument(`more bytes than the ${digestSizeBytes(this.#upload.digest)} of the digest were sent`);
     }
     this.#receivedBytes += data.length;
-    if (finishWrite || data.length >= DIRECT_BYTES || this.#gatheredBytes + data.length >= GATHER_BYTES) {
-      return this.#take(message);
-    }
-    this.#gather(data);
+    if (finishWrite || !this.#gather(data)) return this.#take(message);
     rest.giveBack(data);
     return this.#upload.isPresent ? this.#present() : undefined;
   }
 
   /** Takes a message that cannot just be gathered. */
   async #take({ data, finishWrite }: WriteRequest): Promise<number | undefined> {
-    if (finishWrite || data.length >= DIRECT_BYTES) {
-      await this.#flush();
-      await this.#pass(data);
-    } else {
-      // The store gets full pieces, which it need not copy.
-      const taken = GATHER_BYTES - this.#gatheredBytes;
-      this.#gather(data.subarray(0, taken));
-      await this.#flush();
-      this.#gather(data.subarray(taken));
-    }
+    await this.#flush();
+    await this.#pass(data);
     this.#call.rest.giveBack(data);
     if (finishWrite) return await this.#finish();
     return this.#upload.isPresent ? await this.#present() : undefined;
@@ -163,15 +152,14 @@ class BlobWriteRun {
     return presentSize(name, digestSizeBytes(name.digest));
   }
 
-  #gather(data: Uint8Array): void {
+  /** Takes bytes that need only be copied; false when there is more to do with them. */
+  #gather(data: Uint8Array): boolean {
+    if (this.#decompressor === undefined) return this.#upload.gather(data);
+    if (data.length >= DIRECT_BYTES || this.#gatheredBytes + data.length > GATHER_BYTES) return false;
     this.#gathered ??= Buffer.allocUnsafe(GATHER_BYTES);
     this.#gathered.set(data, this.#gatheredBytes);
     this.#gatheredBytes += data.length;
-  }
-
-  /** Bytes that may still come, of a plain blob. */
-  #missingBytes(): number {
-    return this.#upload.missingBytes - this.#gatheredBytes;
+    return true;
   }
 
   async #flush(): Promise<void> {

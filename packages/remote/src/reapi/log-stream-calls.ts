@@ -65,7 +65,11 @@ export async function writeLog({ logs, name, resourceName, first, rest }: LogWri
     return message.finishWrite;
   };
   if (accept(first)) return log.sizeBytes;
-  for await (const message of rest) if (accept(message)) break;
+  rest.giveBack(first.data);
+  for await (const message of rest) {
+    if (accept(message)) break;
+    rest.giveBack(message.data);
+  }
   return log.sizeBytes;
 }
 

@@ -52,6 +52,11 @@ export class Upload {
     return digestSizeBytes(this.digest) - this.committedBytes;
   }
 
+  /** Takes the blob's next bytes if they need only be copied; false, and nothing taken, when `write` has to take them. */
+  gather(bytes: Uint8Array): boolean {
+    return !this.#isLost && this.#writer.gather?.(bytes) === true;
+  }
+
   /** Takes the blob's next bytes. @throws StatusError ABORTED when another call has taken the upload over. */
   write(bytes: Uint8Array): Promise<Result<void, ServerStoreProblem>> {
     this.#mustHold();

@@ -8,7 +8,7 @@
 import type { Liveness, ProcessOwner } from "@kahn/cas";
 import type { ResidentStore } from "@kahn/cas/resident";
 import { openResidentStore } from "@kahn/cas/resident";
-import type { Clock, FileSystem, Random, Result } from "@kahn/core";
+import type { Clock, FileSystem, PieceHashers, Random, Result } from "@kahn/core";
 import { ok } from "@kahn/core";
 import { namedEntries } from "./named-entries.ts";
 import { serverActions } from "./server-actions.ts";
@@ -36,6 +36,8 @@ export interface ServerStoreOptions {
   readonly durability?: "strict" | "batched" | "none";
   /** Up to this size, and at most 64 KiB, blobs share files. Default: 64 KiB. */
   readonly packedMaxBytes?: number;
+  /** Hash large uploads beside this thread; left out, it does. */
+  readonly hashers?: PieceHashers | undefined;
   /** Memory for blobs that are asked for again, of which none takes more than half. Default: 256 MiB. */
   readonly memoryBytes?: number;
 }
