@@ -1,12 +1,12 @@
 /** A run that this process executes: its result, its events, and what people may tell it. */
-import type { Clock, JournalStore, Json, Problem } from "@kahn/core";
+import type { Clock, JournalStore, Problem } from "@kahn/core";
 import type { NodeError } from "../definition/failure.ts";
 import { barriersMeant } from "../machine/barrier-places.ts";
 import type { FlowEvent } from "../machine/events.ts";
 import { stoppedAnswer } from "../machine/machine.ts";
-import type { AcceptedPayload } from "../machine/records.ts";
+import { type OpenBarrier, openBarriers } from "../machine/open-barriers.ts";
 import type { RunState } from "../machine/run-state.ts";
-import { isWaiting, ROOT } from "../machine/run-state.ts";
+import { ROOT } from "../machine/run-state.ts";
 import type { DecideOptions, Decision, DecisionFor, DecisionTarget, RunCommand, TargetIn } from "./decision.ts";
 import { decideRequest } from "./decision.ts";
 import type { Ack, RunDriver, Stopped } from "./driver.ts";
@@ -28,17 +28,6 @@ export interface RunResult<S = Readonly<Record<string, unknown>>> {
   /** Barriers that wait for a decision. */
   readonly barriers: readonly OpenBarrier[];
   readonly trace: string;
-}
-
-/** A barrier that waits. */
-export interface OpenBarrier {
-  /** What `decide` takes: `review#1`. */
-  readonly barrier: string;
-  readonly node: string;
-  readonly payload?: Json;
-  readonly dueMs?: number;
-  /** What its approval has to say; `schema` if code of the graph checks that. */
-  readonly accept?: AcceptedPayload;
 }
 
 /** A run in this process. `S` is its state, `P` the marks of its barriers. */
@@ -205,22 +194,4 @@ export function resultOf(state: RunState, stopped: Stopped | undefined): RunResu
     barriers,
     trace: state.trace,
   };
-}
-
-/** The barriers of a run that wait. */
-export function openBarriers(state: RunState): readonly OpenBarrier[] {
-  const open: OpenBarrier[] = [];
-  for (const visit of state.visits.values()) {
-    const { id, node, phase } = visit;
-    if (phase.kind !== "barrier" || !isWaiting(state, visit)) continue;
-    const { payload, dueMs, accept } = phase;
-    open.push({
-      barrier: id,
-      node,
-      ...(payload === undefined ? {} : { payload }),
-      ...(dueMs === undefined ? {} : { dueMs }),
-      ...(accept === undefined ? {} : { accept }),
-    });
-  }
-  return open;
 }

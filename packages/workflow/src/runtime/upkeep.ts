@@ -6,12 +6,11 @@
 import type { Clock, Digest, JournalStore, Json, Problem, Result } from "@kahn/core";
 import { ok, ProblemError, parseDigest, parseDurationMs } from "@kahn/core";
 import type { Duration } from "../definition/nodes.ts";
+import { type OpenBarrier, openBarriers } from "../machine/open-barriers.ts";
 import type { FlowRecord } from "../machine/records.ts";
 import type { RunState } from "../machine/run-state.ts";
 import type { FlowValues } from "../machine/values.ts";
 import { ExecutionTimes, type RunningVisit } from "./execution-times.ts";
-import type { RunResult } from "./flow-run.ts";
-import { openBarriers } from "./flow-run.ts";
 import type { LookOptions } from "./history.ts";
 import { peekRun } from "./loading.ts";
 import type { RunLocks } from "./run-lock.ts";
@@ -31,7 +30,7 @@ export interface RunSummary {
   /** What ran then. Of a run that nobody executes: what a resumption takes up. */
   readonly running: readonly RunningVisit[];
   readonly steps: number;
-  readonly barriers: RunResult["barriers"];
+  readonly barriers: readonly OpenBarrier[];
   readonly parent?: { readonly run: string; readonly seq: number };
   readonly labels: Readonly<Record<string, string>>;
 }

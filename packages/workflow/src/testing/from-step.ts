@@ -1,9 +1,10 @@
 /** Runs that begin in the middle of a graph, so that a test of a late step need not come by the early ones. */
 import { closestName, InvariantError } from "@kahn/core";
 import type { AnyNode, FlowGraph } from "../definition/nodes.ts";
+import type { OpenBarrier } from "../machine/open-barriers.ts";
 import type { Decision } from "../runtime/decision.ts";
 import type { Flow } from "../runtime/flow.ts";
-import type { FlowRun, OpenBarrier, RunResult } from "../runtime/flow-run.ts";
+import type { FlowRun, RunResult } from "../runtime/flow-run.ts";
 import { decideBy } from "./scripted-decisions.ts";
 import { withStubs } from "./stubs.ts";
 
