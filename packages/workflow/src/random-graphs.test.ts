@@ -7,8 +7,8 @@ import { createFlow, diffStates, eventsOf, history, isTerminal, stateAt } from "
 import type { FlowRecord } from "./machine/records.ts";
 import { ValueCodec } from "./machine/values.ts";
 import { experience, type Remains, RUN } from "./random-run.fixture.ts";
-import { foldRecords, loadState } from "./runtime/loading.ts";
-import { snapshotOf } from "./runtime/snapshots.ts";
+import { foldRecords, loadState } from "./runtime/storage/loading.ts";
+import { snapshotOf } from "./runtime/storage/snapshots.ts";
 
 const SEED = Number(process.env.KAHN_TEST_SEED ?? 1);
 const TIMEOUT_MS = 120_000 * testScale(process.env.KAHN_TEST_SCALE);

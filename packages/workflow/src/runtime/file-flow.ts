@@ -9,9 +9,9 @@ import type { Clock, FileSystem, Random } from "@kahn/core";
 import { err, ok, problem } from "@kahn/core";
 import { fileJournalStore, isJournalId } from "@kahn/journal";
 import { livenessOf, openInbox, ownIdentity, tryLock } from "@kahn/system";
-import { fileStore } from "./long-term.ts";
-import type { RunLocks } from "./run-lock.ts";
-import type { FlowOptions, RunInboxes } from "./services.ts";
+import type { FlowOptions, RunInboxes } from "./run/services.ts";
+import { fileStore } from "./storage/long-term.ts";
+import type { RunLocks } from "./storage/run-lock.ts";
 
 /** Where the folder is, and what it is used with. */
 export interface FileFlowOptions {

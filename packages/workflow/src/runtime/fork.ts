@@ -11,9 +11,9 @@ import type { FlowRecord, StartRecord } from "../machine/records.ts";
 import type { RunState } from "../machine/run-state.ts";
 import { ROOT } from "../machine/run-state.ts";
 import type { FlowValues } from "../machine/values.ts";
-import type { LookOptions } from "./history.ts";
-import { stateThrough } from "./history.ts";
-import { peekRun, unknownRun } from "./loading.ts";
+import type { LookOptions } from "./reading/history.ts";
+import { stateThrough } from "./reading/history.ts";
+import { peekRun, unknownRun } from "./storage/loading.ts";
 
 /** Where a fork begins, and how it differs. */
 export interface ForkOptions {

@@ -8,9 +8,9 @@ import type { JournalStore, Json } from "@kahn/core";
 import { InvariantError } from "@kahn/core";
 import type { FlowGraph } from "../definition/nodes.ts";
 import { createFlow } from "../runtime/flow.ts";
-import type { FlowRun, RunResult } from "../runtime/flow-run.ts";
-import { memoryJournals } from "../runtime/memory-journals.ts";
-import type { FlowOptions } from "../runtime/services.ts";
+import type { FlowRun, RunResult } from "../runtime/run/flow-run.ts";
+import type { FlowOptions } from "../runtime/run/services.ts";
+import { memoryJournals } from "../runtime/storage/memory-journals.ts";
 
 /** What is to be crashed. */
 export interface CrashOptions<S, P> {

@@ -7,7 +7,7 @@ import { reduce } from "../definition/reducers.ts";
 import { state } from "../definition/state.ts";
 import type { Flow } from "../runtime/flow.ts";
 import { createFlow } from "../runtime/flow.ts";
-import { eventsOf } from "../runtime/history.ts";
+import { eventsOf } from "../runtime/reading/history.ts";
 import type { FlowPortsSubject, PortExperiment } from "./ports-subject.ts";
 
 const S = state({ log: state.value<readonly string[]>([], reduce.append), big: state.value("") });

@@ -2,9 +2,9 @@
 import { closestName, InvariantError } from "@kahn/core";
 import type { AnyNode, FlowGraph } from "../definition/nodes.ts";
 import type { OpenBarrier } from "../machine/open-barriers.ts";
-import type { Decision } from "../runtime/decision.ts";
 import type { Flow } from "../runtime/flow.ts";
-import type { FlowRun, RunResult } from "../runtime/flow-run.ts";
+import type { Decision } from "../runtime/run/decision.ts";
+import type { FlowRun, RunResult } from "../runtime/run/flow-run.ts";
 import { decideBy } from "./scripted-decisions.ts";
 import { withStubs } from "./stubs.ts";
 

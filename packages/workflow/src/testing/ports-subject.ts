@@ -1,5 +1,5 @@
 /** What a suite of a flow's ports is given. */
-import type { FlowOptions } from "../runtime/services.ts";
+import type { FlowOptions } from "../runtime/run/services.ts";
 
 /** The ports of a flow that keep something. */
 export type FlowPorts = Pick<FlowOptions, "clock" | "random" | "journals" | "values" | "store" | "locks" | "inboxes"> &

@@ -1,8 +1,8 @@
 /** People in a script: answers barriers as they open. */
 
 import type { OpenBarrier } from "../machine/open-barriers.ts";
-import type { Decision } from "../runtime/decision.ts";
-import type { FlowRun, RunResult } from "../runtime/flow-run.ts";
+import type { Decision } from "../runtime/run/decision.ts";
+import type { FlowRun, RunResult } from "../runtime/run/flow-run.ts";
 
 /**
  * Answers each barrier of a run by what `script` says, until the run has ended or a barrier is left alone.

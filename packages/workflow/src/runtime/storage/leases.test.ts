@@ -3,7 +3,7 @@ import type { Problem } from "@kahn/core";
 import { err, problem } from "@kahn/core";
 import { virtualClock } from "@kahn/testing";
 import { expect, test } from "vitest";
-import { deferred, quiet } from "../flow.fixture.ts";
+import { deferred, quiet } from "../../flow.fixture.ts";
 import { type LeaseStore, leaseLocks, memoryLeases } from "./leases.ts";
 
 const LOST = problem("connection-lost", "the connection was lost", {});

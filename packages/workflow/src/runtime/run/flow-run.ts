@@ -1,18 +1,18 @@
 /** A run that this process executes: its result, its events, and what people may tell it. */
 import type { Clock, JournalStore, Problem } from "@kahn/core";
-import type { NodeError } from "../definition/failure.ts";
-import { barriersMeant } from "../machine/barrier-places.ts";
-import type { FlowEvent } from "../machine/events.ts";
-import { stoppedAnswer } from "../machine/machine.ts";
-import { type OpenBarrier, openBarriers } from "../machine/open-barriers.ts";
-import type { RunState } from "../machine/run-state.ts";
-import { ROOT } from "../machine/run-state.ts";
+import type { NodeError } from "../../definition/failure.ts";
+import { barriersMeant } from "../../machine/barrier-places.ts";
+import type { FlowEvent } from "../../machine/events.ts";
+import { stoppedAnswer } from "../../machine/machine.ts";
+import { type OpenBarrier, openBarriers } from "../../machine/open-barriers.ts";
+import type { RunState } from "../../machine/run-state.ts";
+import { ROOT } from "../../machine/run-state.ts";
+import { peekRun, retell } from "../storage/loading.ts";
 import type { DecideOptions, Decision, DecisionFor, DecisionTarget, RunCommand, TargetIn } from "./decision.ts";
 import { decideRequest } from "./decision.ts";
 import type { Ack, RunDriver, Stopped } from "./driver.ts";
 import type { EventOptions, StreamEvent } from "./event-stream.ts";
 import { EventReader } from "./event-stream.ts";
-import { peekRun, retell } from "./loading.ts";
 
 /** How a run stands, or ended. */
 export interface RunResult<S = Readonly<Record<string, unknown>>> {

@@ -5,16 +5,16 @@
  */
 import type { Clock, Digest, JournalStore, Json, Problem, Result } from "@kahn/core";
 import { ok, ProblemError, parseDigest, parseDurationMs } from "@kahn/core";
-import type { Duration } from "../definition/nodes.ts";
-import { type OpenBarrier, openBarriers } from "../machine/open-barriers.ts";
-import type { FlowRecord } from "../machine/records.ts";
-import type { RunState } from "../machine/run-state.ts";
-import type { FlowValues } from "../machine/values.ts";
+import type { Duration } from "../../definition/nodes.ts";
+import { type OpenBarrier, openBarriers } from "../../machine/open-barriers.ts";
+import type { FlowRecord } from "../../machine/records.ts";
+import type { RunState } from "../../machine/run-state.ts";
+import type { FlowValues } from "../../machine/values.ts";
+import { peekRun } from "../storage/loading.ts";
+import { asResult } from "../storage/result.ts";
+import type { RunLocks } from "../storage/run-lock.ts";
 import { ExecutionTimes, type RunningVisit } from "./execution-times.ts";
 import type { LookOptions } from "./history.ts";
-import { peekRun } from "./loading.ts";
-import type { RunLocks } from "./run-lock.ts";
-import { asResult } from "./storage-result.ts";
 
 /** One run, in short. */
 export interface RunSummary {

@@ -11,20 +11,20 @@ import type {
   Result,
 } from "@kahn/core";
 import { digestOf, digestSizeBytes, ProblemError, parseDurationMs, problem, randomBelow } from "@kahn/core";
-import type { AnyNode, Duration, LongTermStore } from "../definition/nodes.ts";
-import type { Blob } from "../definition/state.ts";
-import type { Desk } from "../machine/desk.ts";
-import type { FlowDataEvent, FlowEvent } from "../machine/events.ts";
-import type { FlowRecord } from "../machine/records.ts";
-import type { FlowValues } from "../machine/values.ts";
-import { memoryValues } from "../machine/values.ts";
-import { Admission } from "./admission.ts";
-import { retell } from "./loading.ts";
-import { memoryStore } from "./long-term.ts";
-import type { RunLocks } from "./run-lock.ts";
-import { takenOver } from "./run-lock.ts";
-import { type SnapshotPolicy, snapshotWriter } from "./snapshots.ts";
-import type { WorkPorts } from "./work.ts";
+import type { AnyNode, Duration, LongTermStore } from "../../definition/nodes.ts";
+import type { Blob } from "../../definition/state.ts";
+import type { Desk } from "../../machine/desk.ts";
+import type { FlowDataEvent, FlowEvent } from "../../machine/events.ts";
+import type { FlowRecord } from "../../machine/records.ts";
+import type { FlowValues } from "../../machine/values.ts";
+import { memoryValues } from "../../machine/values.ts";
+import { Admission } from "../attempts/admission.ts";
+import type { WorkPorts } from "../attempts/work.ts";
+import { retell } from "../storage/loading.ts";
+import { memoryStore } from "../storage/long-term.ts";
+import type { RunLocks } from "../storage/run-lock.ts";
+import { takenOver } from "../storage/run-lock.ts";
+import { type SnapshotPolicy, snapshotWriter } from "../storage/snapshots.ts";
 
 /** Hands commands to the process that executes a run. */
 export interface RunInboxes {

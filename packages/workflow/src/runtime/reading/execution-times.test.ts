@@ -1,8 +1,8 @@
 // Goal: the time of a run is that in which somebody executed it and something ran: no waiting for people, no time in which
 // nobody had it. Method: runs in a world whose clock only the test moves.
 import { expect, test } from "vitest";
-import { quiet, S, world } from "../flow.fixture.ts";
-import { barrier, defineGraph, END, history, listRuns, map, parallel, runSummary } from "../index.ts";
+import { quiet, S, world } from "../../flow.fixture.ts";
+import { barrier, defineGraph, END, history, listRuns, map, parallel, runSummary } from "../../index.ts";
 
 type World = ReturnType<typeof world>;
 

@@ -5,8 +5,8 @@
  */
 import { StringDecoder } from "node:string_decoder";
 import type { OutputEvent, RunEvent, RunObserver } from "@kahn/core";
-import type { NodeError } from "../definition/failure.ts";
-import type { NodeContext } from "../definition/nodes.ts";
+import type { NodeError } from "../../definition/failure.ts";
+import type { NodeContext } from "../../definition/nodes.ts";
 import { TextEnd } from "./last-words.ts";
 
 /** So many failed tasks are named, and of so many the output is shown. */

@@ -1,9 +1,9 @@
 /** Readers that join a run at any moment. */
 import { memoryJournalStore } from "@kahn/testing";
 import { expect, test } from "vitest";
-import { line, quiet, runOf, S, world } from "./flow.fixture.ts";
-import type { Flow, FlowGraph, FlowRun, StreamEvent } from "./index.ts";
-import { barrier, defineGraph, END, map, reduce, state } from "./index.ts";
+import { line, quiet, runOf, S, world } from "../../flow.fixture.ts";
+import type { Flow, FlowGraph, FlowRun, StreamEvent } from "../../index.ts";
+import { barrier, defineGraph, END, map, reduce, state } from "../../index.ts";
 
 /** So many turns of the promises' queue lie between the beginning of the run and its end, at least. */
 const TURNS = 60;

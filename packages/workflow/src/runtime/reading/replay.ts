@@ -7,19 +7,19 @@
  */
 import type { Problem, Result } from "@kahn/core";
 import { err, ok, problem } from "@kahn/core";
-import type { AnyNode, BarrierOutcome, FlowGraph } from "../definition/nodes.ts";
-import { END } from "../definition/nodes.ts";
-import { outcomeOf, timedOutcome } from "../machine/barriers.ts";
-import { wayOf } from "../machine/complete.ts";
-import { OpenNodes } from "../machine/open-nodes.ts";
-import type { Output } from "../machine/output.ts";
-import type { CommitRecord, FlowRecord } from "../machine/records.ts";
-import type { RoutePlace } from "../machine/route.ts";
-import { routeError } from "../machine/route.ts";
-import type { Frame, RunState, Visit } from "../machine/run-state.ts";
-import { writtenKeys } from "../machine/writes.ts";
+import type { AnyNode, BarrierOutcome, FlowGraph } from "../../definition/nodes.ts";
+import { END } from "../../definition/nodes.ts";
+import { outcomeOf, timedOutcome } from "../../machine/barriers.ts";
+import { wayOf } from "../../machine/complete.ts";
+import { OpenNodes } from "../../machine/open-nodes.ts";
+import type { Output } from "../../machine/output.ts";
+import type { CommitRecord, FlowRecord } from "../../machine/records.ts";
+import type { RoutePlace } from "../../machine/route.ts";
+import { routeError } from "../../machine/route.ts";
+import type { Frame, RunState, Visit } from "../../machine/run-state.ts";
+import { writtenKeys } from "../../machine/writes.ts";
+import { peekRun } from "../storage/loading.ts";
 import type { LookOptions } from "./history.ts";
-import { peekRun } from "./loading.ts";
 
 /** A place where a changed graph would not have done what the journal says. */
 export interface ReplayDifference {

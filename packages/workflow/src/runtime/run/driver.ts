@@ -8,24 +8,24 @@
  */
 import type { Durability, Journal, Json, Problem } from "@kahn/core";
 import { ProblemError, problem } from "@kahn/core";
-import { nodeErrorOf } from "../definition/failure.ts";
-import type { Desk, FlowEffect } from "../machine/desk.ts";
-import type { FlowEvent } from "../machine/events.ts";
-import type { MachineEvent } from "../machine/machine.ts";
-import { type Step, transition } from "../machine/machine.ts";
-import type { DecisionRecord, FlowRecord } from "../machine/records.ts";
-import type { Visit } from "../machine/run-state.ts";
-import type { Admitted } from "./admission.ts";
-import type { AttemptEnd, AttemptHost, OnceValue } from "./attempt.ts";
-import { Attempt } from "./attempt.ts";
+import { nodeErrorOf } from "../../definition/failure.ts";
+import type { Desk, FlowEffect } from "../../machine/desk.ts";
+import type { FlowEvent } from "../../machine/events.ts";
+import type { MachineEvent } from "../../machine/machine.ts";
+import { type Step, transition } from "../../machine/machine.ts";
+import type { DecisionRecord, FlowRecord } from "../../machine/records.ts";
+import type { Visit } from "../../machine/run-state.ts";
+import type { Admitted } from "../attempts/admission.ts";
+import type { AttemptEnd, AttemptHost, OnceValue } from "../attempts/attempt.ts";
+import { Attempt } from "../attempts/attempt.ts";
+import { workOf } from "../attempts/work.ts";
+import { type RunLock, takenOver } from "../storage/run-lock.ts";
 import { Breath, inRounds } from "./breath.ts";
+import { RunClock } from "./clock.ts";
 import type { EventReader } from "./event-stream.ts";
 import { Followers } from "./followers.ts";
-import { RunClock } from "./run-clock.ts";
-import { type RunLock, takenOver } from "./run-lock.ts";
-import { RunTimers } from "./run-timers.ts";
 import type { FlowServices } from "./services.ts";
-import { workOf } from "./work.ts";
+import { RunTimers } from "./timers.ts";
 
 /** What the sender of a decision is told. */
 export interface Ack {

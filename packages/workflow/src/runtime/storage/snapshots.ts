@@ -6,11 +6,11 @@
  */
 import type { Clock, Journal, Json } from "@kahn/core";
 import { ProblemError } from "@kahn/core";
-import type { ParentOutcome } from "../definition/nodes.ts";
-import type { Desk } from "../machine/desk.ts";
-import type { FlowRecord, WriteSet } from "../machine/records.ts";
-import type { Fan, Frame, RunState, Values, Visit, VisitPhase } from "../machine/run-state.ts";
-import { freeze, type ValueCodec } from "../machine/values.ts";
+import type { ParentOutcome } from "../../definition/nodes.ts";
+import type { Desk } from "../../machine/desk.ts";
+import type { FlowRecord, WriteSet } from "../../machine/records.ts";
+import type { Fan, Frame, RunState, Values, Visit, VisitPhase } from "../../machine/run-state.ts";
+import { freeze, type ValueCodec } from "../../machine/values.ts";
 
 /** When snapshots are written. */
 export type SnapshotPolicy =

@@ -1,7 +1,7 @@
 /** Work that claims something: when it starts, and that a place is never lost. */
 import { expect, test } from "vitest";
-import { deferred, quiet, S, world } from "../flow.fixture.ts";
-import { defineGraph, END, map } from "../index.ts";
+import { deferred, quiet, S, world } from "../../flow.fixture.ts";
+import { defineGraph, END, map } from "../../index.ts";
 import { Admission, type Admitted } from "./admission.ts";
 
 const PLACE = { slots: 1, mutexes: [], pools: [], tags: [], terminal: false } as const;

@@ -1,5 +1,5 @@
 /** Calls of code that only watches: whatever it does, the run goes on as if it were not there. */
-import { nodeErrorOf } from "../definition/failure.ts";
+import { nodeErrorOf } from "../../definition/failure.ts";
 import type { StreamEvent } from "./event-stream.ts";
 
 /** Calls a hook; what it throws, or what its promise rejects with, is a warning. */

@@ -1,10 +1,10 @@
 /** What nodes do: tasks as they are, actions through the ports, results from the cache of nodes. */
 import type { ActionCache, Clock, Digest, Json, Problem, Result, TaskRunner } from "@kahn/core";
 import { canonicalJson, digestOf, ProblemError } from "@kahn/core";
-import type { ActionOutcome, ActionOutput, ActionWork, CommandWork } from "../definition/action-work.ts";
-import { workMistakes } from "../definition/action-work.ts";
-import { errorOfProblem, NodeFailure } from "../definition/failure.ts";
-import type { ActionNode, AnyNode, NodeContext } from "../definition/nodes.ts";
+import type { ActionOutcome, ActionOutput, ActionWork, CommandWork } from "../../definition/action-work.ts";
+import { workMistakes } from "../../definition/action-work.ts";
+import { errorOfProblem, NodeFailure } from "../../definition/failure.ts";
+import type { ActionNode, AnyNode, NodeContext } from "../../definition/nodes.ts";
 import type { Work } from "./attempt.ts";
 import { lastWords } from "./last-words.ts";
 import { TasksWatch } from "./tasks-watch.ts";

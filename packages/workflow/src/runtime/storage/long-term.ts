@@ -1,6 +1,6 @@
 /** The store that outlives runs: namespaces of JSON values, in memory or as files. */
 import type { FileSystem, Json } from "@kahn/core";
-import type { LongTermStore } from "../definition/nodes.ts";
+import type { LongTermStore } from "../../definition/nodes.ts";
 
 /** A store that lives as long as its process. */
 export function memoryStore(): LongTermStore {
