@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import { isCachedNode, WIDTH } from "./crash-graph.fixture.ts";
 import type { Execution } from "./crash-lives.fixture.ts";
 import type { RunResult } from "./index.ts";
-import type { FlowRecord } from "./machine/records.ts";
+import type { FlowRecord } from "./machine/state/records.ts";
 
 /** One life: what it executed until it died, and the records that were on the disk then. */
 export interface LifeSpan {

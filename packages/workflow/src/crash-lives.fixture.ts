@@ -21,7 +21,7 @@ import { BUILT, crashGraph, decideAhead, decideOpen, RUN } from "./crash-graph.f
 import { quiet } from "./flow.fixture.ts";
 import type { FlowRun, RunResult, SnapshotPolicy } from "./index.ts";
 import { createFlow, liveDigests } from "./index.ts";
-import type { FlowRecord } from "./machine/records.ts";
+import type { FlowRecord } from "./machine/state/records.ts";
 
 /** One execution of a node. */
 export interface Execution {

@@ -13,7 +13,7 @@ import { checkRun, type LifeSpan, type WholeRun } from "./crash-checks.fixture.t
 import { RUN } from "./crash-graph.fixture.ts";
 import { type Execution, live, newWorld, recordsOf } from "./crash-lives.fixture.ts";
 import { liveDigests, type RunResult } from "./index.ts";
-import type { FlowRecord } from "./machine/records.ts";
+import type { FlowRecord } from "./machine/state/records.ts";
 
 const SCALE = testScale(process.env.KAHN_TEST_SCALE);
 const SEED = Number(process.env.KAHN_TEST_SEED ?? 1);

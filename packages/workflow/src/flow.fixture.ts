@@ -5,7 +5,7 @@ import type { MemoryJournalStore } from "@kahn/testing";
 import { memoryJournalStore, seededRandom, settled, virtualClock } from "@kahn/testing";
 import type { FlowEvent, FlowGraph, FlowOptions, FlowRun } from "./index.ts";
 import { createFlow, defineGraph, END, eventsOf, reduce, state } from "./index.ts";
-import { memoryValues } from "./machine/values.ts";
+import { memoryValues } from "./machine/state/values.ts";
 
 /** A state that many tests share. */
 export const S = state({

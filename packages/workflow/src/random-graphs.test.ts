@@ -4,8 +4,8 @@ import { forEachSeed, memoryJournalStore, type SeededRandom, testScale } from "@
 import { expect, test } from "vitest";
 import type { FlowEvent, FlowGraph, LookOptions, RunResult } from "./index.ts";
 import { createFlow, diffStates, eventsOf, history, isTerminal, stateAt } from "./index.ts";
-import type { FlowRecord } from "./machine/records.ts";
-import { ValueCodec } from "./machine/values.ts";
+import type { FlowRecord } from "./machine/state/records.ts";
+import { ValueCodec } from "./machine/state/values.ts";
 import { experience, type Remains, RUN } from "./random-run.fixture.ts";
 import { foldRecords, loadState } from "./runtime/storage/loading.ts";
 import { snapshotOf } from "./runtime/storage/snapshots.ts";

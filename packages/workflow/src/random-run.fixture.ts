@@ -8,7 +8,7 @@ import { memoryJournalStore, virtualClock } from "@kahn/testing";
 import { quiet } from "./flow.fixture.ts";
 import type { FlowEvent, FlowGraph, FlowRun, FlowValues, RunResult, SnapshotPolicy } from "./index.ts";
 import { createFlow } from "./index.ts";
-import { memoryValues } from "./machine/values.ts";
+import { memoryValues } from "./machine/state/values.ts";
 import { randomGraph } from "./random-graph.fixture.ts";
 
 /** The id of the run. */

@@ -11,19 +11,19 @@
 import { unreachable } from "@kahn/core";
 import type { NodeError } from "../definition/failure.ts";
 import { errorOfProblem } from "../definition/failure.ts";
-import { expire, onDue, openBarrier } from "./barriers.ts";
-import { complete } from "./complete.ts";
-import type { DecideRequest } from "./decide.ts";
-import { isAnswered, onDecide, onRevoke } from "./decide.ts";
-import type { Desk, FlowEffect, Move } from "./desk.ts";
-import type { FlowEvent } from "./events.ts";
-import { escalate, fail, failFor, stop, stopIfQuiet } from "./failing.ts";
-import { advanceFan, openFan } from "./fans.ts";
-import { misfitOf } from "./fitting.ts";
-import { openSubgraph, settleFrame } from "./frames.ts";
-import { declaredWrites, NOTHING, readOutput } from "./output.ts";
-import type { FlowRecord } from "./records.ts";
-import type { RunState, Visit } from "./run-state.ts";
+import { expire, onDue, openBarrier } from "./barriers/barriers.ts";
+import type { DecideRequest } from "./barriers/decide.ts";
+import { isAnswered, onDecide, onRevoke } from "./barriers/decide.ts";
+import { complete } from "./moves/complete.ts";
+import type { Desk, FlowEffect, Move } from "./moves/desk.ts";
+import { escalate, fail, failFor, stop, stopIfQuiet } from "./moves/failing.ts";
+import { advanceFan, openFan } from "./moves/fans.ts";
+import { openSubgraph, settleFrame } from "./moves/frames.ts";
+import { declaredWrites, NOTHING, readOutput } from "./moves/output.ts";
+import type { FlowEvent } from "./state/events.ts";
+import type { FlowRecord } from "./state/records.ts";
+import type { RunState, Visit } from "./state/run-state.ts";
+import { misfitOf } from "./versions/fitting.ts";
 
 /** What happened. */
 export type MachineEvent =

@@ -10,7 +10,7 @@ import { memoryFileSystem, memoryJournalStore, seededRandom, virtualClock } from
 import { journalStoreContract } from "@kahn/testing/contract";
 import { describe, expect, test } from "vitest";
 import { inFolder, leaseLocks, memoryJournals, memoryLeases, memoryStore, type RunInboxes } from "../index.ts";
-import { memoryValues } from "../machine/values.ts";
+import { memoryValues } from "../machine/state/values.ts";
 import { type FlowPorts, flowPortsContract } from "../testing/index.ts";
 
 /** Stores in memory that processes share, with leases for locks and calls for inboxes. */

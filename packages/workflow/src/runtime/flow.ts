@@ -10,12 +10,14 @@
 import type { Journal, JournalStore, Problem, Result } from "@kahn/core";
 import { newRunId, ok, ProblemError, problem } from "@kahn/core";
 import type { FlowGraph } from "../definition/nodes.ts";
-import { Desk } from "../machine/desk.ts";
-import type { FlowEvent } from "../machine/events.ts";
-import { foldStart } from "../machine/fold.ts";
+import { foldStart } from "../machine/folding/fold.ts";
 import { stoppedAnswer } from "../machine/machine.ts";
-import type { RunState } from "../machine/run-state.ts";
-import { ValueCodec } from "../machine/values.ts";
+import { Desk } from "../machine/moves/desk.ts";
+import type { FlowEvent } from "../machine/state/events.ts";
+import type { RunState } from "../machine/state/run-state.ts";
+import { ValueCodec } from "../machine/state/values.ts";
+import type { ResumeMode, Versions } from "../machine/versions/resuming.ts";
+import { pinnedVersion, resumeRecord } from "../machine/versions/resuming.ts";
 import { type ForkOptions, writeFork } from "./fork.ts";
 import type { LookOptions } from "./reading/history.ts";
 import type { DecideOptions, DecisionFor, RunCommand, TargetIn } from "./run/decision.ts";
@@ -32,8 +34,6 @@ import { asResult } from "./storage/result.ts";
 import type { RunLock } from "./storage/run-lock.ts";
 import { snapshotOf } from "./storage/snapshots.ts";
 import { Turns } from "./turns.ts";
-import type { ResumeMode, Versions } from "./versions.ts";
-import { pinnedVersion, resumeRecord } from "./versions.ts";
 
 /** How a run is started. */
 export interface StartOptions {

@@ -2,10 +2,10 @@
 import type { Problem, Result } from "@kahn/core";
 import { digestHash, digestOf, ok } from "@kahn/core";
 import type { FlowGraph } from "../definition/nodes.ts";
-import { initialState } from "../machine/initial-state.ts";
-import type { StartRecord } from "../machine/records.ts";
-import { RECORD_FORMAT } from "../machine/records.ts";
-import type { ValueCodec } from "../machine/values.ts";
+import { initialState } from "../machine/state/initial-state.ts";
+import type { StartRecord } from "../machine/state/records.ts";
+import { RECORD_FORMAT } from "../machine/state/records.ts";
+import type { ValueCodec } from "../machine/state/values.ts";
 
 /** What is known of a run before it starts. */
 export interface Beginning {

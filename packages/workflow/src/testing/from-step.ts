@@ -1,7 +1,7 @@
 /** Runs that begin in the middle of a graph, so that a test of a late step need not come by the early ones. */
 import { closestName, InvariantError } from "@kahn/core";
 import type { AnyNode, FlowGraph } from "../definition/nodes.ts";
-import type { OpenBarrier } from "../machine/open-barriers.ts";
+import type { OpenBarrier } from "../machine/barriers/open.ts";
 import type { Flow } from "../runtime/flow.ts";
 import type { Decision } from "../runtime/run/decision.ts";
 import type { FlowRun, RunResult } from "../runtime/run/flow-run.ts";

@@ -1,6 +1,6 @@
 /** People in a script: answers barriers as they open. */
 
-import type { OpenBarrier } from "../machine/open-barriers.ts";
+import type { OpenBarrier } from "../machine/barriers/open.ts";
 import type { Decision } from "../runtime/run/decision.ts";
 import type { FlowRun, RunResult } from "../runtime/run/flow-run.ts";
 

@@ -10,8 +10,8 @@ import type { NodeError } from "../../definition/failure.ts";
 import { NodeFailure, nodeErrorOf } from "../../definition/failure.ts";
 import type { AnyNode, LongTermStore, NodeContext, ParentOutcome } from "../../definition/nodes.ts";
 import type { Blob } from "../../definition/state.ts";
-import type { AbortWhy } from "../../machine/desk.ts";
-import type { Visit } from "../../machine/run-state.ts";
+import type { AbortWhy } from "../../machine/moves/desk.ts";
+import type { Visit } from "../../machine/state/run-state.ts";
 
 /** What an attempt may use of its run. */
 export interface AttemptHost {

@@ -5,7 +5,7 @@
  *            next attempt; it does not while people are waited for, and while nobody executes the run.
  * Invariant: memory grows with what is open. Of a process that died nobody knows when: its time ends with its last event.
  */
-import type { FlowEvent } from "../../machine/events.ts";
+import type { FlowEvent } from "../../machine/state/events.ts";
 
 /** A visit that runs, or did when its run was last heard of. */
 export interface RunningVisit {

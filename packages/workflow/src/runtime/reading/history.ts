@@ -6,12 +6,12 @@
 import type { Digest, JournalStore, Problem, Result } from "@kahn/core";
 import { err, ok, problem } from "@kahn/core";
 import type { NodeError } from "../../definition/failure.ts";
-import type { FlowEvent } from "../../machine/events.ts";
-import { decodeAll } from "../../machine/folding.ts";
-import type { FlowRecord } from "../../machine/records.ts";
-import type { RunState, Values } from "../../machine/run-state.ts";
-import { ROOT } from "../../machine/run-state.ts";
-import type { ValueCodec } from "../../machine/values.ts";
+import { decodeAll } from "../../machine/folding/context.ts";
+import type { FlowEvent } from "../../machine/state/events.ts";
+import type { FlowRecord } from "../../machine/state/records.ts";
+import type { RunState, Values } from "../../machine/state/run-state.ts";
+import { ROOT } from "../../machine/state/run-state.ts";
+import type { ValueCodec } from "../../machine/state/values.ts";
 import { peekRun } from "../storage/loading.ts";
 import { ExecutionTimes } from "./execution-times.ts";
 import { StateDigests, textOf } from "./state-digests.ts";

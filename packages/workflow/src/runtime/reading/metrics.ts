@@ -5,8 +5,8 @@
  * Invariant: memory grows with the graphs and with what is open, never with steps or with the width of a fan; equal
  *            events give equal numbers, live or read from a journal.
  */
-import type { FlowEvent } from "../../machine/events.ts";
-import { isTerminal } from "../../machine/events.ts";
+import type { FlowEvent } from "../../machine/state/events.ts";
+import { isTerminal } from "../../machine/state/events.ts";
 
 /** What is known of one node, over all of its visits. Durations in milliseconds, of visits that ended. */
 export interface NodeMetrics {

@@ -5,7 +5,7 @@
  *            whoever reads the journal later gets the same tree.
  */
 import { digestHash, digestOf } from "@kahn/core";
-import type { FlowEvent } from "../../machine/events.ts";
+import type { FlowEvent } from "../../machine/state/events.ts";
 
 /** A finished or open span. */
 export interface FlowSpan {

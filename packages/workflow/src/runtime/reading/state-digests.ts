@@ -6,8 +6,8 @@
  */
 import type { Digest } from "@kahn/core";
 import { canonicalJson, digestOf, InvariantError, ok, ProblemError } from "@kahn/core";
-import type { Values } from "../../machine/run-state.ts";
-import { ValueCodec } from "../../machine/values.ts";
+import type { Values } from "../../machine/state/run-state.ts";
+import { ValueCodec } from "../../machine/state/values.ts";
 
 /** Nothing is large enough to be kept elsewhere, so nothing is kept. */
 const INLINE = new ValueCodec(

@@ -6,10 +6,10 @@
 import type { Clock, Digest, JournalStore, Json, Problem, Result } from "@kahn/core";
 import { ok, ProblemError, parseDigest, parseDurationMs } from "@kahn/core";
 import type { Duration } from "../../definition/nodes.ts";
-import { type OpenBarrier, openBarriers } from "../../machine/open-barriers.ts";
-import type { FlowRecord } from "../../machine/records.ts";
-import type { RunState } from "../../machine/run-state.ts";
-import type { FlowValues } from "../../machine/values.ts";
+import { type OpenBarrier, openBarriers } from "../../machine/barriers/open.ts";
+import type { FlowRecord } from "../../machine/state/records.ts";
+import type { RunState } from "../../machine/state/run-state.ts";
+import type { FlowValues } from "../../machine/state/values.ts";
 import { peekRun } from "../storage/loading.ts";
 import { asResult } from "../storage/result.ts";
 import type { RunLocks } from "../storage/run-lock.ts";

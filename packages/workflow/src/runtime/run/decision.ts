@@ -3,10 +3,10 @@ import type { Json } from "@kahn/core";
 import { parseDurationMs } from "@kahn/core";
 import type { BarrierOfPath, BarrierOfVisit, BarriersIn } from "../../definition/barrier-paths.ts";
 import type { PayloadShape, StandardSchema } from "../../definition/nodes.ts";
-import type { BarrierPlace } from "../../machine/barrier-places.ts";
-import type { DecideRequest } from "../../machine/decide.ts";
-import type { RecordedDecision } from "../../machine/records.ts";
-import type { ValueCodec } from "../../machine/values.ts";
+import type { DecideRequest } from "../../machine/barriers/decide.ts";
+import type { BarrierPlace } from "../../machine/barriers/places.ts";
+import type { RecordedDecision } from "../../machine/state/records.ts";
+import type { ValueCodec } from "../../machine/state/values.ts";
 
 /** One visit of a barrier (`review#1`, `both#1/legal`: as events name it), or every one of a node (`{ node: "review" }`). */
 export type DecisionTarget<N extends string = string> = `${N}#${string}` | { readonly node: N };

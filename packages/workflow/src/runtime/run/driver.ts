@@ -9,12 +9,12 @@
 import type { Durability, Journal, Json, Problem } from "@kahn/core";
 import { ProblemError, problem } from "@kahn/core";
 import { nodeErrorOf } from "../../definition/failure.ts";
-import type { Desk, FlowEffect } from "../../machine/desk.ts";
-import type { FlowEvent } from "../../machine/events.ts";
 import type { MachineEvent } from "../../machine/machine.ts";
 import { type Step, transition } from "../../machine/machine.ts";
-import type { DecisionRecord, FlowRecord } from "../../machine/records.ts";
-import type { Visit } from "../../machine/run-state.ts";
+import type { Desk, FlowEffect } from "../../machine/moves/desk.ts";
+import type { FlowEvent } from "../../machine/state/events.ts";
+import type { DecisionRecord, FlowRecord } from "../../machine/state/records.ts";
+import type { Visit } from "../../machine/state/run-state.ts";
 import type { Admitted } from "../attempts/admission.ts";
 import type { AttemptEnd, AttemptHost, OnceValue } from "../attempts/attempt.ts";
 import { Attempt } from "../attempts/attempt.ts";

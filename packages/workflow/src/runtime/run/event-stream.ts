@@ -5,8 +5,8 @@
  * Invariant: control events come in order, without gaps, each once; exactly one of them ends the stream, and it is the
  *            last. Only data events are ever dropped. What happened before a reader came is told from the journal.
  */
-import type { FlowDataEvent, FlowEvent } from "../../machine/events.ts";
-import { isTerminal } from "../../machine/events.ts";
+import type { FlowDataEvent, FlowEvent } from "../../machine/state/events.ts";
+import { isTerminal } from "../../machine/state/events.ts";
 
 /** How to follow a run. */
 export interface EventOptions {

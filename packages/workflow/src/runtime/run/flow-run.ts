@@ -1,12 +1,12 @@
 /** A run that this process executes: its result, its events, and what people may tell it. */
 import type { Clock, JournalStore, Problem } from "@kahn/core";
 import type { NodeError } from "../../definition/failure.ts";
-import { barriersMeant } from "../../machine/barrier-places.ts";
-import type { FlowEvent } from "../../machine/events.ts";
+import { type OpenBarrier, openBarriers } from "../../machine/barriers/open.ts";
+import { barriersMeant } from "../../machine/barriers/places.ts";
 import { stoppedAnswer } from "../../machine/machine.ts";
-import { type OpenBarrier, openBarriers } from "../../machine/open-barriers.ts";
-import type { RunState } from "../../machine/run-state.ts";
-import { ROOT } from "../../machine/run-state.ts";
+import type { FlowEvent } from "../../machine/state/events.ts";
+import type { RunState } from "../../machine/state/run-state.ts";
+import { ROOT } from "../../machine/state/run-state.ts";
 import { peekRun, retell } from "../storage/loading.ts";
 import type { DecideOptions, Decision, DecisionFor, DecisionTarget, RunCommand, TargetIn } from "./decision.ts";
 import { decideRequest } from "./decision.ts";

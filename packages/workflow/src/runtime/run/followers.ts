@@ -5,7 +5,7 @@
  * Invariant: each event is told to all before the next, in order; none is left out, however the run ends. A reader that
  *            takes its time holds up the run, and never what people tell the run: it may be its own reader who decides.
  */
-import type { FlowDataEvent, FlowEvent } from "../../machine/events.ts";
+import type { FlowDataEvent, FlowEvent } from "../../machine/state/events.ts";
 import type { EventReader } from "./event-stream.ts";
 import { callHook } from "./hooks.ts";
 import type { FlowServices } from "./services.ts";

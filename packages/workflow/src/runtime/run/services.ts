@@ -13,11 +13,11 @@ import type {
 import { digestOf, digestSizeBytes, ProblemError, parseDurationMs, problem, randomBelow } from "@kahn/core";
 import type { AnyNode, Duration, LongTermStore } from "../../definition/nodes.ts";
 import type { Blob } from "../../definition/state.ts";
-import type { Desk } from "../../machine/desk.ts";
-import type { FlowDataEvent, FlowEvent } from "../../machine/events.ts";
-import type { FlowRecord } from "../../machine/records.ts";
-import type { FlowValues } from "../../machine/values.ts";
-import { memoryValues } from "../../machine/values.ts";
+import type { Desk } from "../../machine/moves/desk.ts";
+import type { FlowDataEvent, FlowEvent } from "../../machine/state/events.ts";
+import type { FlowRecord } from "../../machine/state/records.ts";
+import type { FlowValues } from "../../machine/state/values.ts";
+import { memoryValues } from "../../machine/state/values.ts";
 import { Admission } from "../attempts/admission.ts";
 import type { WorkPorts } from "../attempts/work.ts";
 import { retell } from "../storage/loading.ts";

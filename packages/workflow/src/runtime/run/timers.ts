@@ -1,6 +1,6 @@
 /** The timers of one run: of its visits, one each, and of the graces that aborted nodes are given. */
 import type { Timer } from "@kahn/core";
-import type { FlowRecord } from "../../machine/records.ts";
+import type { FlowRecord } from "../../machine/state/records.ts";
 import type { RunClock } from "./clock.ts";
 
 /** See the head of the file. */

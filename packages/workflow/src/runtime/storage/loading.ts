@@ -1,12 +1,12 @@
 /** Runs from their journals: state, and the events that led to it. Needs no graph. */
 import type { Journal, JournalProblem, JournalRecord, JournalStore, Problem, Result, TornTail } from "@kahn/core";
 import { err, ok, problem, warning } from "@kahn/core";
-import type { EventSink, FlowEvent } from "../../machine/events.ts";
-import { fold, foldStart } from "../../machine/fold.ts";
-import type { FlowRecord } from "../../machine/records.ts";
-import { RECORD_FORMAT } from "../../machine/records.ts";
-import type { RunState } from "../../machine/run-state.ts";
-import type { ValueCodec } from "../../machine/values.ts";
+import { fold, foldStart } from "../../machine/folding/fold.ts";
+import type { EventSink, FlowEvent } from "../../machine/state/events.ts";
+import type { FlowRecord } from "../../machine/state/records.ts";
+import { RECORD_FORMAT } from "../../machine/state/records.ts";
+import type { RunState } from "../../machine/state/run-state.ts";
+import type { ValueCodec } from "../../machine/state/values.ts";
 import { asResult } from "./result.ts";
 import { restoreSnapshot } from "./snapshots.ts";
 

@@ -7,10 +7,10 @@
 import type { Clock, Journal, Json } from "@kahn/core";
 import { ProblemError } from "@kahn/core";
 import type { ParentOutcome } from "../../definition/nodes.ts";
-import type { Desk } from "../../machine/desk.ts";
-import type { FlowRecord, WriteSet } from "../../machine/records.ts";
-import type { Fan, Frame, RunState, Values, Visit, VisitPhase } from "../../machine/run-state.ts";
-import { freeze, type ValueCodec } from "../../machine/values.ts";
+import type { Desk } from "../../machine/moves/desk.ts";
+import type { FlowRecord, WriteSet } from "../../machine/state/records.ts";
+import type { Fan, Frame, RunState, Values, Visit, VisitPhase } from "../../machine/state/run-state.ts";
+import { freeze, type ValueCodec } from "../../machine/state/values.ts";
 
 /** When snapshots are written. */
 export type SnapshotPolicy =
