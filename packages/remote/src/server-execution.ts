@@ -47,7 +47,7 @@ export async function openRunner(
   if (!execution.enabled || processes === undefined) return ok(undefined);
   const folder = resolvePath(dir);
   const root = `${folder}/work`;
-  const { sandbox: wanted, network, readable } = execution;
+  const { sandbox: wanted, network, readable, maxDisk = maxSize / 4 } = execution;
   try {
     fs.makeDirectory(folder);
     const options: HermeticRunnerOptions = {
@@ -56,6 +56,7 @@ export async function openRunner(
       sandbox: { mode: MODES[wanted], network: network ? "asked" : "never", alsoReadable: readable },
       // Beside the store's own limit: kept trees have files that it may have removed.
       stagedMaxBytes: maxSize / 4,
+      diskMaxBytes: Math.round(maxDisk),
     };
     const alone = hermeticRunner(options);
     const verdict = await alone.sandbox();

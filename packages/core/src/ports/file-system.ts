@@ -18,6 +18,8 @@ export interface FileStat {
   readonly dev: number;
   readonly ino: number;
   readonly nlink: number;
+  /** What it takes on the disk, where that is known: less than `sizeBytes` for a file with holes. */
+  readonly allocatedBytes?: number;
 }
 
 /** One name in a directory. */

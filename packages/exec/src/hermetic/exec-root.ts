@@ -14,6 +14,7 @@ import type { CheckedCommand, WantedOutput } from "./command-check.ts";
 import type { InvalidActionCode } from "./hermetic-action.ts";
 import type { InputTree } from "./input-tree.ts";
 import type { CopiedInput } from "./internal/copied-inputs.ts";
+import { plantedBytes } from "./internal/disk-watch.ts";
 import { Planting, type PlantingPorts } from "./internal/planting.ts";
 import { follow } from "./internal/tree-paths.ts";
 import type { StagedTree, StagedTrees } from "./staged-trees.ts";
@@ -31,6 +32,8 @@ export interface StagedInputs {
   readonly mounts: readonly InputMount[];
   /** Read-only, and yet the command's own. None without a sandbox, where everything is. */
   readonly copies: readonly CopiedInput[];
+  /** What was made takes so much of the disk, at most; mounted trees are not in it. */
+  readonly bytes: number;
   /** Lets go of the staged trees. To be called once, when the command has ended. */
   release(): void;
 }
@@ -116,8 +119,10 @@ export async function stageExecRoot(
       mounts.push({ from: staged.staged.path, place: candidate.place });
     }
     const made = await planting.make(ports);
-    if (made.ok && made.value.size === 0)
-      return { kind: "ready", inputs: { mounts, copies: planting.readOnly, release } };
+    if (made.ok && made.value.size === 0) {
+      const bytes = plantedBytes(planting.sizes());
+      return { kind: "ready", inputs: { mounts, copies: planting.readOnly, bytes, release } };
+    }
     release();
     return made.ok ? { kind: "missing" } : { kind: "errored", problem: made.problem };
   } catch (error) {

@@ -156,6 +156,8 @@ export type InvalidActionCode =
   | "working-directory-missing"
   /** An output's parent is an input file, or leads out of the exec root through a symlink. */
   | "output-path-blocked"
+  /** It took more of the disk than `diskMaxBytes`; REAPI's RESOURCE_EXHAUSTED. */
+  | "action-disk-limit"
   /** It wrote an input that is no output of it as well. */
   | "input-changed"
   /** A file where a directory was declared, or the other way round; REAPI's FAILED_PRECONDITION. */
@@ -213,6 +215,8 @@ export interface HermeticRunnerOptions {
   readonly stagedEntriesMax?: number;
   /** Bytes of their files. Default: 8 GB. */
   readonly stagedMaxBytes?: number;
+  /** What one run may take of the disk beside its inputs; one that takes more is ended. Default: no bound. */
+  readonly diskMaxBytes?: number;
   /** Whether inputs and outputs may hold absolute symlinks. Default: `allowed`. */
   readonly absoluteSymlinks?: "allowed" | "refused";
   /** Sets HOME and TMPDIR, where a command does not, to empty folders of its own. Default: false, nothing is added. */

@@ -26,6 +26,7 @@ import type {
   HermeticTimings,
 } from "./hermetic-action.ts";
 import { CopiedInputs } from "./internal/copied-inputs.ts";
+import { DiskWatch, diskLimit } from "./internal/disk-watch.ts";
 import { LOG_MAX_BYTES, lastBytes } from "./internal/last-bytes.ts";
 import { exitCodeOf, type LaunchFiles, launch, readUse, sandboxFailed } from "./launch.ts";
 import type { Sandbox } from "./sandbox.ts";
@@ -49,7 +50,7 @@ export interface HermeticRunParts {
   readonly startedAtMs: number;
 }
 
-type EndedBy = "itself" | "timeout" | "cancel";
+type EndedBy = "itself" | "timeout" | "cancel" | "disk";
 type RealExit = Exclude<ProcessExit, { kind: "not-started" }>;
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
@@ -114,7 +115,8 @@ export class HermeticRun {
 
   #end(reason: EndedBy): void {
     if (this.#endedBy === "itself") this.#endedBy = reason;
-    this.#process?.end("term");
+    // What fills the disk is not asked.
+    this.#process?.end(reason === "disk" ? "kill" : "term");
   }
 
   async #execute(inputs: StagedInputs): Promise<ProcessExit> {
@@ -155,11 +157,21 @@ export class HermeticRun {
     observer.started?.(running.pid === 0 ? undefined : running.pid);
     const { timeoutMs } = request;
     const timer = timeoutMs === undefined ? undefined : clock.setTimer(timeoutMs, () => this.#end("timeout"));
+    const watch = this.#watchDisk(inputs);
     const exit = await running.ended;
     timer?.cancel();
+    watch?.stop();
     this.#timings.executionCompletedAtMs = clock.nowMs();
     this.#timings.executionMs = clock.monotonicMs() - startedMs;
     return exit;
+  }
+
+  #watchDisk({ bytes }: StagedInputs): DiskWatch | undefined {
+    const { fs, clock, diskMaxBytes } = this.#options;
+    if (diskMaxBytes === undefined) return undefined;
+    const { folder } = this.#parts;
+    const bounds = { maxBytes: diskMaxBytes, inputBytes: () => bytes };
+    return new DiskWatch({ fs, clock, folder, ...bounds, exceeded: () => this.#end("disk") });
   }
 
   /** As given, and what is provided for those who have no home. */
@@ -200,6 +212,10 @@ export class HermeticRun {
         use: readUse(fs, this.#files),
         streams: streams.fields,
       };
+    }
+    if (endedBy === "disk") {
+      const problem = diskLimit(this.#parts.request, this.#options.diskMaxBytes ?? 0);
+      return { kind: "invalid", problem, streams: (await this.#streams(true)).fields };
     }
     if (this.#parts.sandbox !== undefined && sandboxFailed(fs, this.#files)) return this.#sandboxBroken(exit);
     return await this.#publish(exit);

@@ -86,6 +86,32 @@ test("D8: a timeout is an outcome of its own, with what was printed until then, 
   }
 });
 
+// Goal: nobody fills the disk of a machine that many share. Method: a command that would go on writing and heeds no TERM;
+// its inputs, which it did not write, are larger than what it may take.
+test("a run that takes more of the disk than it may is ended, with what was printed until then; inputs do not count", async () => {
+  const { blobs, clock, processes, runner, fs } = memoryRig({ diskMaxBytes: 100_000 });
+  fs.setCapacity(10_000_000);
+  const inputRoot = await storeTree(blobs, { large: "x".repeat(200_000) });
+  processes.script("act", { stdout: "half", hangs: true, onTerm: "ignores" });
+  const running = runner.run({ ...request(), inputRoot });
+  await processes.nextStart();
+  const write = async (sizeBytes: number) => {
+    fs.writeFile("/x/runs/1/root/made", Buffer.alloc(sizeBytes));
+    clock.advance(1000);
+    await settled();
+  };
+  await write(90_000);
+  expect(processes.alive.length).toBe(1);
+  await write(120_000);
+  const outcome = await running;
+  expect(outcome).toMatchObject({
+    kind: "invalid",
+    problem: { code: "action-disk-limit", message: /act.*100000 bytes/ },
+  });
+  if (outcome.kind === "invalid") expect(Buffer.from(outcome.streams?.stdoutRaw ?? []).toString()).toBe("half");
+  expect([processes.alive, fs.readDirectory("/x/runs")]).toEqual([[], []]);
+});
+
 test("the timeout counts from the command's start, not from that of staging", async () => {
   const { blobs, clock, processes, runner } = memoryRig();
   const files = Object.fromEntries(Array.from({ length: 1500 }, (_, index) => [`f${index}`, `${index}`]));

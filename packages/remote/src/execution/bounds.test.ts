@@ -1,5 +1,6 @@
 /** What one client can make a server keep. */
 import assert from "node:assert/strict";
+import { problem } from "@kahn/core";
 import { nodeRandom } from "@kahn/system";
 import { afterEach, test } from "vitest";
 import { StatusCode, StatusError } from "../grpc/index.ts";
@@ -14,6 +15,18 @@ import { DEFAULT_MACHINE_LIMITS } from "./operation-state.ts";
 const open: ExecutionServer[] = [];
 afterEach(async () => {
   for (const server of open.splice(0)) await server.close();
+});
+
+test("an action that took too much of the disk is RESOURCE_EXHAUSTED, with the limit and what it had printed", async () => {
+  const server = await startExecution();
+  open.push(server);
+  const stream = server.execute(await server.put());
+  const limit = problem("action-disk-limit", "make took more than 1000 bytes of the disk beside its inputs");
+  const streams = { stdoutRaw: Buffer.from("half") };
+  (await server.runner.next()).finish({ kind: "invalid", problem: limit, streams });
+  const { status, result } = await stream.response();
+  assert.deepEqual([status?.code, status?.message], [StatusCode.resourceExhausted, limit.message]);
+  assert.equal(Buffer.from(result?.stdoutRaw ?? []).toString(), "half");
 });
 
 test("operations that share one run are bounded as well", async () => {

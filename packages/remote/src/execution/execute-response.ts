@@ -125,13 +125,22 @@ export function runRefusal(
     case "cancelled":
       return refusal(StatusCode.cancelled, "the run was cancelled");
     case "invalid":
-      return outcome.problem.code === "output-type-clash"
-        ? refusal(StatusCode.failedPrecondition, outcome.problem.message)
-        : invalidArgument(outcome.problem.message);
+      return invalidRefusal(outcome.problem);
     case "errored":
       return isStoreProblem(outcome.problem)
         ? storeRefusal(outcome.problem)
         : refusal(StatusCode.internal, outcome.problem.message);
+  }
+}
+
+function invalidRefusal({ code, message }: Problem): StatusError {
+  switch (code) {
+    case "output-type-clash":
+      return refusal(StatusCode.failedPrecondition, message);
+    case "action-disk-limit":
+      return refusal(StatusCode.resourceExhausted, message);
+    default:
+      return invalidArgument(message);
   }
 }
 

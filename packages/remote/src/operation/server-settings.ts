@@ -147,6 +147,10 @@ const execution = section({
     standard(oneOf("off", "auto", "enforce"), "auto"),
     "auto: bubblewrap where it works; enforce: the server does not start where it does not work; off: none.",
   ),
+  maxDisk: described(
+    optional(size),
+    "What one action may take of the disk beside its inputs; one that takes more is ended. Default: a quarter of store.maxSize.",
+  ),
   network: described(standard(flag, false), "Lets sandboxed actions open connections."),
   readable: described(
     standard(listOf(folder), []),

@@ -20,6 +20,7 @@ export function toFileStat(stats: Stats): FileStat {
     dev: stats.dev,
     ino: stats.ino,
     nlink: stats.nlink,
+    allocatedBytes: stats.blocks * 512,
   };
 }
 

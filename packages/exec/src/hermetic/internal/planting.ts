@@ -27,6 +27,8 @@ export interface PlantingPorts {
 
 /** So many files are made before others get their turn: at 20 µs to 60 µs each, some 50 ms. */
 const TURN_FILES = 1024;
+/** A directory of a few names. */
+const DIRECTORY_BYTES = 4096;
 
 /** Things to be made, gathered and then made at once. */
 export class Planting {
@@ -38,6 +40,12 @@ export class Planting {
   /** The copies without the right to write, as far as they were added. */
   get readOnly(): readonly { readonly path: string; readonly digest: Digest }[] {
     return this.#readOnly;
+  }
+
+  /** Sizes of all files, as far as they were added. */
+  *sizes(): Iterable<number> {
+    for (const { digest } of this.#files) yield digestSizeBytes(digest);
+    for (const _ of this.#directories) yield DIRECTORY_BYTES;
   }
 
   /** A directory, whose parent is there or was added before. */

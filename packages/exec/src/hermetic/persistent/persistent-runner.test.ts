@@ -2,7 +2,8 @@
 import { spawnSync } from "node:child_process";
 import { readdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { nodeClock, openFifoPair } from "@kahn/system";
+import type { Clock, FileSystem } from "@kahn/core";
+import { nodeClock, nodeFileSystem, openFifoPair } from "@kahn/system";
 import { afterEach, expect, test } from "vitest";
 import { outputsDigest } from "../../output-tree.ts";
 import { command, completed, type InputFiles, type RealRig, realRig, storeTree, textOf } from "../hermetic.fixture.ts";
@@ -44,7 +45,7 @@ if (!process.argv.includes("--persistent_worker")) {
       const { arguments: args = [], requestId = 0, sandboxDir = "", cancel, inputs } = JSON.parse(text.slice(0, end));
       text = text.slice(end + 1);
       if (cancel) say({ requestId, wasCancelled: true });
-      else if (args[0] === "hang") held.set(requestId, true);
+      else if (args[0] === "hang") { if (args[1]) fs.writeFileSync(args[1], "x".repeat(200000)); held.set(requestId, true); }
       else if (args[0] === "garbage") process.stdout.write("Compiling...\\n");
       else if (args[0] === "inputs") say({ requestId, output: inputs.map((input) => input.path + "=" + Buffer.from(input.digest, "base64")).join(" ") });
       else if (args[0] === "meet") { held.set(requestId, sandboxDir); if (held.size === 3) for (const [id, dir] of held) say({ requestId: id, exitCode: 0, output: work(args.slice(1), dir) }); }
@@ -149,6 +150,26 @@ test("a worker that does not speak the protocol is ended, and the problem shows 
   expect(outcome).toMatchObject({ kind: "errored", problem: { code: "worker-protocol-failed" } });
   if (outcome.kind === "errored") expect(outcome.problem.message).toContain("Compiling...");
   expect((await runner.run(await request(["out/o", "in"]))).kind).toBe("completed");
+});
+
+test("a worker whose folder takes more of the disk than it may is ended with its work, and the next one begins anew", async () => {
+  let isFilling = false;
+  let free = 1e12;
+  const fs = Object.assign(Object.create(nodeFileSystem()) as FileSystem, {
+    freeBytes: () => {
+      free -= 1e9;
+      return free;
+    },
+  });
+  const clock = nodeClock();
+  const soon: Clock["setTimer"] = (ms, fire) => clock.setTimer(isFilling && ms === 1000 ? 1 : ms, fire);
+  const hasty = { ...nodeClock(), setTimer: soon };
+  const { runner, request } = open({ fs, clock: hasty, diskMaxBytes: 50_000 });
+  isFilling = true;
+  const outcome = await runner.run(await request(["hang", "full"]));
+  isFilling = false;
+  expect(outcome).toMatchObject({ kind: "invalid", problem: { code: "action-disk-limit" } });
+  expect(completed(await runner.run(await request(["out/o", "in"]))).result.exitCode).toBe(0);
 });
 
 test("a timeout and an abort end the worker, or only the work where it heeds cancelling", async () => {

@@ -76,6 +76,11 @@ export class PersistentWorker {
     this.#decoder = spec.protocol.decoder();
   }
 
+  /** Absolute: all that is its own. */
+  get folder(): string {
+    return this.#spec.folder;
+  }
+
   /** Absolute: the folder that inputs go to. */
   get root(): string {
     return `${this.#spec.folder}/root`;

@@ -6,6 +6,7 @@
 import {
   type Digest,
   digestHash,
+  digestSizeBytes,
   FileSystemError,
   type Problem,
   problem,
@@ -16,6 +17,7 @@ import {
 import type { CheckedCommand } from "../command-check.ts";
 import type { ExecRootPlan } from "../exec-root.ts";
 import type { HermeticObserver, HermeticOutcome, HermeticTimings, RunLog, SandboxLevel } from "../hermetic-action.ts";
+import { DiskWatch, diskLimit, plantedBytes } from "../internal/disk-watch.ts";
 import { HeldFolder, splitPlace } from "../internal/held-folder.ts";
 import type { PlantingPorts } from "../internal/planting.ts";
 import { takeOutputs } from "../take-outputs.ts";
@@ -31,6 +33,8 @@ export class WorkerSeat implements PooledWorker {
   /** True: each piece of work has a directory of its own below the worker's. */
   readonly isShared: boolean;
   readonly folder: WorkFolder;
+  /** Of the pieces of work that it has now, at most, on the disk. */
+  inputBytes = 0;
   #ready: Promise<string | undefined> | undefined;
   #last = 0;
 
@@ -86,7 +90,7 @@ export type WorkerRunEnd =
   | { readonly kind: "outcome"; readonly outcome: HermeticOutcome; readonly retire: boolean }
   | { readonly kind: "died"; readonly said: Uint8Array; readonly retire: true };
 
-type Stopped = "timeout" | "cancel" | undefined;
+type Stopped = "timeout" | "cancel" | "disk" | undefined;
 
 /** One attempt; used once. */
 export class WorkerRun {
@@ -114,7 +118,12 @@ export class WorkerRun {
     if (staged !== undefined) return staged;
     const inputsReadyAtMs = clock.nowMs();
     const startedMs = clock.monotonicMs();
+    const isBounded = this.#options.diskMaxBytes !== undefined;
+    const inputs = isBounded ? inputFiles(this.#piece.plan.tree) : [];
+    const inputBytes = plantedBytes(inputs.map(({ digest }) => digestSizeBytes(digest)));
+    this.#seat.inputBytes += inputBytes;
     const end = await this.#ask(signal);
+    this.#seat.inputBytes -= inputBytes;
     const executionCompletedAtMs = clock.nowMs();
     const timings = {
       ...{ startedAtMs: this.#piece.startedAtMs, inputsReadyAtMs, executionStartedAtMs: inputsReadyAtMs },
@@ -192,11 +201,25 @@ export class WorkerRun {
     const timer = timeoutMs === undefined ? undefined : clock.setTimer(timeoutMs, () => stop("timeout"));
     signal?.addEventListener("abort", abort);
     if (signal?.aborted === true) abort();
+    const watch = this.#watchDisk();
     const end = await answer;
+    watch?.stop();
     signal?.removeEventListener("abort", abort);
     timer?.cancel();
     this.#graceTimer?.cancel();
     return end;
+  }
+
+  /** The worker's folder as a whole: what earlier pieces of work left there is its own, too. */
+  #watchDisk(): DiskWatch | undefined {
+    const { fs, clock, diskMaxBytes } = this.#options;
+    if (diskMaxBytes === undefined) return undefined;
+    const { worker } = this.#seat;
+    return new DiskWatch({
+      ...{ fs, clock, folder: worker.folder, exceeded: () => this.#stop("disk") },
+      maxBytes: diskMaxBytes,
+      inputBytes: () => this.#seat.inputBytes,
+    });
   }
 
   /** Asks it to stop, where it can hear that; then, or if it does not in time, ends it. */
@@ -205,7 +228,7 @@ export class WorkerRun {
     this.#stopped = why;
     const { worker } = this.#seat;
     const { clock, graceMs = 1000 } = this.#options;
-    if (this.#piece.request.worker.canCancel !== true) {
+    if (why === "disk" || this.#piece.request.worker.canCancel !== true) {
       void worker.end("kill");
       return;
     }
@@ -217,6 +240,10 @@ export class WorkerRun {
     const { request } = this.#piece;
     const retire = end.kind !== "answered";
     if (this.#stopped === "cancel") return this.#end({ kind: "cancelled" }, retire);
+    if (this.#stopped === "disk") {
+      const problem = diskLimit(request, this.#options.diskMaxBytes ?? 0);
+      return this.#end({ kind: "invalid", problem }, true);
+    }
     if (this.#stopped === "timeout") {
       const message = `${request.label} did not end within its timeout of ${request.timeoutMs} ms`;
       const next = "Raise the action's timeout, or find out what its persistent worker waits for.";
