@@ -33,6 +33,10 @@ export interface HashThread extends PieceHashers {
 const MEMORY_BYTES = 32 << 20;
 /** Starting a thread takes some 30 ms of processor time, keeping it some 10 MB. */
 const IDLE_MS = 60_000;
+/** What will do for a piece: more is lent while there is plenty. Memory for a copy has at least as much. */
+const PIECE_BYTES = 256 << 10;
+/** So much memory for copies is kept. */
+const SPARES_MAX = 16;
 /** Of Mebibytes: what is hashed is not in the heap. */
 const HEAP_MAX = 32;
 
@@ -51,6 +55,8 @@ class Thread implements HashThread {
   readonly #options: HashThreadOptions;
   #worker: Worker | undefined;
   #memory: SharedMemory | undefined;
+  /** Memory for copies. */
+  #spares: Uint8Array<ArrayBuffer>[] = [];
   /** By the hash's number; without an entry it was lost. */
   readonly #open = new Map<number, Pending>();
   #lastId = 0;
@@ -82,6 +88,8 @@ class Thread implements HashThread {
   lend(sizeBytes: number): Buffer | undefined {
     if (this.#isOver) return undefined;
     this.#memory ??= new SharedMemory(this.#options.memoryBytes ?? MEMORY_BYTES);
+    // Once half is lent nobody gets more than will do: the rest is for the many.
+    if (sizeBytes > PIECE_BYTES && this.#memory.lentBytes * 2 > this.#memory.buffer.byteLength) return undefined;
     return this.#memory.lend(sizeBytes);
   }
 
@@ -98,10 +106,12 @@ class Thread implements HashThread {
   #update(id: number, fn: NativeDigestFunction, piece: Uint8Array): Promise<void> | undefined {
     const pending = this.#open.get(id);
     if (pending === undefined) return undefined;
-    if (this.#memory?.has(piece) !== true) {
-      const bytes = new Uint8Array(piece);
-      this.#post({ kind: "own", id, fn, bytes }, bytes.buffer);
-    } else this.#post({ kind: "shared", id, fn, offset: piece.byteOffset, lengthBytes: piece.byteLength });
+    const { byteOffset: offset, byteLength: lengthBytes } = piece;
+    if (this.#memory?.has(piece) === true) this.#post({ kind: "shared", id, fn, offset, lengthBytes });
+    else {
+      const memory = this.#copyOf(piece);
+      this.#post({ kind: "moved", id, fn, memory, lengthBytes }, memory.buffer);
+    }
     // Also of a copy: who sends faster than is hashed has to wait.
     return new Promise((resolve) => {
       pending.hashed.push(resolve);
@@ -117,13 +127,27 @@ class Thread implements HashThread {
     });
   }
 
+  /** A copy in memory that may be moved. */
+  #copyOf(piece: Uint8Array): Uint8Array<ArrayBuffer> {
+    const spare = this.#spares.pop();
+    const memory =
+      spare !== undefined && spare.length >= piece.length ? spare : new Uint8Array(Math.max(PIECE_BYTES, piece.length));
+    memory.set(piece);
+    return memory;
+  }
+
   #post(request: HashRequest, moved?: ArrayBuffer): void {
     this.#worker?.postMessage(request, moved === undefined ? [] : [moved]);
   }
 
   readonly #onReply = (reply: HashReply): void => {
-    if (reply.kind === "hashed") this.#open.get(reply.id)?.hashed.shift()?.();
-    else this.#closed(reply.id, reply.hex);
+    if (reply.kind === "ended") {
+      this.#closed(reply.id, reply.hex);
+      return;
+    }
+    // The thread would keep it until it collects its garbage, and it has hardly any.
+    if (reply.memory !== undefined && this.#spares.length < SPARES_MAX) this.#spares.push(reply.memory);
+    this.#open.get(reply.id)?.hashed.shift()?.();
   };
 
   /** A hash is over: the thread may go when it was the last. */
@@ -141,7 +165,8 @@ class Thread implements HashThread {
   #rest(): void {
     const resting = this.#worker;
     this.#worker = undefined;
-    if (this.#memory?.isIdle === true) this.#memory = undefined;
+    this.#spares = [];
+    if (this.#memory?.lentBytes === 0) this.#memory = undefined;
     void resting?.terminate();
   }
 

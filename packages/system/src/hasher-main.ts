@@ -26,9 +26,9 @@ function serve(request: HashRequest): HashReply | undefined {
     case "shared":
       hasherOf(id, request.fn).update(memory.subarray(request.offset, request.offset + request.lengthBytes));
       return { kind: "hashed", id };
-    case "own":
-      hasherOf(id, request.fn).update(request.bytes);
-      return { kind: "hashed", id };
+    case "moved":
+      hasherOf(id, request.fn).update(request.memory.subarray(0, request.lengthBytes));
+      return { kind: "hashed", id, memory: request.memory };
     case "end": {
       const hex = hasherOf(id, request.fn).hex();
       hashers.delete(id);
@@ -42,5 +42,7 @@ function serve(request: HashRequest): HashReply | undefined {
 
 parentPort?.on("message", (request: HashRequest) => {
   const reply = serve(request);
-  if (reply !== undefined) parentPort?.postMessage(reply);
+  if (reply === undefined) return;
+  const moved = reply.kind === "hashed" && reply.memory !== undefined ? [reply.memory.buffer] : [];
+  parentPort?.postMessage(reply, moved);
 });

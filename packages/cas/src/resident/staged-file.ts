@@ -156,7 +156,7 @@ export class StagedFile {
   /** Whether it is passed on as it is: alone it is worth it, and nobody has to copy it in order to hash it. */
   #isDirect(piece: Uint8Array): boolean {
     if (this.#filledBytes > 0 || piece.byteLength < DIRECT_BYTES) return false;
-    return this.#hashers === undefined || piece.buffer instanceof SharedArrayBuffer;
+    return this.#hashers === undefined || isLent(piece);
   }
 
   /** @returns how many bytes there was room for. */
@@ -188,14 +188,14 @@ export class StagedFile {
     const missingBytes = this.#sizeBytesMax - this.sizeBytes;
     const wantedBytes = Math.min(missingBytes, this.sizeBytes < CHUNK_BYTES ? CHUNK_BYTES : LENT_BYTES);
     if (free.length >= wantedBytes) return free;
-    const lent = this.#hashers?.lend(wantedBytes);
+    const lent = this.#hashers?.lend(wantedBytes) ?? (isLent(free) ? undefined : this.#hashers?.lend(CHUNK_BYTES));
     if (lent === undefined) return free === NOTHING ? Buffer.allocUnsafe(Math.min(CHUNK_BYTES, missingBytes)) : free;
     this.#letGo(free);
     return lent;
   }
 
   readonly #letGo = (buffer: Buffer): void => {
-    if (buffer.buffer instanceof SharedArrayBuffer) this.#hashers?.takeBack(buffer);
+    if (isLent(buffer)) this.#hashers?.takeBack(buffer);
   };
 
   /** Hashes a piece while it is being written, once the one before has been. */
@@ -275,6 +275,10 @@ async function bothOver(hashed: Promise<void>, written: Promise<void> | undefine
   written?.catch(() => undefined);
   await hashed;
   await written;
+}
+
+function isLent({ buffer }: Uint8Array): boolean {
+  return buffer instanceof SharedArrayBuffer;
 }
 
 function closeQuietly(handle: FileHandle): void {

@@ -11,12 +11,18 @@ export type HashRequest =
       readonly offset: number;
       readonly lengthBytes: number;
     }
-  /** A piece that is the thread's own. */
-  | { readonly kind: "own"; readonly id: number; readonly fn: NativeDigestFunction; readonly bytes: Uint8Array }
+  /** A copy of a piece, at the beginning of memory that goes to the thread and back. */
+  | {
+      readonly kind: "moved";
+      readonly id: number;
+      readonly fn: NativeDigestFunction;
+      readonly memory: Uint8Array<ArrayBuffer>;
+      readonly lengthBytes: number;
+    }
   | { readonly kind: "end"; readonly id: number; readonly fn: NativeDigestFunction }
   | { readonly kind: "drop"; readonly id: number };
 
 /** From the thread: one for each piece, and one for each end. */
 export type HashReply =
-  | { readonly kind: "hashed"; readonly id: number }
+  | { readonly kind: "hashed"; readonly id: number; readonly memory?: Uint8Array<ArrayBuffer> }
   | { readonly kind: "ended"; readonly id: number; readonly hex: string };

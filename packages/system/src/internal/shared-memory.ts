@@ -24,8 +24,8 @@ export class SharedMemory {
     this.#lent = new Uint8Array(pages);
   }
 
-  get isIdle(): boolean {
-    return this.#lentPages === 0;
+  get lentBytes(): number {
+    return this.#lentPages * PAGE_BYTES;
   }
 
   /** Lends a part; `undefined` when no gap is large enough. */
