@@ -128,6 +128,9 @@ function checkPositionals(spec: ArgumentSpec, positionals: readonly string[], ha
   return undefined;
 }
 
+/** Columns of help, so that it can be read in a terminal of a usual width. */
+const HELP_COLUMNS = 120;
+
 /** The options of a command as aligned lines. */
 export function optionsHelp(options: readonly OptionSpec[]): string {
   const left = options.map(({ name, short, value, optional }) => {
@@ -135,5 +138,18 @@ export function optionsHelp(options: readonly OptionSpec[]): string {
     return `${short === undefined ? "    " : `-${short}, `}--${name}${shown}`;
   });
   const width = Math.max(...left.map((text) => text.length));
-  return options.map(({ help }, index) => `  ${left[index]!.padEnd(width)}  ${help}\n`).join("");
+  const inset = `\n${" ".repeat(width + 4)}`;
+  const lines = (help: string) => wrapped(help, HELP_COLUMNS - width - 4).join(inset);
+  return options.map(({ help }, index) => `  ${left[index]!.padEnd(width)}  ${lines(help)}\n`).join("");
+}
+
+/** Lines of at most so many columns, as far as words allow. */
+function wrapped(text: string, columns: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= columns) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
 }

@@ -5,23 +5,13 @@ import type { CommandEntry } from "./command.ts";
 export const COMMANDS: readonly CommandEntry[] = [
   {
     name: "run",
-    summary: "Run tasks, and everything they need, as far as nothing cached serves",
+    summary: "Run tasks and all that they need, except what a cache has the results of",
     load: async () => (await import("../commands/run.ts")).run,
   },
   {
     name: "why",
     summary: "Say why a task would run, what its cached result rests on, or how two actions differ",
     load: async () => (await import("../commands/why.ts")).why,
-  },
-  {
-    name: "exec",
-    summary: "Run an action of a server again, there or here, or open a shell in its inputs",
-    load: async () => (await import("../commands/exec.ts")).exec,
-  },
-  {
-    name: "replay",
-    summary: "Run an action more than once and name what differs",
-    load: async () => (await import("../commands/replay.ts")).replay,
   },
   {
     name: "ls",
@@ -35,7 +25,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: "doctor",
-    summary: "Check this machine and this workspace",
+    summary: "Check this machine, this workspace and its server",
     load: async () => (await import("../commands/doctor.ts")).doctor,
   },
   {
@@ -55,12 +45,22 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: "serve",
-    summary: "Serve every build cache and remote execution from one store",
+    summary: "Be a server: the caches of every build tool, and remote execution, from one store",
     load: async () => (await import("../commands/serve.ts")).serve,
   },
   {
     name: "serve-token",
     summary: "Make a token for clients of a server",
     load: async () => (await import("../commands/serve-token.ts")).serveToken,
+  },
+  {
+    name: "exec",
+    summary: "Run one action of a server again, there or here, or open a shell in its inputs",
+    load: async () => (await import("../commands/exec.ts")).exec,
+  },
+  {
+    name: "replay",
+    summary: "Run one action several times and name what differs",
+    load: async () => (await import("../commands/replay.ts")).replay,
   },
 ];

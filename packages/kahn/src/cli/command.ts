@@ -1,5 +1,5 @@
 /** What a command is. */
-import { type Problem, problem } from "@kahn/core";
+import type { Problem } from "@kahn/core";
 import { painter, problemText } from "@kahn/report";
 import type { ArgumentSpec, ParsedArguments } from "./arguments.ts";
 import type { Host } from "./host.ts";
@@ -38,13 +38,4 @@ export function refuse(host: Pick<Host, "stderr">, problems: readonly Problem[])
   const paint = painter(host.stderr.colour);
   for (const problem of problems) host.stderr.write(problemText(problem, paint));
   return EXIT.usage;
-}
-
-/** Refuses a word that a command does not know. @param known what it knows, in the order of its help. */
-export function refuseWord(
-  host: Pick<Host, "stderr">,
-  { command, word, known }: { readonly command: string; readonly word: string; readonly known: readonly string[] },
-): number {
-  const next = `One of: ${known.join(", ")}.`;
-  return refuse(host, [problem("arguments-count", `kahn ${command} has no "${word}"`, { next })]);
 }

@@ -16,15 +16,23 @@ Start here:
   kahn init             declare inputs and outputs, so that results are cached
   kahn why web#build    see why a task would run
 
+Exit codes:
+  0 done · 1 a task failed, or a check found something · 2 refused: usage or configuration · 3 a bug of Kahn
+  4 a workflow waits for a decision · 130 cancelled
+
+Variables:
+  KAHN_CACHE_DIR      folder of the local cache, instead of .kahn/cache
+  KAHN_REMOTE_URL     the server of the remote cache, instead of cache.remote.url of kahn.jsonc
+  KAHN_REMOTE_TOKEN   the token it is shown
+  NO_COLOR            anything: no colours; FORCE_COLOR: colours also into a file
+
 kahn COMMAND --help says more. kahn --version prints the version.
 `;
 }
 
 /** `kahn GROUP --help`. */
 export function groupHelp({ usage, description, commands, examples }: CommandGroup): string {
-  const parts = [`Usage: kahn ${usage}`, `${description.trim()}\n`, `Commands:\n${commandLines(commands)}`].join(
-    "\n\n",
-  );
+  const parts = [`Usage: kahn ${usage}`, description.trim(), `Commands:\n${commandLines(commands)}`].join("\n\n");
   return `${parts}\nExamples:\n${exampleLines(examples)}\nkahn ${usage} --help says more.\n`;
 }
 

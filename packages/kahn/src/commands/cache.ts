@@ -4,33 +4,50 @@ import { clearStore, collectGarbage, locateBlob, storeStats, verifyStore } from 
 import { type Digest, parseDigest, problem } from "@kahn/core";
 import { countText, painter, sizeText } from "@kahn/report";
 import type { ParsedArguments } from "../cli/arguments.ts";
-import { type Command, EXIT, refuse, refuseWord } from "../cli/command.ts";
+import { type Command, EXIT, refuse } from "../cli/command.ts";
+import { type WordSpecs, wordProblem } from "../cli/words.ts";
 import { cacheLimits, cacheSection } from "../session/cache-limits.ts";
 import { openSession, type WorkspaceSession } from "../session/workspace-session.ts";
 
+const WORDS: WordSpecs = {
+  stats: { argumentsMax: 0, options: ["json"] },
+  gc: { argumentsMax: 0, options: ["json", "dry"] },
+  verify: { argumentsMax: 0, options: ["json"] },
+  clear: { argumentsMax: 0, options: [] },
+  find: { argumentsMax: 1, options: ["json"] },
+};
+
 /** The command. */
 export const cache: Command = {
-  usage: "cache stats | gc | verify | clear | find FILE",
+  usage: "cache [stats | gc | verify | clear | find FILE] [OPTIONS]",
   positionalsMin: 0,
   positionalsMax: 2,
   options: [
-    { name: "json", help: "the figures as one JSON object" },
+    { name: "json", help: "the answer as one JSON object; not with clear" },
     { name: "dry", help: "with gc: say what would go, and remove nothing" },
   ],
   description: `
-stats   how much is stored, and where
+The local cache of this workspace, which all its work trees share:
+
+stats   how much is stored, and where (the default)
 gc      remove what was not used for longest, down to the limits of the configuration
 verify  read everything and compare it with its digest; what is corrupt is set aside, and its tasks run again
 clear   remove every blob and result; costs only time
-find    where the content of FILE, or of a digest, is stored: file, offset and size`,
-  examples: [["kahn cache verify", "exit code 1 when something was corrupt"]],
+find    where the content of FILE, or of a digest, is stored: file, offset and size
+
+A run trims it by itself, about once a day, to cache.maxSize and cache.maxAge of kahn.jsonc.`,
+  examples: [
+    ["kahn cache", "how large it is"],
+    ["kahn cache gc --dry", "what would go now"],
+    ["kahn cache verify", "exit code 1 when something was corrupt"],
+    ["kahn cache find dist/index.js", "exit code 1 when it is not in there"],
+  ],
   async run(host, given) {
+    const misplaced = wordProblem(cache, WORDS, given);
+    if (misplaced !== undefined) return refuse(host, [misplaced]);
     const session = await openSession(host);
     if (!session.ok) return refuse(host, session.problem);
-    const [what = "stats"] = given.positionals;
-    switch (what) {
-      case "stats":
-        return stats(session.value, given);
+    switch (given.positionals[0]) {
       case "gc":
         return gc(session.value, given);
       case "verify":
@@ -40,7 +57,7 @@ find    where the content of FILE, or of a digest, is stored: file, offset and s
       case "find":
         return find(session.value, given);
       default:
-        return refuseWord(host, { command: "cache", word: what, known: ["stats", "gc", "verify", "clear", "find"] });
+        return stats(session.value, given);
     }
   },
 };

@@ -26,7 +26,7 @@ workspace; RUN is a run's id, the beginning of one, or "last".`,
     },
     {
       name: "cancel",
-      summary: "Stop a run for good; it can still be resumed",
+      summary: "Stop a run; nothing goes on unless it is resumed",
       load: async () => (await import("./flow/cancel.ts")).flowCancel,
     },
     {

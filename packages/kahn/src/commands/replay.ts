@@ -33,14 +33,14 @@ export const replay: Command = {
   positionalsMax: 1,
   options: [
     ...SERVER_OPTIONS,
-    { name: "times", value: "N", help: `how often it is run, 2 to ${TIMES_MAX} (default 2)` },
+    { name: "times", value: "N", help: `how often it is run, 2 to ${TIMES_MAX} (default: 2)` },
     { name: "remote-exec", help: "run it on the server, and not here" },
     { name: "json", help: "one JSON object" },
   ],
   description: `
-Runs an action more than once with nothing but its inputs, each time in a fresh folder and without any cache, and compares
-exit code, output and every file it makes. When a result is recorded, that is compared, too. Ends with 0 when all are
-equal and with 1 when not, and then names each path. Small texts are shown line by line. Nothing is recorded: a
+Runs an action more than once with nothing but its inputs, each time in a fresh folder and without any cache, and
+compares exit code, output and every file it makes. When a result is recorded, that is compared, too. Ends with 0 when
+all are equal and with 1 when not, and then names each path. Small texts are shown line by line. Nothing is recorded: a
 server (--remote-exec) runs a copy of the action that says so (\`do_not_cache\`).`,
   examples: [
     ["kahn replay DIGEST --remote grpc://host:9092", "twice, here"],

@@ -17,12 +17,13 @@ export const run: Command = {
   rest: true,
   options: RUN_OPTIONS,
   description: `
-Runs each TASK in every project that has it, and before it everything it depends on. A task whose inputs,
-command, environment, tools and dependencies are what they were is not run again: its files and its output
-come back from the cache.
+Runs each TASK in every project that has it, and before it everything it depends on. A task that kahn.jsonc (or a
+turbo.json) lets be cached, and whose inputs, command, environment, tools and dependencies are what they were, is not
+run again: its files and its output come back from the cache. All others run each time.
 
 TASK is a script of package.json or a task of kahn.jsonc ("build"), one project's ("web#build") or one of the
-workspace root ("//#build"). In a project's folder, a bare TASK means that project.`,
+workspace root ("//#build"). In a project's folder, a bare TASK means that project. ARGS go to the tasks that are named
+here, and not to those they depend on. Ctrl-C ends what runs; once more kills it.`,
   examples: [
     ["kahn run build test", "in every project, in the right order"],
     ["kahn run test -p web", "in one project, with what it needs"],

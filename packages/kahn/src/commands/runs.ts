@@ -13,40 +13,48 @@ import {
   textTable,
 } from "@kahn/report";
 import type { ParsedArguments } from "../cli/arguments.ts";
-import { type Command, EXIT, refuse, refuseWord } from "../cli/command.ts";
+import { type Command, EXIT, refuse } from "../cli/command.ts";
+import { type WordSpecs, wordProblem } from "../cli/words.ts";
 import { findRun, unknownRun } from "../session/run/find.ts";
 import { listRuns, pruneRuns, readableEvents, readRun } from "../session/run/journal.ts";
 import { sweepValues } from "../session/sweep-values.ts";
 import { openSession, type WorkspaceSession } from "../session/workspace-session.ts";
 import { runTitle, startText } from "./runs/title.ts";
 
+const WORDS: WordSpecs = {
+  list: { argumentsMax: 0, options: ["json"] },
+  show: { argumentsMax: 1, options: ["json"] },
+  log: { argumentsMax: 2, options: [] },
+  prune: { argumentsMax: 0, options: ["keep"] },
+};
+
 /** The command. */
 export const runs: Command = {
-  usage: "runs list | show [RUN] | log TASK [RUN] | prune",
+  usage: "runs [list | show [RUN] | log TASK [RUN] | prune] [OPTIONS]",
   positionalsMin: 0,
   positionalsMax: 3,
   options: [
-    { name: "json", help: "JSON lines: of list one per run, of show the run's events" },
-    { name: "keep", value: "N", help: "with prune: how many runs to keep (default 100)" },
+    { name: "json", help: "JSON lines: with list one per run, with show the run's events" },
+    { name: "keep", value: "N", help: "with prune: how many runs to keep (default: 100)" },
   ],
   description: `
-list   the runs of this workspace, newest first
+list   the runs of this workspace, newest first (the default)
 show   what became of each task of a run (default: the last run)
 log    what a task printed in a run (default: the last run it was part of)
-prune  forget all but the newest runs
+prune  forget all but the newest runs; every run does that by itself
 
 RUN is a run's id or the beginning of one.`,
   examples: [
-    ["kahn runs list", ""],
+    ["kahn runs", "all that are remembered"],
+    ["kahn runs show", "the last one, task by task"],
     ["kahn runs log web#build", "print its output again"],
   ],
   async run(host, given) {
+    const misplaced = wordProblem(runs, WORDS, given);
+    if (misplaced !== undefined) return refuse(host, [misplaced]);
     const session = await openSession(host);
     if (!session.ok) return refuse(host, session.problem);
-    const [what = "list"] = given.positionals;
-    switch (what) {
-      case "list":
-        return list(session.value, given);
+    switch (given.positionals[0]) {
       case "show":
         return show(session.value, given);
       case "log": {
@@ -56,7 +64,7 @@ RUN is a run's id or the beginning of one.`,
       case "prune":
         return prune(session.value, given);
       default:
-        return refuseWord(host, { command: "runs", word: what, known: ["list", "show", "log", "prune"] });
+        return list(session.value, given);
     }
   },
 };

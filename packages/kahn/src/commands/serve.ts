@@ -37,11 +37,11 @@ export const serve: Command = {
     {
       name: "listen",
       value: "ADDRESS",
-      help: "HOST:PORT, :PORT or unix:PATH; may be repeated (default 127.0.0.1:9092)",
+      help: "HOST:PORT, :PORT or unix:PATH; repeatable (default: 127.0.0.1:9092)",
     },
-    { name: "dir", value: "DIR", help: "the folder of the store (default .kahn/server)" },
+    { name: "dir", value: "DIR", help: "the folder of the store (default: .kahn/server)" },
     { name: "config", value: "FILE", help: "configuration, in YAML or JSON with comments" },
-    { name: "set", value: "KEY=VALUE", help: "one setting, such as store.maxSize=20GB; may be repeated" },
+    { name: "set", value: "KEY=VALUE", help: "one setting, such as store.maxSize=20GB; repeatable" },
     { name: "settings", help: "list every setting with its variable and its default, and start nothing" },
     { name: "check", help: "read the configuration, say what is wrong with it, and start nothing" },
     {

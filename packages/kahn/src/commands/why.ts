@@ -31,13 +31,13 @@ export const why: Command = {
   options: [
     ...TASK_OPTIONS,
     ...SERVER_OPTIONS,
-    { name: "json", help: "one JSON line per task" },
+    { name: "json", help: "one JSON line per task; of actions one JSON object" },
     { name: "all", help: "also show every part of the key, or every difference" },
   ],
   description: `
 Compares the key that TASK has now with the keys of its last results, and names each part that differs. When a
 dependency would run, it says so and why, because TASK's own key rests on what that makes. Runs nothing. A result that
-only the remote cache has is named with its address.
+only the remote cache has is named with its address; one that a server made counts for runs with --remote-exec.
 
 With the DIGEST of an action of a server (or of the local cache) it shows what that is; with two, why the result of one
 does not serve the other: command, variables, platform, outputs and every input that differs. DIGEST is

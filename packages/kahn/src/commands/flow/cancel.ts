@@ -18,7 +18,7 @@ export const flowCancel: Command = {
   ],
   description: `
 Aborts what runs and ends the run as cancelled; no barrier is decided by it. A cancelled run can be resumed.`,
-  examples: [["kahn flow cancel last --reason 'wrong branch'", ""]],
+  examples: [["kahn flow cancel last --reason 'wrong branch'", "the last run, with a word for the record"]],
   async run(host, given) {
     const opened = await sessionFor(host, given, { command: `cancel ${given.positionals[0]}` });
     if (!opened.ok) return refuse(host, opened.problem);

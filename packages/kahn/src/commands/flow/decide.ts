@@ -12,7 +12,7 @@ import { DIR_OPTION, FILE_OPTION, JSON_OPTION, parseJson, parseJsonObject, sessi
 /** The command. */
 export const flowDecide: Command = {
   name: "flow decide",
-  usage: "flow decide RUN BARRIER --approve | --reject [REASON] | --modify JSON | --reroute NODE",
+  usage: "flow decide RUN BARRIER --approve | --reject [REASON] | --modify JSON | --reroute NODE [OPTIONS]",
   positionalsMin: 1,
   positionalsMax: 3,
   options: [
@@ -38,7 +38,7 @@ as well, and takes nothing up by itself.
 Prints what became of it: accepted (early, if the visit has not come), duplicate (it was decided before), late, unknown
 or invalid. Exit code 0 for the first two, else 1.`,
   examples: [
-    ["kahn flow decide last review#1 --approve", ""],
+    ["kahn flow decide last review#1 --approve", "that visit of review"],
     ["kahn flow decide 01JH review --reject 'too thin' --by ann", "the next visit of review"],
     [`kahn flow decide last plan#2 --modify '{"days": 3}'`, "change the state"],
     ["kahn flow decide last review --approve --for 10m --count all", "everything in the next ten minutes"],

@@ -34,7 +34,7 @@ export const flowFork: Command = {
 Makes a new run with the past of RUN up to STEP, changed as you say. RUN is not touched. The fork is executed by
 kahn flow resume, or at once with --run.`,
   examples: [
-    ["kahn flow fork last --from gather --run", "do the last visit of gather again, and what came after it"],
+    ["kahn flow fork last --from gather --run", "the last visit of gather again, and what came after it"],
     ["kahn flow fork 01JH --at 3 --set 'topic=\"boats\"' --goto draft", "with another topic, from draft on"],
   ],
   async run(host, given) {

@@ -41,7 +41,7 @@ export const REMOTE_EXEC_OPTION: OptionSpec = {
   value: "HOW",
   optional: true,
   choices: ["only", "race"],
-  help: "run tasks on the server of the remote cache, each with nothing but its inputs; race: also here, and the first success counts",
+  help: "run tasks on the server of the remote cache, each with nothing but its inputs; HOW is only (default), or race: also here, and the first success counts",
 };
 
 /** The table of options. */
@@ -56,11 +56,16 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
     name: "affected",
     value: "BASE",
     optional: true,
-    help: "only projects that changed since BASE (default: main), and their dependents",
+    help: "only projects that changed since BASE (default: the default branch), and their dependents",
   },
-  { name: "concurrency", short: "c", value: "N", help: "how many tasks may run together (default: processors)" },
-  { name: "fail-fast", help: "after a failure start nothing more" },
-  { name: "force", short: "f", help: "run everything; results are stored all the same" },
+  {
+    name: "concurrency",
+    short: "c",
+    value: "N",
+    help: "how many tasks may run at once (default: as configured, or one per processor)",
+  },
+  { name: "fail-fast", help: "after a failure start nothing more (default: go on with what does not depend on it)" },
+  { name: "force", short: "f", help: "run also what is cached; results are stored all the same" },
   CACHE_OPTION,
   REMOTE_EXEC_OPTION,
   { name: "dry", help: "say what would run and why, and run nothing" },
@@ -69,14 +74,14 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
     value: "FORMAT",
     optional: true,
     choices: FORMATS,
-    help: "print the graph: json (default), dot, mermaid or html",
+    help: "print the graph and run nothing; FORMAT is json (default), dot, mermaid or html",
   },
   {
     name: "output",
     short: "o",
     value: "MODE",
     choices: MODES,
-    help: "live lines, grouped by task (default), errors only, or none",
+    help: "what tasks print: grouped when each has ended (default), live as it comes, errors of those that fail, none",
   },
   {
     name: "json",
