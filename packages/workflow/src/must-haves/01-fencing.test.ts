@@ -4,20 +4,16 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { nodeClock, nodeFileSystem, nodeRandom } from "@kahn/system";
-import { build } from "esbuild";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { quiet, S, until, world } from "../flow.fixture.ts";
 import { createFlow, defineGraph, END, inFolder, leaseLocks, memoryLeases } from "../index.ts";
+import { makeProgram } from "../processes/program.fixture.ts";
 import { heldGraph } from "./fencing-worker.fixture.ts";
 
 const root = mkdtempSync(`${tmpdir()}/kahn-fencing-`);
 const worker = `${root}/fencing-worker.mjs`;
 
-beforeAll(async () => {
-  const entry = new URL("./fencing-worker.fixture.ts", import.meta.url).pathname;
-  const banner = { js: "import { createRequire as r } from 'node:module'; const require = r(import.meta.url);" };
-  await build({ entryPoints: [entry], outfile: worker, bundle: true, format: "esm", platform: "node", banner });
-});
+beforeAll(() => makeProgram(new URL("./fencing-worker.fixture.ts", import.meta.url), worker));
 
 let child: ChildProcess | undefined;
 afterAll(() => child?.kill("SIGKILL"));

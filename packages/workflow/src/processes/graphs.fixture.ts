@@ -1,5 +1,5 @@
 /** Graphs that tests execute in processes of their own. */
-import { barrier, defineGraph, END, type FlowGraph, map, reduce, state, subgraph } from "./index.ts";
+import { barrier, defineGraph, END, type FlowGraph, map, reduce, state, subgraph } from "../index.ts";
 
 const Count = state({ count: state.value(0, reduce.sum), sum: state.value(0, reduce.sum) });
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));

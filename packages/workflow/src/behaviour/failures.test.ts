@@ -1,8 +1,8 @@
 /** Failures that somebody handles: who is awaited, what is not repeated, what joins make of it. */
 import { expect, test } from "vitest";
-import { deferred, logOf, quiet, runOf, S, says, world } from "./flow.fixture.ts";
-import { defineGraph, END, type FlowGraph, fail, parallel } from "./index.ts";
-import { crashAtEveryRecord } from "./testing/index.ts";
+import { deferred, logOf, quiet, runOf, S, says, world } from "../flow.fixture.ts";
+import { defineGraph, END, type FlowGraph, fail, parallel } from "../index.ts";
+import { crashAtEveryRecord } from "../testing/index.ts";
 
 const handled = (order: string[], did: (path: string) => void = () => {}) =>
   defineGraph(S, {

@@ -2,9 +2,9 @@
 import type { MemoryJournalStore } from "@kahn/testing";
 import { memoryJournalStore } from "@kahn/testing";
 import { expect, test } from "vitest";
-import { quiet, S, world } from "./flow.fixture.ts";
-import type { FlowGraph } from "./index.ts";
-import { barrier, defineGraph, END, map, parallel, reduce, state, subgraph } from "./index.ts";
+import { quiet, S, world } from "../flow.fixture.ts";
+import type { FlowGraph } from "../index.ts";
+import { barrier, defineGraph, END, map, parallel, reduce, state, subgraph } from "../index.ts";
 
 const I = state({ v: state.value(0, reduce.sum), out: state.value<readonly string[]>([], reduce.append) });
 

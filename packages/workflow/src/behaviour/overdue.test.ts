@@ -1,8 +1,8 @@
 // Goal: what the journal says is due is done, whoever was there when it became due. Method: runs that are left, clocks
 // that go on without them, and processes that take them up or only decide.
 import { expect, test } from "vitest";
-import { logOf, quiet, S, says, world } from "./flow.fixture.ts";
-import { barrier, defineGraph, END, listRuns, parallel, type RunResult } from "./index.ts";
+import { logOf, quiet, S, says, world } from "../flow.fixture.ts";
+import { barrier, defineGraph, END, listRuns, parallel, type RunResult } from "../index.ts";
 
 type Default = "approve" | "reject" | "skip";
 

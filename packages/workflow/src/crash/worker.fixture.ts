@@ -12,8 +12,8 @@ import type { FileSystem } from "@kahn/core";
 import { ok } from "@kahn/core";
 import { livenessOf, nodeClock, nodeFileSystem, nodeRandom, ownIdentity } from "@kahn/system";
 import { type FileSystemCall, interceptFileSystem, type Perform } from "@kahn/testing";
-import { BUILT, crashGraph, decideAhead, decideOpen, PACE, RUN } from "./crash-graph.fixture.ts";
-import { createFlow, type FlowRun, inFolder } from "./index.ts";
+import { createFlow, type FlowRun, inFolder } from "../index.ts";
+import { BUILT, crashGraph, decideAhead, decideOpen, PACE, RUN } from "./graph.fixture.ts";
 
 const [directory = "", record = "0", how = "before"] = process.argv.slice(2);
 

@@ -9,9 +9,21 @@
  * Invariant: the final state depends neither on the order in which nodes end nor on the times.
  */
 import type { Clock } from "@kahn/core";
-import type { Blob, FlowGraph, FlowRun } from "./index.ts";
-import { action, barrier, condition, defineGraph, END, fail, map, parallel, reduce, state, subgraph } from "./index.ts";
-import type { FlowRecord } from "./machine/state/records.ts";
+import type { Blob, FlowGraph, FlowRun } from "../index.ts";
+import {
+  action,
+  barrier,
+  condition,
+  defineGraph,
+  END,
+  fail,
+  map,
+  parallel,
+  reduce,
+  state,
+  subgraph,
+} from "../index.ts";
+import type { FlowRecord } from "../machine/state/records.ts";
 
 /** What the nodes use, and whom they tell that they run. */
 export interface CrashProbe {

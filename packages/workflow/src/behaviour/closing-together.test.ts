@@ -1,8 +1,8 @@
 /** Several visits that fail in one step, of which the first closes what the others are in. */
 import { expect, test } from "vitest";
-import { logOf, quiet, runOf, S, says, world } from "./flow.fixture.ts";
-import type { AnyNode, FlowGraph } from "./index.ts";
-import { barrier, buildGraph, condition, defineGraph, END, fail, map, parallel, subgraph } from "./index.ts";
+import { logOf, quiet, runOf, S, says, world } from "../flow.fixture.ts";
+import type { AnyNode, FlowGraph } from "../index.ts";
+import { barrier, buildGraph, condition, defineGraph, END, fail, map, parallel, subgraph } from "../index.ts";
 
 /** Nodes that begin together in a subgraph, whose failures an error edge handles outside. */
 function together(nodes: readonly AnyNode[]): FlowGraph {

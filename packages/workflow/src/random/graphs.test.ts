@@ -2,13 +2,13 @@
 import type { JournalStore } from "@kahn/core";
 import { forEachSeed, memoryJournalStore, type SeededRandom, testScale } from "@kahn/testing";
 import { expect, test } from "vitest";
-import type { FlowEvent, FlowGraph, LookOptions, RunResult } from "./index.ts";
-import { createFlow, diffStates, eventsOf, history, isTerminal, stateAt } from "./index.ts";
-import type { FlowRecord } from "./machine/state/records.ts";
-import { ValueCodec } from "./machine/state/values.ts";
-import { experience, type Remains, RUN } from "./random-run.fixture.ts";
-import { foldRecords, loadState } from "./runtime/storage/loading.ts";
-import { snapshotOf } from "./runtime/storage/snapshots.ts";
+import type { FlowEvent, FlowGraph, LookOptions, RunResult } from "../index.ts";
+import { createFlow, diffStates, eventsOf, history, isTerminal, stateAt } from "../index.ts";
+import type { FlowRecord } from "../machine/state/records.ts";
+import { ValueCodec } from "../machine/state/values.ts";
+import { foldRecords, loadState } from "../runtime/storage/loading.ts";
+import { snapshotOf } from "../runtime/storage/snapshots.ts";
+import { experience, type Remains, RUN } from "./run.fixture.ts";
 
 const SEED = Number(process.env.KAHN_TEST_SEED ?? 1);
 const TIMEOUT_MS = 120_000 * testScale(process.env.KAHN_TEST_SCALE);

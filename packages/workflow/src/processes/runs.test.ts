@@ -5,21 +5,17 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { nodeClock, nodeFileSystem, nodeRandom } from "@kahn/system";
 import { seededRandom } from "@kahn/testing";
-import { build } from "esbuild";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createFlow, inFolder } from "./index.ts";
-import { approval, longRun } from "./process-graphs.fixture.ts";
+import { createFlow, inFolder } from "../index.ts";
+import { approval, longRun } from "./graphs.fixture.ts";
+import { makeProgram } from "./program.fixture.ts";
 
 const scale = Number(process.env.KAHN_TEST_SCALE ?? 1);
 const directory = mkdtempSync(`${tmpdir()}/kahn-flow-`);
 const worker = `${directory}/worker.mjs`;
 const running = new Set<ChildProcess>();
 
-beforeAll(async () => {
-  const entry = new URL("./worker.fixture.ts", import.meta.url).pathname;
-  const banner = { js: "import { createRequire as r } from 'node:module'; const require = r(import.meta.url);" };
-  await build({ entryPoints: [entry], outfile: worker, bundle: true, format: "esm", platform: "node", banner });
-});
+beforeAll(() => makeProgram(new URL("./worker.fixture.ts", import.meta.url), worker));
 
 afterAll(() => {
   for (const child of running) child.kill("SIGKILL");

@@ -2,7 +2,7 @@
 import { err } from "@kahn/core";
 import { fakeTaskRunner, memoryActionCache } from "@kahn/testing";
 import { expect, test } from "vitest";
-import { deferred, line, logOf, quiet, runOf, S, says, world } from "./flow.fixture.ts";
+import { deferred, line, logOf, quiet, runOf, S, says, world } from "../flow.fixture.ts";
 import {
   action,
   barrier,
@@ -23,7 +23,7 @@ import {
   stateAt,
   toDot,
   toMermaid,
-} from "./index.ts";
+} from "../index.ts";
 
 const flaky = (failures: number, options: object = {}) => {
   const attempts: number[] = [];

@@ -8,8 +8,8 @@
  */
 import { appendFileSync } from "node:fs";
 import { nodeClock, nodeFileSystem, nodeRandom } from "@kahn/system";
-import { createFlow, type FlowGraph, inFolder } from "./index.ts";
-import { approval, longRun } from "./process-graphs.fixture.ts";
+import { createFlow, type FlowGraph, inFolder } from "../index.ts";
+import { approval, longRun } from "./graphs.fixture.ts";
 
 const [directory = "", run = "", which = "long"] = process.argv.slice(2);
 const flow = createFlow(inFolder({ fs: nodeFileSystem(), clock: nodeClock(), random: nodeRandom(), directory }));

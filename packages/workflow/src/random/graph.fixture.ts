@@ -6,9 +6,9 @@
  */
 import type { Clock } from "@kahn/core";
 import type { SeededRandom } from "@kahn/testing";
-import { S } from "./flow.fixture.ts";
-import type { AnyNode, Edge, FlowGraph, NodeContext } from "./index.ts";
-import { barrier, buildGraph, condition, END, fail, map, parallel, subgraph } from "./index.ts";
+import { S } from "../flow.fixture.ts";
+import type { AnyNode, Edge, FlowGraph, NodeContext } from "../index.ts";
+import { barrier, buildGraph, condition, END, fail, map, parallel, subgraph } from "../index.ts";
 
 type Values = Readonly<Record<string, unknown>>;
 

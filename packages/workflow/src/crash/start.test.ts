@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { nodeClock, nodeFileSystem, nodeRandom } from "@kahn/system";
 import { memoryJournalStore } from "@kahn/testing";
 import { expect, test } from "vitest";
-import { clean, live, newWorld } from "./crash-lives.fixture.ts";
-import { line, S, world } from "./flow.fixture.ts";
-import { barrier, createFlow, defineGraph, END, inFolder } from "./index.ts";
+import { line, S, world } from "../flow.fixture.ts";
+import { barrier, createFlow, defineGraph, END, inFolder } from "../index.ts";
+import { clean, live, newWorld } from "./lives.fixture.ts";
 
 /** Calls on the journal at a run's beginning: its folder and header, the first records, each of them also torn. */
 const FIRST_CALLS = 8;

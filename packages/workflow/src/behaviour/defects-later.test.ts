@@ -1,6 +1,6 @@
 /** The defects of the origin that must not come back, by their numbers in the specification: 30 to 59. */
 import { expect, test } from "vitest";
-import { deferred, line, logOf, quiet, runOf, S, says, world } from "./flow.fixture.ts";
+import { deferred, line, logOf, quiet, runOf, S, says, world } from "../flow.fixture.ts";
 import {
   barrier,
   buildGraph,
@@ -17,7 +17,7 @@ import {
   spansOf,
   state,
   subgraph,
-} from "./index.ts";
+} from "../index.ts";
 
 const reviewed = (options: object = {}) =>
   defineGraph(S, {
@@ -554,7 +554,7 @@ test("58: edges fan out, joins wait, and a skipped parent leaves no join waiting
 });
 
 test("59: what the package exports is what its documents name", async () => {
-  const exported = await import("./index.ts");
+  const exported = await import("../index.ts");
   for (const name of [
     "action",
     "barrier",

@@ -7,13 +7,13 @@ import { collectGarbage, openDiskStore, openValueStore } from "@kahn/cas";
 import { fileJournalStore } from "@kahn/journal";
 import { livenessOf, nodeClock, nodeFileSystem, nodeRandom, ownIdentity } from "@kahn/system";
 import { seededRandom, testScale } from "@kahn/testing";
-import { build } from "esbuild";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { checkRun, type LifeSpan, type WholeRun } from "./crash-checks.fixture.ts";
-import { RUN } from "./crash-graph.fixture.ts";
-import { type Execution, live, newWorld, recordsOf } from "./crash-lives.fixture.ts";
-import { liveDigests, type RunResult } from "./index.ts";
-import type { FlowRecord } from "./machine/state/records.ts";
+import { liveDigests, type RunResult } from "../index.ts";
+import type { FlowRecord } from "../machine/state/records.ts";
+import { makeProgram } from "../processes/program.fixture.ts";
+import { checkRun, type LifeSpan, type WholeRun } from "./checks.fixture.ts";
+import { RUN } from "./graph.fixture.ts";
+import { type Execution, live, newWorld, recordsOf } from "./lives.fixture.ts";
 
 const SCALE = testScale(process.env.KAHN_TEST_SCALE);
 const SEED = Number(process.env.KAHN_TEST_SEED ?? 1);
@@ -25,11 +25,7 @@ const directory = mkdtempSync(`${tmpdir()}/kahn-flow-kill-`);
 const worker = `${directory}/worker.mjs`;
 const running = new Set<ReturnType<typeof spawn>>();
 
-beforeAll(async () => {
-  const entry = new URL("./crash-worker.fixture.ts", import.meta.url).pathname;
-  const banner = { js: "import { createRequire as r } from 'node:module'; const require = r(import.meta.url);" };
-  await build({ entryPoints: [entry], outfile: worker, bundle: true, format: "esm", platform: "node", banner });
-});
+beforeAll(() => makeProgram(new URL("./worker.fixture.ts", import.meta.url), worker));
 
 afterAll(() => {
   for (const child of running) child.kill("SIGKILL");

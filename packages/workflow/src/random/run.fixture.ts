@@ -5,11 +5,11 @@
 import { digestOf, ProblemError } from "@kahn/core";
 import type { JournalAppend, MemoryJournalStore, SeededRandom, VirtualClock } from "@kahn/testing";
 import { memoryJournalStore, virtualClock } from "@kahn/testing";
-import { quiet } from "./flow.fixture.ts";
-import type { FlowEvent, FlowGraph, FlowRun, FlowValues, RunResult, SnapshotPolicy } from "./index.ts";
-import { createFlow } from "./index.ts";
-import { memoryValues } from "./machine/state/values.ts";
-import { randomGraph } from "./random-graph.fixture.ts";
+import { quiet } from "../flow.fixture.ts";
+import type { FlowEvent, FlowGraph, FlowRun, FlowValues, RunResult, SnapshotPolicy } from "../index.ts";
+import { createFlow } from "../index.ts";
+import { memoryValues } from "../machine/state/values.ts";
+import { randomGraph } from "./graph.fixture.ts";
 
 /** The id of the run. */
 export const RUN = "r";

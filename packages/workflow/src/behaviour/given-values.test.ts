@@ -1,8 +1,8 @@
 // Goal: a value that a person gives is checked as every write is. Method: each way in, with values that the reducer of the
 // key could never meet.
 import { expect, test } from "vitest";
-import { S, says, world } from "./flow.fixture.ts";
-import { barrier, defineGraph, END, history } from "./index.ts";
+import { S, says, world } from "../flow.fixture.ts";
+import { barrier, defineGraph, END, history } from "../index.ts";
 
 const graph = defineGraph(S, {
   id: "g",

@@ -2,8 +2,8 @@
 import type { SeededRandom } from "@kahn/testing";
 import { seededRandom, testScale } from "@kahn/testing";
 import { expect, test } from "vitest";
-import { checkRun, inFlightOf, type LifeSpan, type WholeRun } from "./crash-checks.fixture.ts";
-import { ROUNDS, RUN } from "./crash-graph.fixture.ts";
+import { checkRun, inFlightOf, type LifeSpan, type WholeRun } from "./checks.fixture.ts";
+import { ROUNDS, RUN } from "./graph.fixture.ts";
 import {
   type Between,
   type Camera,
@@ -17,7 +17,7 @@ import {
   type Progress,
   recordsOf,
   type World,
-} from "./crash-lives.fixture.ts";
+} from "./lives.fixture.ts";
 
 const SCALE = testScale(process.env.KAHN_TEST_SCALE);
 const SEED = Number(process.env.KAHN_TEST_SEED ?? 1);

@@ -1,9 +1,9 @@
 // Goal: in one process a run is opened once, whoever asks for it at the same time; what is refused leaves nothing behind.
 import { err, ok, type Problem, problem, type Result } from "@kahn/core";
 import { expect, test } from "vitest";
-import { deferred, quiet, S, says, world } from "./flow.fixture.ts";
-import type { FlowOptions, RunInboxes, RunLocks } from "./index.ts";
-import { barrier, defineGraph, END, leaseLocks, memoryLeases, pruneRuns } from "./index.ts";
+import { deferred, quiet, S, says, world } from "../flow.fixture.ts";
+import type { FlowOptions, RunInboxes, RunLocks } from "../index.ts";
+import { barrier, defineGraph, END, leaseLocks, memoryLeases, pruneRuns } from "../index.ts";
 
 const asking = defineGraph(S, {
   id: "asking",

@@ -1,7 +1,7 @@
 /** What the engine that this one descends from could do, one test for each behaviour, tightened where it was unsound. */
 import { expect, test } from "vitest";
-import { deferred, line, logOf, quiet, runOf, S, says, world } from "./flow.fixture.ts";
-import { barrier, buildGraph, condition, defineGraph, END, parallel, reduce, state } from "./index.ts";
+import { deferred, line, logOf, quiet, runOf, S, says, world } from "../flow.fixture.ts";
+import { barrier, buildGraph, condition, defineGraph, END, parallel, reduce, state } from "../index.ts";
 
 const review = (options: object = {}) =>
   defineGraph(S, {

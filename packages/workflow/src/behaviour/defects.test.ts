@@ -1,9 +1,9 @@
 /** The defects of the origin that must not come back, by their numbers in the specification: 1 to 29. */
 import { memoryJournalStore } from "@kahn/testing";
 import { expect, test } from "vitest";
-import { deferred, line, logOf, quiet, runOf, S, says, until, world } from "./flow.fixture.ts";
-import type { FlowEvent } from "./index.ts";
-import { barrier, defineGraph, END, fail, history, map, parallel, reduce, state, subgraph } from "./index.ts";
+import { deferred, line, logOf, quiet, runOf, S, says, until, world } from "../flow.fixture.ts";
+import type { FlowEvent } from "../index.ts";
+import { barrier, defineGraph, END, fail, history, map, parallel, reduce, state, subgraph } from "../index.ts";
 
 const gated = (gate: Promise<unknown>) =>
   defineGraph(S, {

@@ -1,9 +1,9 @@
 /** What must hold of the journal and the executions of a run that died again and again. */
 import { expect } from "vitest";
-import { isCachedNode, WIDTH } from "./crash-graph.fixture.ts";
-import type { Execution } from "./crash-lives.fixture.ts";
-import type { RunResult } from "./index.ts";
-import type { FlowRecord } from "./machine/state/records.ts";
+import type { RunResult } from "../index.ts";
+import type { FlowRecord } from "../machine/state/records.ts";
+import { isCachedNode, WIDTH } from "./graph.fixture.ts";
+import type { Execution } from "./lives.fixture.ts";
 
 /** One life: what it executed until it died, and the records that were on the disk then. */
 export interface LifeSpan {

@@ -17,11 +17,11 @@ import {
   seededRandom,
   virtualClock,
 } from "@kahn/testing";
-import { BUILT, crashGraph, decideAhead, decideOpen, RUN } from "./crash-graph.fixture.ts";
-import { quiet } from "./flow.fixture.ts";
-import type { FlowRun, RunResult, SnapshotPolicy } from "./index.ts";
-import { createFlow, liveDigests } from "./index.ts";
-import type { FlowRecord } from "./machine/state/records.ts";
+import { quiet } from "../flow.fixture.ts";
+import type { FlowRun, RunResult, SnapshotPolicy } from "../index.ts";
+import { createFlow, liveDigests } from "../index.ts";
+import type { FlowRecord } from "../machine/state/records.ts";
+import { BUILT, crashGraph, decideAhead, decideOpen, RUN } from "./graph.fixture.ts";
 
 /** One execution of a node. */
 export interface Execution {
