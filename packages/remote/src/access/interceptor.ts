@@ -4,7 +4,7 @@
  * Invariant: every call but those of the health service has a subject under `CALLER`, or is refused.
  */
 import type { CallContext, CallEndObserver, Interceptor } from "../grpc/index.ts";
-import { StatusCode, StatusError } from "../grpc/index.ts";
+import { CALL_SHARE, networkOf, StatusCode, StatusError } from "../grpc/index.ts";
 import { durationMessage } from "../proto/core-messages.ts";
 import { RetryInfo } from "../proto/generated/error-details.ts";
 import type { Caller } from "../reapi/index.ts";
@@ -12,6 +12,7 @@ import { CALLER, refusal } from "../reapi/index.ts";
 import type { AuthenticationRefusal, Authenticator } from "./authenticator.ts";
 import type { QuotaRefusal, Quotas } from "./quotas.ts";
 import type { Subject } from "./subject.ts";
+import { isKnown } from "./subject.ts";
 
 /** Probes have no credentials. */
 const HEALTH = "/grpc.health.v1.Health/";
@@ -47,6 +48,7 @@ export function accessInterceptor(options: AccessInterceptorOptions): Intercepto
       throw new StatusError(because === "overloaded" ? StatusCode.unavailable : StatusCode.unauthenticated, message);
     }
     call.set(CALLER, outcome.value);
+    call.set(CALL_SHARE, isKnown(outcome.value) ? outcome.value.name : networkOf(call.peer));
     if (!quotas.isEmpty && SENDING.has(call.path)) hold(quotas, outcome.value, call);
     return undefined;
   };

@@ -6,10 +6,10 @@
  *            times as long as it took, so that three quarters of the processor are for everything else.
  * Invariant: what waits is bounded, for each peer and in all.
  */
-import { isIPv6 } from "node:net";
 import type { Clock } from "@kahn/core";
 import { sleep } from "@kahn/core";
 import type { Peer } from "../grpc/index.ts";
+import { networkOf } from "../grpc/index.ts";
 
 const WAITING_MAX = 64;
 const PEER_WAITING_MAX = 16;
@@ -34,7 +34,7 @@ export class PasswordLine {
 
   /** @returns what the check finds once it has had its turn; `undefined` at once when too many wait. */
   enter<T>(peer: Peer, check: () => Promise<T>): Promise<T> | undefined {
-    const key = keyOf(peer);
+    const key = networkOf(peer);
     const own = this.#waiting.get(key) ?? [];
     if (this.#count >= WAITING_MAX || own.length >= PEER_WAITING_MAX) return undefined;
     this.#count++;
@@ -67,14 +67,4 @@ export class PasswordLine {
     }
     return undefined;
   }
-}
-
-/** Who has a whole network of IPv6, as everybody has, is one peer. */
-function keyOf({ address = "" }: Peer): string {
-  if (!isIPv6(address) || address.includes(".")) return address;
-  const [head = "", tail = ""] = address.split("::");
-  const groups = head.split(":").filter((group) => group !== "");
-  const ending = tail.split(":").filter((group) => group !== "");
-  while (address.includes("::") && groups.length + ending.length < 8) groups.push("0");
-  return [...groups, ...ending].slice(0, 4).join(":");
 }

@@ -1,37 +1,85 @@
 /** Calls are many, and no peer has so many of them, or so long, that the others have none. */
 import assert from "node:assert/strict";
-import type { ClientHttp2Session } from "node:http2";
+import type { ClientHttp2Session, OutgoingHttpHeaders } from "node:http2";
 import { virtualClock } from "@kahn/testing";
 import { test } from "vitest";
 import { HealthMethods } from "../proto/generated/health.ts";
+import type { Interceptor } from "./call-context.ts";
+import { CALL_SHARE } from "./call-shares.ts";
+import type { TestServer } from "./echo.fixture.ts";
 import { CHAT, ECHO, ECHO_SERVICE, HANG, SUM, startServer } from "./echo.fixture.ts";
 import { HealthService } from "./health.ts";
 import { frame, rawAnswer, rawCall, rawSession, rawStream, until } from "./raw-client.fixture.ts";
 
-test("connections that take all the calls they can get leave room for others", async () => {
-  // The clock stands still: what is refused is closed once its client has ended it.
-  const clock = virtualClock();
-  const own = await startServer({ clock, limits: { callsMax: 12 } });
-  const calls = () => own.grpc.counts().calls;
-  const sessions: ClientHttp2Session[] = [];
-  const taken: number[] = [];
-  for (let each = 0; each < 3; each++) {
-    const session = await rawSession(own);
-    sessions.push(session);
-    const streams = Array.from({ length: 20 }, () => rawStream(session, CHAT.path));
-    const answers = streams.map((stream) => new Promise((resolve) => stream.once("response", resolve)));
-    const before = calls();
-    // An answer comes only to those that are refused.
-    let refused = 0;
-    for (const answer of answers) void answer.then(() => refused++);
-    await until(() => calls() - before + refused === 20);
-    taken.push(calls() - before);
+interface Greedy {
+  /** How many of twenty calls it gets. */
+  readonly gets: number;
+  readonly headers?: OutgoingHttpHeaders;
+}
+
+/** Takes as many calls as it gets. @returns what the others were told. */
+async function greedy(own: TestServer, session: ClientHttp2Session, { gets, headers = {} }: Greedy): Promise<string[]> {
+  const before = own.grpc.counts().calls;
+  const streams = Array.from({ length: 20 }, () => rawStream(session, CHAT.path, headers));
+  // An answer comes only to those that are refused.
+  const told: string[] = [];
+  for (const stream of streams) {
+    stream.once("response", (answer) => {
+      told.push(`${answer["grpc-status"]} ${decodeURIComponent(String(answer["grpc-message"]))}`);
+      stream.close(8);
+    });
   }
-  assert.deepEqual(taken, [6, 3, 2]);
-  const late = await rawSession(own);
+  await until(() => told.length === 20 - gets && own.grpc.counts().calls - before === gets);
+  return told;
+}
+
+const full = (who: string, calls: number) =>
+  `8 ${who} has ${calls} of the 20 calls that this server takes at once; try again later`;
+
+test("connections and addresses that take all the calls they can get leave room for others", async () => {
+  const own = await startServer({ limits: { callsMax: 20 } });
+  const sessions: ClientHttp2Session[] = [];
+  const take = async (address: string, gets: number) => {
+    const session = await rawSession(own, address);
+    sessions.push(session);
+    return await greedy(own, session, { gets });
+  };
+  assert.deepEqual(new Set(await take("127.0.0.1", 16)), new Set([full("this connection", 16)]));
+  assert.deepEqual(new Set(await take("127.0.0.1", 2)), new Set([full("127.0.0.1", 18)]));
+  await take("127.0.0.1", 0);
+  const late = await rawSession(own, "127.0.0.2");
   assert.equal((await rawCall(late, ECHO.path, [frame("x")])).status, "0");
+  // All of them together have all there are, and then nobody has more.
+  await take("127.0.0.3", 2);
+  await take("127.0.0.4", 0);
   for (const session of [...sessions, late]) session.destroy();
-  await until(() => calls() === 0);
+  await until(() => own.grpc.counts().calls === 0);
+  await take("127.0.0.1", 16);
+  for (const session of sessions) session.destroy();
+  await until(() => own.grpc.counts().calls === 0);
+  await own.close();
+});
+
+// Goal: behind a proxy all have its address, and may have its connection. Method: who calls is said in a header.
+test("a caller that takes all the calls it can get, by however many connections, leaves room for others of its address", async () => {
+  const who: Interceptor = (call) => {
+    call.set(CALL_SHARE, call.metadata.text("who") ?? "nobody");
+    return undefined;
+  };
+  const own = await startServer({ limits: { callsMax: 20 }, interceptors: [who] });
+  const [one, two] = [await rawSession(own), await rawSession(own)];
+  const ann = { who: "ann" };
+  assert.ok((await greedy(own, one, { gets: 15, headers: ann })).includes(full("ann", 15)));
+  await greedy(own, two, { gets: 0, headers: ann });
+  for (const session of [one, two]) {
+    assert.equal((await rawCall(session, ECHO.path, [frame("x")], { who: "bob" })).status, "0");
+  }
+  for (const session of [one, two]) session.destroy();
+  await until(() => own.grpc.counts().calls === 0);
+  const again = await rawSession(own);
+  await greedy(own, again, { gets: 15, headers: ann });
+  again.destroy();
+  await until(() => own.grpc.counts().calls === 0);
   await own.close();
 });
 

@@ -12,6 +12,7 @@ export {
   type SendingCall,
   serve,
 } from "./call-context.ts";
+export { CALL_SHARE } from "./call-shares.ts";
 export {
   type CallOptions,
   type Calls,
@@ -36,7 +37,7 @@ export {
   RAW_BYTES,
   RAW_PARTS,
 } from "./method.ts";
-export { type Peer, type PeerCertificate, UNKNOWN_PEER } from "./peer.ts";
+export { networkOf, type Peer, type PeerCertificate, UNKNOWN_PEER } from "./peer.ts";
 export { type ReflectionOptions, reflectionService } from "./reflection.ts";
 export { GrpcServer, type GrpcServerCounts, type GrpcServerOptions } from "./server.ts";
 export { OK, type Status, StatusCode, StatusError } from "./status.ts";

@@ -5,8 +5,8 @@ export interface ServerLimits {
   /** Largest message received, in bytes, after unpacking. */
   readonly messageMaxBytes: number;
   /**
-   * Calls at once over all connections; one more is answered RESOURCE_EXHAUSTED. One connection has as many as are left for
-   * all others, no more: so a few that are greedy leave room.
+   * Calls at once over all connections; one more is answered RESOURCE_EXHAUSTED. No connection, address or caller has all of
+   * them: so a few that are greedy leave room; see `CallShares`.
    */
   readonly callsMax: number;
   /** Bytes of unfinished and unread messages of one connection, and of all. */

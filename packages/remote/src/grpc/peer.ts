@@ -1,4 +1,5 @@
 /** Who is at the other end of a connection, as far as the connection itself tells. */
+import { isIPv6 } from "node:net";
 
 /** The certificate a client proved to hold, verified against the authorities of this port. */
 export interface PeerCertificate {
@@ -26,3 +27,13 @@ export interface Peer {
 
 /** A peer of which nothing is known. */
 export const UNKNOWN_PEER: Peer = { name: "unknown", address: undefined, transport: "tcp", isEncrypted: false };
+
+/** What bounds count peers by: the address; of IPv6 its network, for who has one address there has them all. */
+export function networkOf({ address = "" }: Peer): string {
+  if (!isIPv6(address) || address.includes(".")) return address;
+  const [head = "", tail = ""] = address.split("::");
+  const groups = head.split(":").filter((group) => group !== "");
+  const ending = tail.split(":").filter((group) => group !== "");
+  while (address.includes("::") && groups.length + ending.length < 8) groups.push("0");
+  return [...groups, ...ending].slice(0, 4).join(":");
+}

@@ -15,12 +15,12 @@ export interface RawAnswer {
   readonly status: string | undefined;
 }
 
-/** Opens a connection; errors of it are left to its streams. */
-export async function rawSession(server: TestServer): Promise<ClientHttp2Session> {
+/** Opens a connection; errors of it are left to its streams. @param localAddress where it comes from. */
+export async function rawSession(server: TestServer, localAddress = "127.0.0.1"): Promise<ClientHttp2Session> {
   const { target } = server;
-  const session = target.startsWith("unix:")
-    ? connect("http://localhost", { createConnection: () => connectSocket({ path: target.slice(5) }) })
-    : connect(`http://${target}`);
+  const [host = "", port] = target.split(":");
+  const to = host === "unix" ? { path: target.slice(5) } : { host, port: Number(port), localAddress };
+  const session = connect("http://localhost", { createConnection: () => connectSocket(to) });
   session.on("error", () => {});
   await new Promise((resolve) => session.once("remoteSettings", resolve));
   return session;

@@ -23,4 +23,6 @@ export interface CallConnection {
   readonly budget: ByteBudget;
   /** How many are open. */
   calls: number;
+  /** What they are counted under: the address of the peer, or how it comes where it has none. */
+  readonly network: string;
 }

@@ -12,10 +12,12 @@ import { InvariantError } from "@kahn/core";
 import { HealthMethods } from "../proto/generated/health.ts";
 import { ByteBudget } from "./byte-budget.ts";
 import type { CallContext, Interceptor, Registration } from "./call-context.ts";
+import { ADDRESS_PART, CallShares, CONNECTION_PART, shareInterceptor, tooMany } from "./call-shares.ts";
 import type { MessageMemory } from "./frame-reader.ts";
 import type { ServerLimits } from "./limits.ts";
 import { DEFAULT_SERVER_LIMITS } from "./limits.ts";
 import type { Peer } from "./peer.ts";
+import { networkOf } from "./peer.ts";
 import { trailersOnly } from "./response-headers.ts";
 import type { ServerCallParts } from "./server-call.ts";
 import { ServerCall } from "./server-call.ts";
@@ -60,6 +62,7 @@ export class GrpcServer {
   readonly #context: ServerContext;
   readonly #calls = new Set<ServerCall>();
   readonly #budget: ByteBudget;
+  readonly #networks = new CallShares();
   readonly #connections = new WeakMap<Http2Session, CallConnection>();
   #sweeper: Timer | undefined;
   #isClosed = false;
@@ -67,12 +70,16 @@ export class GrpcServer {
   constructor(options: GrpcServerOptions) {
     for (const registration of options.services) this.#register(registration);
     const limits = { ...DEFAULT_SERVER_LIMITS, ...options.limits };
+    const { callsMax } = limits;
     this.#budget = new ByteBudget(limits.serverHeldMaxBytes);
     const onFault = options.onFault ?? (() => {});
     this.#context = {
       clock: options.clock,
       limits,
-      interceptors: options.interceptors ?? [],
+      interceptors: [
+        ...(options.interceptors ?? []),
+        shareInterceptor(callsMax, () => Math.max(0, callsMax - this.#calls.size)),
+      ],
       gzipFromBytes: options.gzipFromBytes,
       memory: options.memory,
       onFault: (error, call) => quietly(() => onFault(error, call)),
@@ -116,28 +123,39 @@ export class GrpcServer {
   }
 
   #admit(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, who: Who): void {
-    const connection = this.#connectionOf(stream.session);
+    const connection = this.#connectionOf(stream.session, who.peer);
     // Who asks whether the server is well is answered also when it is full.
     const max = this.#context.limits.callsMax + (who.registration.method.path === HEALTH_PATH ? HEALTH_CALLS : 0);
-    const leftForOthers = max - this.#calls.size;
-    if (leftForOthers <= 0 || connection.calls >= leftForOthers) {
-      this.#refuse(stream, TOO_MANY);
+    const refused = this.#refusal(connection, max - this.#calls.size);
+    if (refused !== undefined) {
+      this.#refuse(stream, { code: StatusCode.resourceExhausted, message: refused });
       return;
     }
     const call = new ServerCall({ context: this.#context, stream, headers, connection, ...who });
     connection.calls++;
+    this.#networks.add(connection.network);
     this.#calls.add(call);
     this.#sweeper ??= this.#armSweeper();
     call.start();
   }
 
-  #connectionOf(session: Http2Session | undefined): CallConnection {
+  /** Why one more call is not taken. @param left so many could be. */
+  #refusal({ calls, network }: CallConnection, left: number): string | undefined {
+    const { callsMax } = this.#context.limits;
+    if (left <= 0) return `this server has ${callsMax} calls, and takes no more at once; try again later`;
+    if (calls >= CONNECTION_PART * left) return tooMany("this connection", calls, callsMax);
+    const all = this.#networks.of(network);
+    return all >= ADDRESS_PART * left ? tooMany(network, all, callsMax) : undefined;
+  }
+
+  #connectionOf(session: Http2Session | undefined, peer: Peer): CallConnection {
     // A stream that has lost its session already: its call ends at once.
-    if (session === undefined) return { budget: this.#budget, calls: 0 };
+    if (session === undefined) return { budget: this.#budget, calls: 0, network: peer.transport };
     let connection = this.#connections.get(session);
     if (connection === undefined) {
+      const network = networkOf(peer) || peer.transport;
       const budget = new ByteBudget(this.#context.limits.connectionHeldMaxBytes, this.#budget);
-      connection = { budget, calls: 0 };
+      connection = { budget, calls: 0, network };
       this.#connections.set(session, connection);
     }
     return connection;
@@ -145,6 +163,7 @@ export class GrpcServer {
 
   #closed(call: ServerCall): void {
     call.connection.calls--;
+    this.#networks.remove(call.connection.network);
     this.#calls.delete(call);
     if (this.#isClosed && this.#calls.size === 0) this.#stopSweeper();
   }
@@ -196,10 +215,6 @@ export class GrpcServer {
 }
 
 const CLOSED: Status = { code: StatusCode.unavailable, message: "the server is going away", unprocessed: true };
-const TOO_MANY: Status = {
-  code: StatusCode.resourceExhausted,
-  message: "the server has too many calls; try again later",
-};
 
 function serviceOf(path: string): string {
   return path.slice(1, Math.max(1, path.lastIndexOf("/")));
