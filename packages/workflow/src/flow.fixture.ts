@@ -74,3 +74,15 @@ export async function until(run: Pick<FlowRun, "events">, type: string): Promise
   for await (const event of run.events()) if (event.type === type) return event as FlowEvent;
   throw new Error(`the run ended without ${type}`);
 }
+
+/** What the events of a run say its state is. */
+export function mirrorOf(events: readonly FlowEvent[]): Record<string, unknown> {
+  const mirror: Record<string, unknown> = {};
+  for (const event of events) {
+    if (event.type === "run.started") Object.assign(mirror, event.state);
+    if (event.type !== "state.changed" || event.frame !== "") continue;
+    if (event.op === "put") mirror[event.key] = event.value;
+    else delete mirror[event.key];
+  }
+  return mirror;
+}

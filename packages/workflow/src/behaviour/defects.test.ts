@@ -1,8 +1,7 @@
 /** The defects of the origin that must not come back, by their numbers in the specification: 1 to 29. */
 import { memoryJournalStore } from "@kahn/testing";
 import { expect, test } from "vitest";
-import { deferred, line, logOf, quiet, runOf, S, says, until, world } from "../flow.fixture.ts";
-import type { FlowEvent } from "../index.ts";
+import { deferred, line, logOf, mirrorOf, quiet, runOf, S, says, until, world } from "../flow.fixture.ts";
 import { barrier, defineGraph, END, fail, history, map, parallel, reduce, state, subgraph } from "../index.ts";
 
 const gated = (gate: Promise<unknown>) =>
@@ -418,21 +417,9 @@ test("24: events tell what a key holds after the merge, so they fold to the stat
     edges: [["m", END]],
   });
   const { result, events } = await runOf(graph);
-  expect(foldEvents(events)).toEqual(result.state);
+  expect(mirrorOf(events)).toEqual(result.state);
   expect(events.filter((event) => event.type === "state.changed" && event.key === "n")).toMatchObject([{ value: 6 }]);
 });
-
-/** A mirror of the state, made from events alone. */
-function foldEvents(events: readonly FlowEvent[]): Record<string, unknown> {
-  const mirror: Record<string, unknown> = {};
-  for (const event of events) {
-    if (event.type === "run.started") Object.assign(mirror, event.state);
-    if (event.type !== "state.changed" || event.frame !== "") continue;
-    if (event.op === "put") mirror[event.key] = event.value;
-    else delete mirror[event.key];
-  }
-  return mirror;
-}
 
 test("25: custom reducers are used for every write, and the journal is read without them", async () => {
   const T = state({

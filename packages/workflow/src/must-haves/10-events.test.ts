@@ -1,10 +1,9 @@
 /** Events: in order, without gaps, one end, as many readers as there are, and the same told again. */
-import type { Journal, JournalStore } from "@kahn/core";
-import { ok } from "@kahn/core";
 import { memoryJournalStore } from "@kahn/testing";
 import { expect, test } from "vitest";
 import { deferred, line, quiet, S, world } from "../flow.fixture.ts";
 import { barrier, defineGraph, END, type FlowGraph, isTerminal, type StreamEvent } from "../index.ts";
+import { changedJournals } from "../journals.fixture.ts";
 
 const loop = (rounds: number, did: () => void = () => {}): FlowGraph =>
   defineGraph(S, {
@@ -62,30 +61,13 @@ test("must-have 10: a full buffer drops data only, or ends the stream to be foll
 
 /** A store whose appends resolve when told, as those of a slow disk do. */
 function slowJournals() {
-  const store = memoryJournalStore();
   let gate = Promise.resolve();
-  const over = (result: ReturnType<JournalStore["open"]>) => (result.ok ? ok(slowed(result.value)) : result);
-  const slowed = (journal: Journal): Journal => ({
-    get lastSeq() {
-      return journal.lastSeq;
-    },
-    tornTail: undefined,
+  const journals = changedJournals(memoryJournalStore(), (journal) => ({
     append: async (bodies, options) => {
       await gate;
       return journal.append(bodies, options);
     },
-    read: (from) => journal.read(from),
-    writeSnapshot: (state) => journal.writeSnapshot(state),
-    readSnapshot: () => journal.readSnapshot(),
-    close: () => journal.close(),
-  });
-  const journals: JournalStore = {
-    create: (id) => over(store.create(id)),
-    open: (id, options) => over(store.open(id, options)),
-    peek: (id, from) => store.peek(id, from),
-    list: () => store.list(),
-    remove: (id) => store.remove(id),
-  };
+  }));
   return { journals, wait: (until: Promise<void>) => void (gate = until) };
 }
 
@@ -93,7 +75,7 @@ function slowJournals() {
 // of an append that was begun when nobody listened.
 test("must-have 10: a reader that joins while the journal writes misses nothing", async () => {
   const { journals, wait } = slowJournals();
-  const { flow } = world({ journals } as never);
+  const { flow } = world({ journals });
   const run = await flow.start(line("a", "b", "c"), {}, { id: "r" });
   const written = deferred();
   wait(written.promise);

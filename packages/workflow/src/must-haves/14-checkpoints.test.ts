@@ -1,6 +1,4 @@
 /** Snapshots by policy, checkpoints when asked for, and what retention keeps. */
-import type { Journal, JournalStore, Json } from "@kahn/core";
-import { ok } from "@kahn/core";
 import { memoryJournalStore } from "@kahn/testing";
 import { expect, test } from "vitest";
 import { line, quiet, S, world } from "../flow.fixture.ts";
@@ -14,33 +12,18 @@ import {
   pruneRuns,
   type SnapshotPolicy,
 } from "../index.ts";
+import { changedJournals } from "../journals.fixture.ts";
 
 /** Notes after which record each snapshot was written. */
 function noting() {
   const store = memoryJournalStore();
   const at: number[] = [];
-  const over = (result: ReturnType<JournalStore["open"]>) => (result.ok ? ok(noted(result.value)) : result);
-  const noted = (journal: Journal): Journal => ({
-    get lastSeq() {
-      return journal.lastSeq;
-    },
-    tornTail: undefined,
-    append: (bodies, options) => journal.append(bodies, options),
-    read: (from) => journal.read(from),
-    writeSnapshot: (value: Json) => {
+  const journals = changedJournals(store, (journal) => ({
+    writeSnapshot: (value) => {
       at.push(journal.lastSeq);
       return journal.writeSnapshot(value);
     },
-    readSnapshot: () => journal.readSnapshot(),
-    close: () => journal.close(),
-  });
-  const journals: JournalStore = {
-    create: (id) => over(store.create(id)),
-    open: (id, options) => over(store.open(id, options)),
-    peek: (id, from) => store.peek(id, from),
-    list: () => store.list(),
-    remove: (id) => store.remove(id),
-  };
+  }));
   const kinds = () => {
     const records = store.peek("r");
     return records.ok ? [...records.value].map(({ body }) => (body as { k: string }).k) : [];
@@ -68,7 +51,7 @@ const graph = (): FlowGraph =>
 
 async function snapshotsUnder(snapshots: SnapshotPolicy, stepMs = 0) {
   const { journals, at, kinds } = noting();
-  const { flow, clock } = world({ journals, snapshots } as never);
+  const { flow, clock } = world({ journals, snapshots });
   const run = await flow.start(graph(), {}, { id: "r" });
   for (let round = 0; round < 4; round++) {
     await quiet();
@@ -106,7 +89,7 @@ test("must-have 14: snapshots are written when the policy says so, each after th
 test("must-have 14: a checkpoint that is asked for is always saved, and told with its name", async () => {
   for (const kind of ["manual", "barrier", "every-node"] as const) {
     const { journals, at } = noting();
-    const { flow } = world({ journals, snapshots: { kind } } as never);
+    const { flow } = world({ journals, snapshots: { kind } });
     const run = await flow.start(graph(), {}, { id: "r" });
     await run.settled();
     const before = at.length;

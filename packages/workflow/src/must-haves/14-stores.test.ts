@@ -10,6 +10,7 @@ import { memoryFileSystem, memoryJournalStore, seededRandom, virtualClock } from
 import { journalStoreContract } from "@kahn/testing/contract";
 import { describe, expect, test } from "vitest";
 import { inFolder, leaseLocks, memoryJournals, memoryLeases, memoryStore, type RunInboxes } from "../index.ts";
+import { changedJournals } from "../journals.fixture.ts";
 import { memoryValues } from "../machine/state/values.ts";
 import { type FlowPorts, flowPortsContract } from "../testing/index.ts";
 
@@ -84,29 +85,9 @@ async function failures(cases: readonly { readonly name: string; run(): Promise<
 
 /** A journal store that knows nothing of fences, and whose appends are as told. */
 function brokenJournals(append: (journal: Journal) => Journal["append"]): JournalStore {
-  const store = memoryJournalStore();
-  const over = (result: ReturnType<JournalStore["open"]>) =>
-    result.ok ? ok(wrapped(result.value, append(result.value))) : result;
-  return {
-    create: (id) => over(store.create(id)),
-    open: (id) => over(store.open(id)),
-    peek: (id, from) => store.peek(id, from),
-    list: () => store.list(),
-    remove: (id) => store.remove(id),
-  };
+  const store = changedJournals(memoryJournalStore(), (journal) => ({ append: append(journal) }));
+  return { ...store, open: (id) => store.open(id) };
 }
-
-const wrapped = (journal: Journal, append: Journal["append"]): Journal => ({
-  get lastSeq() {
-    return journal.lastSeq;
-  },
-  tornTail: undefined,
-  append,
-  read: (from) => journal.read(from),
-  writeSnapshot: (value) => journal.writeSnapshot(value),
-  readSnapshot: () => journal.readSnapshot(),
-  close: () => journal.close(),
-});
 
 const anybody = () =>
   brokenJournals(

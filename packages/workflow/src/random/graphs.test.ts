@@ -2,6 +2,7 @@
 import type { JournalStore } from "@kahn/core";
 import { forEachSeed, memoryJournalStore, type SeededRandom, testScale } from "@kahn/testing";
 import { expect, test } from "vitest";
+import { mirrorOf } from "../flow.fixture.ts";
 import type { FlowEvent, FlowGraph, LookOptions, RunResult } from "../index.ts";
 import { createFlow, diffStates, eventsOf, history, isTerminal, stateAt } from "../index.ts";
 import type { FlowRecord } from "../machine/state/records.ts";
@@ -12,18 +13,6 @@ import { experience, type Remains, RUN } from "./run.fixture.ts";
 
 const SEED = Number(process.env.KAHN_TEST_SEED ?? 1);
 const TIMEOUT_MS = 120_000 * testScale(process.env.KAHN_TEST_SCALE);
-
-/** What the events of a run say its state is. */
-function mirrorOf(events: readonly FlowEvent[]): Record<string, unknown> {
-  const mirror: Record<string, unknown> = {};
-  for (const event of events) {
-    if (event.type === "run.started") Object.assign(mirror, event.state);
-    if (event.type !== "state.changed" || event.frame !== "") continue;
-    if (event.op === "put") mirror[event.key] = event.value;
-    else delete mirror[event.key];
-  }
-  return mirror;
-}
 
 function given<T>(
   result: { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: unknown },

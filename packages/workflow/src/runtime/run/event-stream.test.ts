@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { line, quiet, runOf, S, world } from "../../flow.fixture.ts";
 import type { Flow, FlowGraph, FlowRun, StreamEvent } from "../../index.ts";
 import { barrier, defineGraph, END, map, reduce, state } from "../../index.ts";
+import { changedJournals } from "../../journals.fixture.ts";
 
 /** So many turns of the promises' queue lie between the beginning of the run and its end, at least. */
 const TURNS = 60;
@@ -26,23 +27,13 @@ async function turns(count: number): Promise<void> {
 test("a reader that joins at any moment is told every event once", async () => {
   for (const isBlocked of [false, true]) {
     for (let after = 0; after < TURNS; after++) {
-      const journals = memoryJournalStore();
-      const create = journals.create.bind(journals);
-      journals.create = (id) => {
-        const created = create(id);
-        if (!created.ok) return created;
-        const append = created.value.append.bind(created.value);
-        return {
-          ...created,
-          value: Object.assign(created.value, {
-            append: async (...what: Parameters<typeof append>) => {
-              await turns(3);
-              return append(...what);
-            },
-          }),
-        };
-      };
-      const { flow, events } = world({}, journals);
+      const journals = changedJournals(memoryJournalStore(), (journal) => ({
+        append: async (...what) => {
+          await turns(3);
+          return journal.append(...what);
+        },
+      }));
+      const { flow, events } = world({ journals });
       const run: FlowRun = (await flow.start(line("a", "b", "c", "d"), {}, { id: "r" })) as never;
       const slow = isBlocked ? numbersOf(run.events({ buffer: 1 }), () => turns(2)) : undefined;
       await turns(after);
