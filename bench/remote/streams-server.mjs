@@ -1,7 +1,7 @@
 /**
  * One server of the benchmarks of large blobs: `node streams-server.mjs kahn FOLDER batched|strict|none` is the whole
  * server of the tree, `node streams-server.mjs raw FOLDER` is bare `node:http2`, which answers a POST to `/memory` and
- * `/file` with 64 MiB and counts what is sent to `/sink`. Started by `streams.mjs`, `memory.mjs` and `million.mjs`. Says its
+ * `/file` with 64 MiB and counts what is sent to `/sink`; `plain` instead of `raw` leaves it the windows it has by itself. Started by `streams.mjs`, `memory.mjs` and `million.mjs`. Says its
  * port, then answers each message with what it has used: processor time in microseconds, of all threads and of the one
  * that serves, memory in bytes, and what starting took. With KAHN_HASH_HERE set nothing is hashed on a thread of its own.
  */
@@ -106,9 +106,9 @@ function serveRaw() {
   mkdirSync(folder, { recursive: true });
   const file = join(folder, "blob");
   writeFileSync(file, blob);
-  // The same windows as ours: with Node's own it takes uploads much more slowly.
-  const server = createServer({ settings: { initialWindowSize: 4 << 20 }, maxSessionMemory: Number.MAX_SAFE_INTEGER });
-  server.on("session", (session) => session.setLocalWindowSize(32 << 20));
+  const settings = stack === "raw" ? { initialWindowSize: 4 << 20 } : {};
+  const server = createServer({ settings, maxSessionMemory: Number.MAX_SAFE_INTEGER });
+  if (stack === "raw") server.on("session", (session) => session.setLocalWindowSize(32 << 20));
   server.on("stream", (stream, headers) => {
     stream.on("error", () => {});
     if (headers[":path"] === "/memory") {

@@ -5,7 +5,7 @@
  * [--client=node|h2load]`. The client, in a process of its own, is `node:http2` as well, or `h2load` (nghttp2-client),
  * which needs less than half of the time itself. The servers run in turn within each round, and ratios are medians over pairs of
  * neighbours, so that a busy machine disturbs both alike. The peer verifies and stores nothing: it sends 64 MiB from
- * memory or from a file, and counts what it is sent. Round trips are made by `delay-proxy.mjs`, in a third process.
+ * memory or from a file, and counts what it is sent, with the windows of our server or those that it has by itself. Round trips are made by `delay-proxy.mjs`, in a third process.
  */
 import { execFileSync, fork } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
@@ -58,15 +58,18 @@ async function measure(dir) {
   try {
     const kahn = await start("streams-server.mjs", "kahn", join(folder, "batched"), "batched");
     const raw = await start("streams-server.mjs", "raw", join(folder, "raw"));
+    const plain = await start("streams-server.mjs", "plain", join(folder, "plain"));
     const far = await start("delay-proxy.mjs", String(kahn.port), String(rttMs / 2));
     const farRaw = await start("delay-proxy.mjs", String(raw.port), String(rttMs / 2));
+    const farPlain = await start("delay-proxy.mjs", String(plain.port), String(rttMs / 2));
     console.log(`\n${dir}\n\n| 64 MiB | kahn MB/s, CPU ms (main thread) | node:http2 MB/s, CPU ms | rate | CPU |`);
     console.log("| --- | --- | --- | --- | --- |");
-    const via = { kahn: far.port, raw: farRaw.port };
+    const servers = { kahn, raw, plain };
+    const via = { kahn: far.port, raw: farRaw.port, plain: farPlain.port };
     if (wants("reads")) await reads(kahn, raw);
-    if (wants("writes")) await writes({ kahn, raw, name: "Write", messageBytes: 16_384 });
-    if (wants("writes")) await writes({ kahn, raw, name: "Write", messageBytes: MIB });
-    if (wants("far")) await writes({ kahn, raw, via, name: `Write, ${rttMs} ms away`, messageBytes: 65_536 });
+    if (wants("writes")) await writes({ servers, name: "Write", messageBytes: 16_384 });
+    if (wants("writes")) await writes({ servers, name: "Write", messageBytes: MIB });
+    if (wants("far")) await writes({ servers, via, name: `Write, ${rttMs} ms away`, messageBytes: 65_536 });
   } finally {
     for (const child of children) child.kill();
     rmSync(folder, { recursive: true, force: true });
@@ -101,18 +104,25 @@ async function reads(kahn, raw) {
   }
 }
 
-/** @param {{ kahn: Server, raw: Server, via?: { kahn: number, raw: number }, name: string, messageBytes: number }} what */
-async function writes({ kahn, raw, via, name, messageBytes }) {
-  const { ours, theirs } = timings();
+/**
+ * @typedef {"kahn" | "raw" | "plain"} Stack
+ * @param {{ servers: Record<Stack, Server>, via?: Record<Stack, number>, name: string, messageBytes: number }} what
+ */
+async function writes({ servers, via, name, messageBytes }) {
+  /** @type {Record<Stack, Timing[]>} */
+  const times = { kahn: [], raw: [], plain: [] };
+  /** @type {Stack[]} */
+  const order = ["raw", "kahn", "plain"];
   for (let round = -1; round < rounds; round++) {
     const { body } = upload(messageBytes);
-    const turns = [
-      async () => ours.push(await load({ ...kahn, port: via?.kahn ?? kahn.port }, { body, path: WRITE, requests: 1 })),
-      async () => theirs.push(await load({ ...raw, port: via?.raw ?? raw.port }, { body, path: "/sink", requests: 1 })),
-    ];
-    for (const turn of round % 2 === 0 ? turns : turns.reverse()) await turn();
+    for (const stack of order.reverse()) {
+      const server = { ...servers[stack], port: via?.[stack] ?? servers[stack].port };
+      times[stack].push(await load(server, { body, path: stack === "kahn" ? WRITE : "/sink", requests: 1 }));
+    }
   }
-  report(`${name}, messages of ${messageBytes >> 10} KiB`, ours.slice(1), theirs.slice(1));
+  const what = `${name}, messages of ${messageBytes >> 10} KiB`;
+  report(`${what}, beside one with our windows`, times.kahn.slice(1), times.raw.slice(1));
+  report(`${what}, beside one with its own`, times.kahn.slice(1), times.plain.slice(1));
 }
 
 /**
