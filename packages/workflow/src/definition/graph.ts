@@ -6,12 +6,12 @@
 import type { Digest, Json, Problem, Result } from "@kahn/core";
 import { err, ok, ProblemError } from "@kahn/core";
 import type { PayloadMark } from "./barrier-paths.ts";
+import { duplicateNode, validate } from "./checks/validate.ts";
 import { normalEdges } from "./draft.ts";
 import { graphHash, structureOf } from "./hash.ts";
 import type { AnyNode, Edge, FlowGraph, FlowNode } from "./nodes.ts";
 import type { StateSchema } from "./state.ts";
 import type { GraphStructure } from "./structure.ts";
-import { duplicateNode, validate } from "./validate.ts";
 
 /** What is given to `defineGraph`. `N` are the names, `P` maps them to the marks of barriers. */
 export interface GraphSpec<S, N extends string, P> {

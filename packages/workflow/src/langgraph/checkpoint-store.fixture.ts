@@ -4,7 +4,7 @@ import type { MemoryFileSystem, MemoryJournalStore } from "@kahn/testing";
 import { memoryFileSystem, memoryJournalStore, seededRandom, virtualClock } from "@kahn/testing";
 import { CheckpointStore, type CheckpointStoreOptions } from "./checkpoint-store.ts";
 import type { Checkpoint, CheckpointMetadata, CheckpointTuple, SaverConfig } from "./peer.ts";
-import { type SaverStorage, saverStorage } from "./saver-storage.ts";
+import { type SaverStorage, saverStorage } from "./threads/storage.ts";
 
 /** The channel of pending sends. */
 export const TASKS = "__pregel_tasks";

@@ -8,7 +8,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Durability } from "@kahn/core";
 import { ProblemError } from "@kahn/core";
-import { OpenThreads } from "./open-threads.ts";
 import type {
   BaseSaver,
   ChannelVersion,
@@ -21,13 +20,14 @@ import type {
   PendingWrite,
   SaverConfig,
 } from "./peer.ts";
-import { survivorsOf } from "./retention.ts";
 import { addressOf, checkpointIdOf, configOf, namespaceOf, threadOf, threadWanted } from "./saver-config.ts";
-import type { SaverStorage } from "./saver-storage.ts";
-import { allRecords, type ThreadLog, threadIds } from "./thread-log.ts";
-import type { CheckpointRecord, StoredValue, ThreadRecord } from "./thread-record.ts";
-import { digestsOf, storeValue, valueBytes } from "./thread-record.ts";
-import type { NamespaceState, StoredWrite } from "./thread-state.ts";
+import { allRecords, type ThreadLog, threadIds } from "./threads/log.ts";
+import { OpenThreads } from "./threads/open-threads.ts";
+import type { CheckpointRecord, StoredValue, ThreadRecord } from "./threads/record.ts";
+import { digestsOf, storeValue, valueBytes } from "./threads/record.ts";
+import { survivorsOf } from "./threads/retention.ts";
+import type { NamespaceState, StoredWrite } from "./threads/state.ts";
+import type { SaverStorage } from "./threads/storage.ts";
 
 /** What a checkpoint store is made of. */
 export interface CheckpointStoreOptions {

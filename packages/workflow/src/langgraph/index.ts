@@ -16,8 +16,8 @@ export type {
 } from "./peer.ts";
 export type { KahnSaver, KahnSaverOptions } from "./saver.ts";
 export { openKahnSaver } from "./saver.ts";
-export type { FileSaverStorageOptions, SaverStorage, SaverValues } from "./saver-storage.ts";
-export { fileSaverStorage, saverStorage } from "./saver-storage.ts";
 export type { SqliteDatabase } from "./sqlite-database.ts";
 export type { ImportedThreads, ImportProblem, ImportTarget } from "./sqlite-import.ts";
 export { importLangGraphSqlite } from "./sqlite-import.ts";
+export type { FileSaverStorageOptions, SaverStorage, SaverValues } from "./threads/storage.ts";
+export { fileSaverStorage, saverStorage } from "./threads/storage.ts";

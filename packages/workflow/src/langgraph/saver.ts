@@ -23,7 +23,7 @@ import type {
   Serializer,
 } from "./peer.ts";
 import { loadPeer } from "./peer.ts";
-import type { SaverStorage } from "./saver-storage.ts";
+import type { SaverStorage } from "./threads/storage.ts";
 
 /** How a saver is opened. */
 export interface KahnSaverOptions {

@@ -2,7 +2,7 @@
 import { problem } from "@kahn/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { dominatorsOf } from "../definition/dominators.ts";
+import { dominatorsOf } from "../definition/checks/dominators.ts";
 import { runOf } from "../flow.fixture.ts";
 import type { AnyNode } from "../index.ts";
 import { barrier, buildGraph, condition, defineGraph, END, map, parallel, reduce, state, subgraph } from "../index.ts";

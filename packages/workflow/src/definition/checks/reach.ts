@@ -1,8 +1,8 @@
 /** Ways through a graph: what cannot be reached, what cannot end, what may go round for ever. */
 import type { Problem } from "@kahn/core";
 import { findCycles, problem, warning } from "@kahn/core";
-import type { Draft, Topology } from "./draft.ts";
-import { END } from "./nodes.ts";
+import type { Draft, Topology } from "../draft.ts";
+import { END } from "../nodes.ts";
 
 /** Nodes that no way leads to, and nodes from which none leads to `END`. */
 export function* reachProblems(draft: Draft, { names, reached, ending }: Topology): Iterable<Problem> {

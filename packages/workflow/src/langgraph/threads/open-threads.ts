@@ -4,8 +4,8 @@
  * Invariant: a bounded number of threads is kept; one that is being written is never let go.
  */
 import type { Durability } from "@kahn/core";
-import type { SaverStorage } from "./saver-storage.ts";
-import { ThreadLog } from "./thread-log.ts";
+import { ThreadLog } from "./log.ts";
+import type { SaverStorage } from "./storage.ts";
 
 const THREADS_MAX = 64;
 

@@ -7,8 +7,8 @@
 import { isUtf8 } from "node:buffer";
 import type { Digest, Json, Result } from "@kahn/core";
 import { err, ok, ProblemError, problem } from "@kahn/core";
-import type { ChannelVersion } from "./peer.ts";
-import type { SaverValues } from "./saver-storage.ts";
+import type { ChannelVersion } from "../peer.ts";
+import type { SaverValues } from "./storage.ts";
 
 /** Format of the records that are written; a journal of a newer one is refused. */
 export const RECORD_FORMAT = 1;

@@ -3,8 +3,8 @@
  *
  * Invariant: each of the newest checkpoints reads exactly as before, and so does the history of its delta channels.
  */
-import type { CheckpointRecord, ThreadRecord } from "./thread-record.ts";
-import type { NamespaceState, ThreadState } from "./thread-state.ts";
+import type { CheckpointRecord, ThreadRecord } from "./record.ts";
+import type { NamespaceState, ThreadState } from "./state.ts";
 
 /** What is left of a thread. */
 export interface Survivors {

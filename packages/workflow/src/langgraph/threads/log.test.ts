@@ -7,10 +7,10 @@ import { fileJournalStore } from "@kahn/journal";
 import { memoryFileSystem, memoryJournalStore, seededRandom, testScale, virtualClock } from "@kahn/testing";
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
-import { all, at, checkpoint, idOf, memoryWorld, metadata, storeOn } from "./checkpoint-store.fixture.ts";
-import type { CheckpointStore } from "./checkpoint-store.ts";
-import { fileSaverStorage, type SaverStorage, saverStorage } from "./saver-storage.ts";
-import { threadIds } from "./thread-log.ts";
+import { all, at, checkpoint, idOf, memoryWorld, metadata, storeOn } from "../checkpoint-store.fixture.ts";
+import type { CheckpointStore } from "../checkpoint-store.ts";
+import { threadIds } from "./log.ts";
+import { fileSaverStorage, type SaverStorage, saverStorage } from "./storage.ts";
 
 const SCALE = testScale(process.env.KAHN_TEST_SCALE);
 const folder = mkdtempSync(join(tmpdir(), "kahn-threads-"));

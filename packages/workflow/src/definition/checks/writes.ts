@@ -8,10 +8,10 @@
  */
 import type { Problem } from "@kahn/core";
 import { closestName, graphFromLists, problem, reachableFlags, warning } from "@kahn/core";
-import type { Draft, Topology } from "./draft.ts";
-import type { AnyNode } from "./nodes.ts";
-import { END } from "./nodes.ts";
-import type { StateSchema } from "./state.ts";
+import type { Draft, Topology } from "../draft.ts";
+import type { AnyNode } from "../nodes.ts";
+import { END } from "../nodes.ts";
+import type { StateSchema } from "../state.ts";
 
 const NOTHING: ReadonlySet<string> = new Set();
 

@@ -6,11 +6,11 @@
  */
 import type { Problem } from "@kahn/core";
 import { problem, reachableFlags } from "@kahn/core";
+import type { Draft, Topology } from "../draft.ts";
+import { parentsOf } from "../draft.ts";
+import type { AnyNode } from "../nodes.ts";
+import { END } from "../nodes.ts";
 import { dominatorsOf } from "./dominators.ts";
-import type { Draft, Topology } from "./draft.ts";
-import { parentsOf } from "./draft.ts";
-import type { AnyNode } from "./nodes.ts";
-import { END } from "./nodes.ts";
 
 /** One problem for each join that cannot be satisfied. */
 export function* joinProblems(draft: Draft, topology: Topology): Iterable<Problem> {

@@ -4,8 +4,8 @@
  * Never:     reads or writes anything; `apply` is the only way in.
  * Invariant: applying the same record again changes nothing.
  */
-import type { ChannelVersion } from "./peer.ts";
-import type { CheckpointRecord, StoredValue, ThreadRecord, WritesRecord } from "./thread-record.ts";
+import type { ChannelVersion } from "../peer.ts";
+import type { CheckpointRecord, StoredValue, ThreadRecord, WritesRecord } from "./record.ts";
 
 /** A write on top of a checkpoint. */
 export interface StoredWrite {

@@ -12,9 +12,9 @@
  */
 import type { Durability, Journal, JournalProblem, JournalRecord, JournalStore, Json } from "@kahn/core";
 import { digestHash, digestOf, ProblemError, problem, randomHex } from "@kahn/core";
-import type { SaverStorage } from "./saver-storage.ts";
-import { parseRecord, RECORD_FORMAT, type ThreadHeader, type ThreadRecord } from "./thread-record.ts";
-import { ThreadState } from "./thread-state.ts";
+import { parseRecord, RECORD_FORMAT, type ThreadHeader, type ThreadRecord } from "./record.ts";
+import { ThreadState } from "./state.ts";
+import type { SaverStorage } from "./storage.ts";
 
 /** How journals of threads are called: this, 32 hex digits, and `.a` or `.b`. */
 const JOURNAL_NAME = /^langgraph-[0-9a-f]{32}(?=\.[ab]$)/;

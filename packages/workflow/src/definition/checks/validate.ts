@@ -7,14 +7,14 @@
  */
 import type { Problem } from "@kahn/core";
 import { closestName, parseDurationMs, problem, warning } from "@kahn/core";
-import { workMistakes } from "./action-work.ts";
-import type { Draft } from "./draft.ts";
-import { hasNamedTargets, namedTargets, topologyOf } from "./draft.ts";
-import { joinProblems } from "./join-problems.ts";
-import type { AnyNode } from "./nodes.ts";
-import { END } from "./nodes.ts";
-import { cycleWarnings, reachProblems } from "./reach-problems.ts";
-import { branchWriteProblems, pathWriteWarnings } from "./write-problems.ts";
+import { workMistakes } from "../action-work.ts";
+import type { Draft } from "../draft.ts";
+import { hasNamedTargets, namedTargets, topologyOf } from "../draft.ts";
+import type { AnyNode } from "../nodes.ts";
+import { END } from "../nodes.ts";
+import { joinProblems } from "./joins.ts";
+import { cycleWarnings, reachProblems } from "./reach.ts";
+import { branchWriteProblems, pathWriteWarnings } from "./writes.ts";
 
 /** All problems of a draft, errors and warnings. */
 export function validate(draft: Draft): Problem[] {
