@@ -26,6 +26,8 @@ export interface BlobWriter {
   gather(bytes: Uint8Array): boolean;
   /** Takes bytes, which the caller may reuse once this resolves. `blob-mismatch` when there are more than the size. */
   write(bytes: Uint8Array): Promise<Result<void, ResidentProblem>>;
+  /** Nothing comes for a while: lets go of what others can use meanwhile. Left out where there is nothing of the kind. */
+  rest?(): Promise<Result<void, ResidentProblem>>;
   /** Verifies size and hash, makes the blob durable and readable. `blob-mismatch` drops it. */
   commit(): Promise<Result<void, ResidentProblem>>;
   /** Gives up: what was written is removed. No effect after `commit`. */
@@ -69,6 +71,10 @@ export class FileUpload implements BlobWriter {
       if (endBytes > this.#sizeBytes) throw new StoreFailure(mismatch(this.digest, `${endBytes} bytes and more`));
       await this.#file.write(bytes);
     });
+  }
+
+  async rest(): Promise<Result<void, ResidentProblem>> {
+    return await this.#step(() => this.#file.rest());
   }
 
   async commit(): Promise<Result<void, ResidentProblem>> {

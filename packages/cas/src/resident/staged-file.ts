@@ -98,6 +98,13 @@ export class StagedFile {
     return true;
   }
 
+  /** Nothing comes for a while: writes what was gathered, and lets go of memory. @throws FileSystemError, LimitFailure */
+  async rest(): Promise<void> {
+    await this.#flush();
+    await this.#landed();
+    for (const buffer of this.#takeBuffers()) this.#letGo(buffer);
+  }
+
   /** Writes the rest; answers with the hash of all. @throws FileSystemError, LimitFailure */
   async finish(): Promise<string> {
     // What is in memory as a whole is hashed sooner than somebody else is asked to.
@@ -140,10 +147,7 @@ export class StagedFile {
     this.#isOver = true;
     this.#giveBack();
     this.#hasher?.abandon();
-    const buffers = [this.#filling, this.#sent, this.#free];
-    this.#filling = NOTHING;
-    this.#sent = NOTHING;
-    this.#free = NOTHING;
+    const buffers = this.#takeBuffers();
     if (this.#flying === undefined) buffers.forEach(this.#letGo);
     else void this.#flying.catch(() => undefined).then(() => buffers.forEach(this.#letGo));
     const staged = this.#staged;
@@ -192,6 +196,14 @@ export class StagedFile {
     if (lent === undefined) return free === NOTHING ? Buffer.allocUnsafe(Math.min(CHUNK_BYTES, missingBytes)) : free;
     this.#letGo(free);
     return lent;
+  }
+
+  #takeBuffers(): readonly Buffer[] {
+    const buffers = [this.#filling, this.#sent, this.#free];
+    this.#filling = NOTHING;
+    this.#sent = NOTHING;
+    this.#free = NOTHING;
+    return buffers;
   }
 
   readonly #letGo = (buffer: Buffer): void => {

@@ -144,6 +144,9 @@ export class Uploads {
     const key = keyOf(name);
     const isPlaced = this.#unplace(key, upload);
     const writer = await upload.take();
+    // One that cannot even rest is over.
+    const rested = writer.committedBytes === 0 ? undefined : await writer.rest?.();
+    if (rested?.ok === false) return;
     // What has not even begun is not worth keeping, a newer one of the same name is better, and the server may be going.
     if (writer.committedBytes === 0 || !isPlaced || this.#isClosed || this.#places.has(key)) {
       writer.abort();

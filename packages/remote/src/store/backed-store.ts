@@ -176,6 +176,7 @@ function sendingWriter(writer: BlobWriter, sent: (digest: Digest) => void): Blob
       return writer.isPresent;
     },
     gather: (bytes) => writer.gather?.(bytes) === true,
+    rest: async () => (await writer.rest?.()) ?? ok(undefined),
     write: (bytes) => writer.write(bytes),
     commit: async () => {
       const committed = await writer.commit();

@@ -152,6 +152,25 @@ test.each([{}, { isLossy: true }])(
   },
 );
 
+test("an upload that rests holds no memory, and goes on from there", async () => {
+  const { hashers, lent, idle } = lateHashers();
+  await withStore(hashers, async (store) => {
+    const bytes = noise(2000 * KIB, 50);
+    const writer = await begin(store, bytes);
+    let from = 0;
+    for (const to of [100_000, 100_001, 900_000, 900_000, 2000 * KIB]) {
+      await send(writer, bytes.subarray(from, to), 70_000);
+      value((await writer.rest?.())!);
+      await idle();
+      expect(lent.size).toBe(0);
+      expect(writer.committedBytes).toBe(to);
+      from = to;
+    }
+    value(await writer.commit());
+    expect(isBlob(value(await store.blobs.read(digestOf(bytes))), digestOf(bytes))).toBe(true);
+  });
+});
+
 test("an upload that is given up at any moment gives memory and room back, once neither file nor hash reads it", async () => {
   const { hashers, lent, idle } = lateHashers();
   await withStore(hashers, async (store) => {

@@ -119,6 +119,8 @@ export interface BlobWriter {
   gather?(bytes: Uint8Array): boolean;
   /** Takes bytes, which the caller may reuse once this resolves. `blob-mismatch` when there are more than the size. */
   write(bytes: Uint8Array): Promise<Result<void, ServerStoreProblem>>;
+  /** Nothing comes for a while: lets go of what others can use meanwhile. Left out where there is nothing of the kind. */
+  rest?(): Promise<Result<void, ServerStoreProblem>>;
   /** Verifies size and hash, makes the blob durable and readable. `blob-mismatch` drops it. */
   commit(): Promise<Result<void, ServerStoreProblem>>;
   /** Gives up: what was written is removed. No effect after `commit`. */
