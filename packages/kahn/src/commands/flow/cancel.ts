@@ -1,7 +1,7 @@
 /** `kahn flow cancel`: stops a run, whoever executes it. */
 import { painter } from "@kahn/report";
 import { type Command, EXIT, refuse } from "../../cli/command.ts";
-import { DIR_OPTION, FILE_OPTION, JSON_OPTION, sessionFor } from "./options.ts";
+import { DIR_OPTION, FILE_OPTION, JSON_OPTION, runFor, whoActs } from "./options.ts";
 
 /** The command. */
 export const flowCancel: Command = {
@@ -20,20 +20,15 @@ export const flowCancel: Command = {
 Aborts what runs and ends the run as cancelled; no barrier is decided by it. A cancelled run can be resumed.`,
   examples: [["kahn flow cancel last --reason 'wrong branch'", "the last run, with a word for the record"]],
   async run(host, given) {
-    const opened = await sessionFor(host, given, { command: `cancel ${given.positionals[0]}` });
-    if (!opened.ok) return refuse(host, opened.problem);
-    const session = opened.value;
-    const run = session.find(given.positionals[0]!);
-    if (!run.ok) return refuse(host, [run.problem]);
-    const [reason, by] = [given.value("reason"), given.value("by") ?? host.env.USER ?? host.env.LOGNAME];
-    const ack = await session.tell(run.value, {
-      kind: "cancel",
-      ...(reason === undefined ? {} : { reason }),
-      ...(by === undefined ? {} : { by }),
-    });
+    const found = await runFor(host, given, { command: `cancel ${given.positionals[0]}` });
+    if (!found.ok) return refuse(host, found.problem);
+    const { session, run } = found.value;
+    const reason = given.value("reason");
+    const why = reason === undefined ? {} : { reason };
+    const ack = await session.tell(run, { kind: "cancel", ...why, ...whoActs(host, given) });
     const paint = painter(host.stdout.colour);
-    if (given.has("json")) host.stdout.write(`${JSON.stringify({ run: run.value, ...ack })}\n`);
-    else if (ack.ack === "accepted") host.stdout.write(`${paint("○ cancelled", "yellow")} ${run.value}\n`);
+    if (given.has("json")) host.stdout.write(`${JSON.stringify({ run, ...ack })}\n`);
+    else if (ack.ack === "accepted") host.stdout.write(`${paint("○ cancelled", "yellow")} ${run}\n`);
     else host.stdout.write(`${paint(`✖ ${ack.ack}`, "red")}${ack.why === undefined ? "" : `: ${ack.why}`}\n`);
     return ack.ack === "accepted" ? EXIT.done : EXIT.failed;
   },

@@ -7,7 +7,7 @@ import { type Command, EXIT, refuse } from "../../cli/command.ts";
 import type { Host } from "../../cli/host.ts";
 import type { FlowSession } from "../../session/flow/flow-session.ts";
 import { waitingBarriers } from "../../session/flow/status.ts";
-import { DIR_OPTION, FILE_OPTION, JSON_OPTION, parseJson, parseJsonObject, sessionFor } from "./options.ts";
+import { DIR_OPTION, FILE_OPTION, JSON_OPTION, parseJson, parseJsonObject, runFor, whoActs } from "./options.ts";
 
 /** The command. */
 export const flowDecide: Command = {
@@ -46,18 +46,15 @@ or invalid. Exit code 0 for the first two, else 1.`,
   async run(host, given) {
     const command = readCommand(host, given);
     if (!command.ok) return refuse(host, [command.problem]);
-    const opened = await sessionFor(host, given, { command: `decide ${given.positionals[0]}` });
-    if (!opened.ok) return refuse(host, opened.problem);
-    const session = opened.value;
-    const run = session.find(given.positionals[0]!);
-    if (!run.ok) return refuse(host, [run.problem]);
-    const owner = await session.owner(run.value);
-    const before = session.summary(run.value);
+    const found = await runFor(host, given, { command: `decide ${given.positionals[0]}` });
+    if (!found.ok) return refuse(host, found.problem);
+    const { session, run } = found.value;
+    const owner = await session.owner(run);
+    const before = session.summary(run);
     const statusBefore = before.ok ? before.value.status : "running";
-    const ack = await session.tell(run.value, command.value);
-    if (given.has("json")) host.stdout.write(`${JSON.stringify({ run: run.value, ...ack })}\n`);
-    else
-      host.stdout.write(ackText(ack, { session, run: run.value, given, hasOwner: owner !== undefined, statusBefore }));
+    const ack = await session.tell(run, command.value);
+    if (given.has("json")) host.stdout.write(`${JSON.stringify({ run, ...ack })}\n`);
+    else host.stdout.write(ackText(ack, { session, run, given, hasOwner: owner !== undefined, statusBefore }));
     return ack.ack === "accepted" || ack.ack === "duplicate" ? EXIT.done : EXIT.failed;
   },
 };
@@ -110,8 +107,7 @@ function readDecision(given: ParsedArguments, reason: string | undefined): Resul
 }
 
 function readOptions(host: Host, given: ParsedArguments, barrier: string): Result<DecideOptions, Problem> {
-  const by = given.value("by") ?? host.env.USER ?? host.env.LOGNAME;
-  const who = by === undefined || by === "" ? {} : { by };
+  const who = whoActs(host, given);
   const [count, duration] = [given.value("count"), given.value("for")];
   if (barrier.includes("#")) {
     if (count === undefined && duration === undefined) return ok(who);

@@ -19,7 +19,7 @@ import type {
 import { barriersAt, staticPath } from "@kahn/workflow";
 import type { Host } from "../../cli/host.ts";
 import type { Prompt } from "../../cli/prompt.ts";
-import { parseJson, parseJsonObject } from "./options.ts";
+import { parseJson, parseJsonObject, whoActs } from "./options.ts";
 
 /** What a dialog is about. */
 export interface DialogParts {
@@ -123,8 +123,7 @@ export class BarrierDialog {
 
   async #decide(barrier: OpenBarrier, decision: Decision): Promise<void> {
     const { run, host, reporter } = this.#parts;
-    const by = host.env.USER ?? host.env.LOGNAME;
-    let ack: Ack = await run.decide(barrier.barrier as DecisionTarget, decision, by === undefined ? {} : { by });
+    let ack: Ack = await run.decide(barrier.barrier as DecisionTarget, decision, whoActs(host));
     if (ack.ack === "invalid" && "approve" in decision && this.#isOpen(barrier)) {
       reporter.note(`  ${ack.why ?? "it wants a payload"}\n`);
       const payload = await this.#line(barrier, `payload of ${barrier.barrier} (JSON)> `);
@@ -132,7 +131,7 @@ export class BarrierDialog {
       const parsed = parseJson(payload, "the payload");
       if (!parsed.ok) return reporter.note(`  ${parsed.problem.message}\n`);
       const again = { approve: true, payload: parsed.value } as Decision;
-      ack = await run.decide(barrier.barrier as DecisionTarget, again, by === undefined ? {} : { by });
+      ack = await run.decide(barrier.barrier as DecisionTarget, again, whoActs(host));
     }
     if (ack.ack === "accepted" || ack.ack === "duplicate") this.#open.delete(barrier.barrier);
     else reporter.note(`  ${ack.ack}${ack.why === undefined ? "" : `: ${ack.why}`}\n`);

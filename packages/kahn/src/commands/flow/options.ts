@@ -38,6 +38,24 @@ export function sessionFor(
   return openFlowSession(host, near === undefined ? request : { ...request, near });
 }
 
+/** Opens the folder of runs, and finds the run that is named first; the last one where none is. */
+export async function runFor(
+  host: Host,
+  given: ParsedArguments,
+  where: { readonly command: string },
+): Promise<Result<{ readonly session: FlowSession; readonly run: string }, readonly Problem[]>> {
+  const session = await sessionFor(host, given, where);
+  if (!session.ok) return session;
+  const run = session.value.find(given.positionals[0] ?? "last");
+  return run.ok ? ok({ session: session.value, run: run.value }) : err([run.problem]);
+}
+
+/** Who decides or cancels, for the record: `--by`, or the user of this shell. */
+export function whoActs({ env }: Host, given?: ParsedArguments): { readonly by?: string } {
+  const by = given?.value("by") ?? env.USER ?? env.LOGNAME;
+  return by === undefined || by === "" ? {} : { by };
+}
+
 /** Reads a JSON text; the problem names the option. */
 export function parseJson(text: string, option: string): Result<unknown, Problem> {
   try {

@@ -2,7 +2,7 @@
 import { countText, painter } from "@kahn/report";
 import { type ReplayDifference, replay } from "@kahn/workflow";
 import { type Command, EXIT, refuse } from "../../cli/command.ts";
-import { DIR_OPTION, FILE_OPTION, JSON_OPTION, sessionFor } from "./options.ts";
+import { DIR_OPTION, FILE_OPTION, JSON_OPTION, runFor } from "./options.ts";
 
 /** The command. */
 export const flowReplay: Command = {
@@ -19,24 +19,22 @@ journal, and only its way on is asked of the graph. Exit code 0: every step goes
     ["kahn flow replay 01JH --file next.ts", "with another file"],
   ],
   async run(host, given) {
-    const opened = await sessionFor(host, given, { command: "replay" });
-    if (!opened.ok) return refuse(host, opened.problem);
-    const session = opened.value;
-    const run = session.find(given.positionals[0] ?? "last");
-    if (!run.ok) return refuse(host, [run.problem]);
-    const summary = session.summary(run.value);
+    const meant = await runFor(host, given, { command: "replay" });
+    if (!meant.ok) return refuse(host, meant.problem);
+    const { session, run } = meant.value;
+    const summary = session.summary(run);
     if (!summary.ok) return refuse(host, [summary.problem]);
     const graph = await session.graphOf(summary.value);
     if (!graph.ok) return refuse(host, graph.problem);
-    const found = replay(run.value, graph.value, session.look());
+    const found = replay(run, graph.value, session.look());
     if (!found.ok) return refuse(host, [found.problem]);
     const paint = painter(host.stdout.colour);
     if (given.has("json")) for (const each of found.value) host.stdout.write(`${JSON.stringify(each)}\n`);
-    else if (found.value.length === 0) host.stdout.write(`${paint("✔", "green")} ${run.value} goes the same way\n`);
+    else if (found.value.length === 0) host.stdout.write(`${paint("✔", "green")} ${run} goes the same way\n`);
     else {
       for (const each of found.value) host.stdout.write(`${differenceText(each)}\n`);
       host.stdout.write(
-        `${paint("✖", "red")} ${countText(found.value.length, "step")} of ${run.value} would go another way\n`,
+        `${paint("✖", "red")} ${countText(found.value.length, "step")} of ${run} would go another way\n`,
       );
     }
     return found.value.length === 0 ? EXIT.done : EXIT.failed;

@@ -27,7 +27,7 @@ import { type Command, EXIT, refuse } from "../../cli/command.ts";
 import type { FlowSession } from "../../session/flow/flow-session.ts";
 import { graphOfLabels } from "../../session/flow/place.ts";
 import { executedMs, statusOf, waitingBarriers } from "../../session/flow/status.ts";
-import { DIR_OPTION, JSON_OPTION, sessionFor } from "./options.ts";
+import { DIR_OPTION, JSON_OPTION, runFor } from "./options.ts";
 
 /** Entries of a history that people are shown at once. */
 const ENTRIES_MAX = 100;
@@ -57,12 +57,9 @@ first column of the history. Without RUN: the last one. Needs neither the graph 
     ["kahn flow show last --json", "summary, history and state as one JSON object"],
   ],
   async run(host, given) {
-    const opened = await sessionFor(host, given, { command: "show" });
-    if (!opened.ok) return refuse(host, opened.problem);
-    const session = opened.value;
-    const run = session.find(given.positionals[0] ?? "last");
-    if (!run.ok) return refuse(host, [run.problem]);
-    const text = await textOf(session, run.value, given);
+    const found = await runFor(host, given, { command: "show" });
+    if (!found.ok) return refuse(host, found.problem);
+    const text = await textOf(found.value.session, found.value.run, given);
     if (!text.ok) return refuse(host, [text.problem]);
     host.stdout.write(text.value);
     return EXIT.done;
