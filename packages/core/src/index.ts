@@ -1,6 +1,7 @@
 /** Values, ports and pure algorithms: the vocabulary of every other package. */
 export { closestName } from "./closest-name.ts";
 export type { ConfigSection } from "./config-section.ts";
+export { copyBytes } from "./copy-bytes.ts";
 export type { Digest, DigestFunction, Hasher, NativeDigestFunction } from "./digest.ts";
 export {
   digestFunction,

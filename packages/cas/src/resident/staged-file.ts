@@ -9,7 +9,7 @@
  *            so is memory that was lent, once neither the file nor the hash reads it.
  */
 import type { Digest, FileHandle, PieceHasher, PieceHashers } from "@kahn/core";
-import { FileSystemError, hashedHere, isNativeDigestFunction } from "@kahn/core";
+import { copyBytes, FileSystemError, hashedHere, isNativeDigestFunction } from "@kahn/core";
 import type { HashEngine } from "../hasher.ts";
 import { stampMs } from "../internal/stamp.ts";
 import type { StoreContext } from "../internal/store-context.ts";
@@ -167,7 +167,7 @@ export class StagedFile {
   #copy(bytes: Uint8Array): number {
     if (this.#filling === NOTHING) this.#filling = this.#next();
     const taken = Math.min(bytes.byteLength, this.#filling.length - this.#filledBytes);
-    this.#filling.set(taken === bytes.byteLength ? bytes : bytes.subarray(0, taken), this.#filledBytes);
+    copyBytes(taken === bytes.byteLength ? bytes : bytes.subarray(0, taken), this.#filling, this.#filledBytes);
     this.#filledBytes += taken;
     this.sizeBytes += taken;
     return taken;

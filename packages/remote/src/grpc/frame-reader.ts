@@ -8,7 +8,7 @@
  * Source:    "PROTOCOL-HTTP2": one byte of flags (bit 0: compressed), four bytes of length, big-endian, message.
  */
 
-import type { PieceHashers } from "@kahn/core";
+import { copyBytes, type PieceHashers } from "@kahn/core";
 
 /** Bytes of the prefix of each message. */
 export const PREFIX_BYTES = 5;
@@ -150,7 +150,7 @@ export class FrameReader {
     if (available === 0) return 0;
     const take = Math.min(missing, available);
     const body = this.#room(take);
-    chunk.copy(body, this.#bodyFilled, at, at + take);
+    copyBytes(chunk.subarray(at, at + take), body, this.#bodyFilled);
     this.#bodyFilled += take;
     if (take === missing) this.#finish(body.subarray(0, this.#sizeBytes));
     return take;
@@ -171,7 +171,7 @@ export class FrameReader {
     const wanted = held === undefined ? FIRST_ALLOCATION_BYTES : held.length * GROWTH;
     const grown = this.#memory(Math.min(this.#sizeBytes, Math.max(wanted, needed)));
     if (held !== undefined) {
-      held.copy(grown, 0, 0, this.#bodyFilled);
+      copyBytes(held.subarray(0, this.#bodyFilled), grown, 0);
       this.#return(held);
     }
     this.#body = grown;

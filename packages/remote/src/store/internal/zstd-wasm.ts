@@ -5,6 +5,7 @@
  *            writes beside its memory. A stream has an instance of its own, whose memory goes with it.
  */
 import { brotliDecompressSync } from "node:zlib";
+import { copyBytes } from "@kahn/core";
 import { COMPRESSOR, DECOMPRESSOR } from "../generated/zstd-code.ts";
 
 /** What of `WebAssembly` is used; the types of Node have a part of it. */
@@ -150,7 +151,8 @@ export class ZstdStream {
 
   /** Takes bytes for `run` to read. @param bytes at most 64 KiB; they may change afterwards. */
   load(bytes: Uint8Array): void {
-    new Uint8Array(this.#exports.memory.buffer).set(bytes, this.#input);
+    // Of a large message, which lies in shared memory.
+    copyBytes(bytes, Buffer.from(this.#exports.memory.buffer), this.#input);
     this.#inputBytes = bytes.byteLength;
   }
 
