@@ -5,7 +5,7 @@
  */
 import { Readable } from "node:stream";
 import * as zlib from "node:zlib";
-import type { Entry, ZipFile } from "yauzl";
+import type { Entry, RandomAccessReader, ZipFile } from "yauzl";
 import type { TreeWriter } from "./tree-writer.ts";
 import { asMalformed, malformed } from "./unpack-trouble.ts";
 
@@ -36,7 +36,7 @@ export async function readZip(stored: ArchiveBytes, writer: TreeWriter): Promise
   // Of a CommonJS package in a bundle only the default is there.
   const { default: yauzl } = await import("yauzl");
   class Source extends yauzl.RandomAccessReader {
-    override read(into: Buffer, offset: number, length: number, at: number, done: (error: Error | null) => void): void {
+    override read(...[into, offset, length, at, done]: Parameters<RandomAccessReader["read"]>): void {
       bytes.read(at, length).then((found) => {
         found.copy(into, offset);
         done(found.length < length ? new Error("it ends too early") : null);
