@@ -15,21 +15,21 @@ import { ANONYMOUS } from "../reapi/access-port.ts";
 import { PieceBuffers } from "../reapi/blob-pieces.ts";
 import type { Zstd } from "../reapi/zstd-port.ts";
 import type { ServerStore } from "../store/server-store.ts";
-import { serveActionsBlob } from "./actions-blobs.ts";
-import type { ActionsState } from "./actions-cache.ts";
-import { actionsState, serveActionsCall } from "./actions-cache.ts";
-import { serveActionResult, serveBlob } from "./bazel.ts";
-import type { Exchange, HttpLimits, HttpServices } from "./exchange.ts";
-import { DEFAULT_HTTP_LIMITS, denial } from "./exchange.ts";
-import { HeldBytes } from "./held-bytes.ts";
-import { ClientGone, HttpRefusal, MISSING } from "./http-refusal.ts";
-import { serveNx } from "./nx.ts";
+import { serveActionsBlob } from "./actions/blobs.ts";
+import type { ActionsState } from "./actions/cache.ts";
+import { actionsState, serveActionsCall } from "./actions/cache.ts";
+import { serveNx } from "./artifacts/nx.ts";
+import { serveTurborepo } from "./artifacts/turborepo.ts";
+import { serveGradle, serveValue } from "./artifacts/values.ts";
+import { serveActionResult, serveBlob } from "./bazel/bazel.ts";
+import type { Exchange, HttpLimits, HttpServices } from "./exchange/exchange.ts";
+import { DEFAULT_HTTP_LIMITS, denial } from "./exchange/exchange.ts";
+import { HeldBytes } from "./exchange/held-bytes.ts";
+import { ClientGone, HttpRefusal, MISSING } from "./exchange/http-refusal.ts";
+import { requestTarget } from "./exchange/request-target.ts";
+import type { Route } from "./exchange/route.ts";
+import { routeOf } from "./exchange/route.ts";
 import { refuse } from "./refuse.ts";
-import { requestTarget } from "./request-target.ts";
-import type { Route } from "./route.ts";
-import { routeOf } from "./route.ts";
-import { serveTurborepo } from "./turborepo.ts";
-import { serveGradle, serveValue } from "./values.ts";
 
 /** Whom a request comes from; a denial when what it shows for itself is wrong. */
 export type Identified =

@@ -1,5 +1,5 @@
 /** The cache protocols that are spoken over HTTP. */
-export { DEFAULT_HTTP_LIMITS, type HttpLimits } from "./exchange.ts";
+export { DEFAULT_HTTP_LIMITS, type HttpLimits } from "./exchange/exchange.ts";
 export {
   type HttpCaches,
   type HttpCachesOptions,

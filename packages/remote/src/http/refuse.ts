@@ -5,12 +5,12 @@
  *         So a short rest of a body is read away, and the connection kept; of a long one only a part, and then closed.
  */
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
-import type { Exchange } from "./exchange.ts";
-import type { HttpRefusal, RefusalKind } from "./http-refusal.ts";
-import { REFUSAL_STATUS } from "./http-refusal.ts";
-import { nxStatus } from "./nx.ts";
-import type { Route } from "./route.ts";
-import { SERVED } from "./route.ts";
+import { nxStatus } from "./artifacts/nx.ts";
+import type { Exchange } from "./exchange/exchange.ts";
+import type { HttpRefusal, RefusalKind } from "./exchange/http-refusal.ts";
+import { REFUSAL_STATUS } from "./exchange/http-refusal.ts";
+import type { Route } from "./exchange/route.ts";
+import { SERVED } from "./exchange/route.ts";
 
 /** A longer rest is not worth a connection. */
 const KEPT_REST_BYTES = 1 << 20;

@@ -1,5 +1,5 @@
 /** The protocols of HTTP paths: their names for metrics, and their switches. */
-import { routeOf } from "../http/route.ts";
+import { routeOf } from "../http/exchange/route.ts";
 import type { ServerConfig } from "./server-settings.ts";
 
 const OWN_PAGES: ReadonlySet<string> = new Set(["/healthz", "/readyz", "/status", "/metrics"]);

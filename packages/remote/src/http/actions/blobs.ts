@@ -7,14 +7,14 @@
 import type { OutgoingHttpHeaders } from "node:http";
 import type { Digest } from "@kahn/core";
 import { randomHex } from "@kahn/core";
-import type { BlobReader, BlobReceiver } from "../store/server-store.ts";
-import type { ActionsState } from "./actions-cache.ts";
-import type { ActionsUpload, PartOutcome } from "./actions-uploads.ts";
-import { answerBlob } from "./blob-answer.ts";
-import { bodyBytes, storeBody } from "./body.ts";
-import type { Exchange } from "./exchange.ts";
-import { answer, isRead, onlyMethods } from "./exchange.ts";
-import { HttpRefusal, stored } from "./http-refusal.ts";
+import type { BlobReader, BlobReceiver } from "../../store/server-store.ts";
+import { answerBlob } from "../exchange/blob-answer.ts";
+import { bodyBytes, storeBody } from "../exchange/body.ts";
+import type { Exchange } from "../exchange/exchange.ts";
+import { answer, isRead, onlyMethods } from "../exchange/exchange.ts";
+import { HttpRefusal, stored } from "../exchange/http-refusal.ts";
+import type { ActionsState } from "./cache.ts";
+import type { ActionsUpload, PartOutcome } from "./uploads.ts";
 
 const PIECE_BYTES = 512 * 1024;
 

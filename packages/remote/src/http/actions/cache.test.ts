@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ask, chunked, put, testCaches } from "./caches.fixture.ts";
+import { ask, chunked, put, testCaches } from "../caches.fixture.ts";
 
 type Answer = Readonly<Record<string, unknown>>;
 

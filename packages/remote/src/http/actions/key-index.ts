@@ -5,8 +5,8 @@
  *            under a name. It is a hint: a key that it names may be gone.
  * Invariant: changes to lists follow one another.
  */
-import type { ServerStore } from "../store/server-store.ts";
-import { stored } from "./http-refusal.ts";
+import type { ServerStore } from "../../store/server-store.ts";
+import { stored } from "../exchange/http-refusal.ts";
 
 const KEYS_MAX = 1000;
 /** So many keys with a prefix are tried before it counts as unknown. */

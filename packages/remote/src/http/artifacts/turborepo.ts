@@ -7,16 +7,16 @@
  */
 import type { OutgoingHttpHeaders } from "node:http";
 import { digestSizeBytes } from "@kahn/core";
-import type { NamedEntry } from "../store/server-store.ts";
-import { answerBlob } from "./blob-answer.ts";
-import { bodyBytes, discardBody } from "./body.ts";
-import type { Exchange } from "./exchange.ts";
-import { answer, answerJson, isRead, onlyMethods, permitted } from "./exchange.ts";
-import { HttpRefusal, MISSING } from "./http-refusal.ts";
-import { parseJson } from "./json-body.ts";
-import type { ValuePlace } from "./named-values.ts";
-import { findIn, findValue, takeValue } from "./named-values.ts";
-import type { TurborepoCall } from "./route.ts";
+import type { NamedEntry } from "../../store/server-store.ts";
+import { answerBlob } from "../exchange/blob-answer.ts";
+import { bodyBytes, discardBody } from "../exchange/body.ts";
+import type { Exchange } from "../exchange/exchange.ts";
+import { answer, answerJson, isRead, onlyMethods, permitted } from "../exchange/exchange.ts";
+import { HttpRefusal, MISSING } from "../exchange/http-refusal.ts";
+import { parseJson } from "../exchange/json-body.ts";
+import type { ValuePlace } from "../exchange/named-values.ts";
+import { findIn, findValue, takeValue } from "../exchange/named-values.ts";
+import type { TurborepoCall } from "../exchange/route.ts";
 
 const PREFLIGHT: OutgoingHttpHeaders = {
   "access-control-allow-origin": "*",

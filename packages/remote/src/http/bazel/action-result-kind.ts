@@ -6,12 +6,12 @@
  */
 import type { DigestFunction } from "@kahn/core";
 import { decodeActionResult } from "@kahn/core";
-import { StatusError } from "../grpc/index.ts";
-import { DecodeError } from "../proto/decode-error.ts";
-import { ActionResult } from "../proto/generated/remote-execution.ts";
-import { WireReader } from "../proto/wire-reader.ts";
-import { checkedActionResult } from "../reapi/action-result-check.ts";
-import { HttpRefusal } from "./http-refusal.ts";
+import { StatusError } from "../../grpc/index.ts";
+import { DecodeError } from "../../proto/decode-error.ts";
+import { ActionResult } from "../../proto/generated/remote-execution.ts";
+import { WireReader } from "../../proto/wire-reader.ts";
+import { checkedActionResult } from "../../reapi/action-result-check.ts";
+import { HttpRefusal } from "../exchange/http-refusal.ts";
 
 /** Field 4 is the exit code; all others have a length before them. */
 const EXIT_CODE_TAG = (4 << 3) | 0;

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { ActionResult } from "../proto/generated/remote-execution.ts";
-import { messages } from "../proto/oracle.fixture.ts";
+import { ActionResult } from "../../proto/generated/remote-execution.ts";
+import { messages } from "../../proto/oracle.fixture.ts";
+import { HttpRefusal } from "../exchange/http-refusal.ts";
 import { actionResultFromJson, actionResultToJson } from "./action-result-json.ts";
 import { binaryKind } from "./action-result-kind.ts";
-import { HttpRefusal } from "./http-refusal.ts";
 
 const SCALE = Number(process.env.KAHN_TEST_SCALE ?? 1);
 const HASH = "ab".repeat(32);

@@ -5,13 +5,13 @@
  * Source: ccache's HTTP storage; RFC 4918 as far as opendal's client goes; Gradle's `HttpBuildCache`.
  */
 import { digestSizeBytes } from "@kahn/core";
-import { answerBlob } from "./blob-answer.ts";
-import type { Exchange } from "./exchange.ts";
-import { answer, isRead, onlyMethods, permitted } from "./exchange.ts";
-import { HttpRefusal, MISSING, stored } from "./http-refusal.ts";
-import type { ValuePlace } from "./named-values.ts";
-import { findValue, namespaceOf, takeValue } from "./named-values.ts";
-import type { ValueRoute } from "./route.ts";
+import { answerBlob } from "../exchange/blob-answer.ts";
+import type { Exchange } from "../exchange/exchange.ts";
+import { answer, isRead, onlyMethods, permitted } from "../exchange/exchange.ts";
+import { HttpRefusal, MISSING, stored } from "../exchange/http-refusal.ts";
+import type { ValuePlace } from "../exchange/named-values.ts";
+import { findValue, namespaceOf, takeValue } from "../exchange/named-values.ts";
+import type { ValueRoute } from "../exchange/route.ts";
 
 const GRADLE_TYPE = "application/vnd.gradle.build-cache-artifact.v2";
 

@@ -7,9 +7,9 @@
  */
 import type { Clock, Digest, Random } from "@kahn/core";
 import { digestSizeBytes, randomHex } from "@kahn/core";
-import { ByteBudget } from "../grpc/index.ts";
-import type { Pin, ServerStore } from "../store/server-store.ts";
-import type { HttpLimits } from "./exchange.ts";
+import { ByteBudget } from "../../grpc/index.ts";
+import type { Pin, ServerStore } from "../../store/server-store.ts";
+import type { HttpLimits } from "../exchange/exchange.ts";
 
 /** As many as Azure's protocol allows. */
 const BLOCKS_MAX = 50_000;

@@ -1,12 +1,12 @@
 /** One request and its answer, with what answering takes: the services of the server, and who asks. */
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { Clock, Random } from "@kahn/core";
-import type { Peer } from "../grpc/index.ts";
-import { parseInstanceName } from "../names/resource-name.ts";
-import type { Access, AccessAnswer, AccessQuestion, Caller } from "../reapi/access-port.ts";
-import type { PieceBuffers } from "../reapi/blob-pieces.ts";
-import type { Zstd } from "../reapi/zstd-port.ts";
-import type { ActionScope, ServerStore } from "../store/server-store.ts";
+import type { Peer } from "../../grpc/index.ts";
+import { parseInstanceName } from "../../names/resource-name.ts";
+import type { Access, AccessAnswer, AccessQuestion, Caller } from "../../reapi/access-port.ts";
+import type { PieceBuffers } from "../../reapi/blob-pieces.ts";
+import type { Zstd } from "../../reapi/zstd-port.ts";
+import type { ActionScope, ServerStore } from "../../store/server-store.ts";
 import type { HeldBytes } from "./held-bytes.ts";
 import { HttpRefusal } from "./http-refusal.ts";
 

@@ -5,9 +5,9 @@
  *         fields passed over, `null` as absent. Writing leaves out what has its default value.
  * Source: protobuf's "ProtoJSON format".
  */
-import type { Init } from "../proto/codec.ts";
-import { ActionResult } from "../proto/generated/remote-execution.ts";
-import { HttpRefusal } from "./http-refusal.ts";
+import type { Init } from "../../proto/codec.ts";
+import { ActionResult } from "../../proto/generated/remote-execution.ts";
+import { HttpRefusal } from "../exchange/http-refusal.ts";
 import { durationText, durationValue, timestampText, timestampValue } from "./protobuf-time.ts";
 
 /** What a field holds. A function: a message of that shape. A list of one: repeated. */

@@ -1,6 +1,6 @@
 /** Turborepo, Nx, Gradle, ccache and WebDAV. */
 import { expect, test } from "vitest";
-import { accessOf, ask, chunked, put, testCaches } from "./caches.fixture.ts";
+import { accessOf, ask, chunked, put, testCaches } from "../caches.fixture.ts";
 
 const BIG = Buffer.alloc(3_000_000, "0123456789");
 const denied = (because: "unauthenticated" | "forbidden") =>

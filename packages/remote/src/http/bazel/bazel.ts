@@ -8,17 +8,17 @@
  */
 import type { DigestFunction } from "@kahn/core";
 import { digestOfParts } from "@kahn/core";
-import type { ActionScope, StoredResult } from "../store/server-store.ts";
+import type { ActionScope, StoredResult } from "../../store/server-store.ts";
+import { answerBlob } from "../exchange/blob-answer.ts";
+import { bodyBytes, gatherBody, storeBody } from "../exchange/body.ts";
+import type { Exchange } from "../exchange/exchange.ts";
+import { answer, answerJson, isRead, onlyMethods, permitted } from "../exchange/exchange.ts";
+import { HttpRefusal, MISSING, stored } from "../exchange/http-refusal.ts";
+import { parseJsonObject } from "../exchange/json-body.ts";
+import type { ScopedPlace } from "../exchange/named-values.ts";
+import { findIn, namespaceOf, nameValue } from "../exchange/named-values.ts";
 import { actionResultFromJson, actionResultToJson } from "./action-result-json.ts";
 import { binaryKind, refuseUnfit } from "./action-result-kind.ts";
-import { answerBlob } from "./blob-answer.ts";
-import { bodyBytes, gatherBody, storeBody } from "./body.ts";
-import type { Exchange } from "./exchange.ts";
-import { answer, answerJson, isRead, onlyMethods, permitted } from "./exchange.ts";
-import { HttpRefusal, MISSING, stored } from "./http-refusal.ts";
-import { parseJsonObject } from "./json-body.ts";
-import type { ScopedPlace } from "./named-values.ts";
-import { findIn, namespaceOf, nameValue } from "./named-values.ts";
 
 /** What a path below `/ac/` or `/cas/` names. */
 export interface HashedName {

@@ -7,13 +7,13 @@
  * Source: the specification at nx.dev ("build your own caching server"), and Nx 21 and 24 as they behave.
  */
 
-import { answerBlob } from "./blob-answer.ts";
-import type { Exchange } from "./exchange.ts";
-import { answer, isRead, onlyMethods, permitted } from "./exchange.ts";
-import type { RefusalKind } from "./http-refusal.ts";
-import { HttpRefusal, MISSING, REFUSAL_STATUS } from "./http-refusal.ts";
-import type { ValuePlace } from "./named-values.ts";
-import { findIn, findValue, takeValue } from "./named-values.ts";
+import { answerBlob } from "../exchange/blob-answer.ts";
+import type { Exchange } from "../exchange/exchange.ts";
+import { answer, isRead, onlyMethods, permitted } from "../exchange/exchange.ts";
+import type { RefusalKind } from "../exchange/http-refusal.ts";
+import { HttpRefusal, MISSING, REFUSAL_STATUS } from "../exchange/http-refusal.ts";
+import type { ValuePlace } from "../exchange/named-values.ts";
+import { findIn, findValue, takeValue } from "../exchange/named-values.ts";
 
 /** Answers a request. @throws HttpRefusal */
 export async function serveNx(exchange: Exchange, instance: string, key: string): Promise<void> {

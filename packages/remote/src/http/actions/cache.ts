@@ -6,19 +6,19 @@
  * Source:    `cache.proto` of github.com/actions/toolkit; Azure's Put Blob, Put Block and Put Block List.
  */
 import { digestSizeBytes } from "@kahn/core";
-import type { NamedEntry } from "../store/server-store.ts";
-import { ActionsIndex } from "./actions-index.ts";
-import type { ActionsToken } from "./actions-tokens.ts";
-import { ActionsTokens } from "./actions-tokens.ts";
-import { ActionsUploads } from "./actions-uploads.ts";
-import { bodyBytes } from "./body.ts";
-import type { Exchange, HttpServices } from "./exchange.ts";
-import { answerJson, onlyMethods, permitted } from "./exchange.ts";
-import { HttpRefusal } from "./http-refusal.ts";
-import { parseJsonObject } from "./json-body.ts";
-import type { ScopedPlace } from "./named-values.ts";
-import { findIn, namespaceOf, nameValue } from "./named-values.ts";
-import { ACTIONS_BLOBS } from "./route.ts";
+import type { NamedEntry } from "../../store/server-store.ts";
+import { bodyBytes } from "../exchange/body.ts";
+import type { Exchange, HttpServices } from "../exchange/exchange.ts";
+import { answerJson, onlyMethods, permitted } from "../exchange/exchange.ts";
+import { HttpRefusal } from "../exchange/http-refusal.ts";
+import { parseJsonObject } from "../exchange/json-body.ts";
+import type { ScopedPlace } from "../exchange/named-values.ts";
+import { findIn, namespaceOf, nameValue } from "../exchange/named-values.ts";
+import { ACTIONS_BLOBS } from "../exchange/route.ts";
+import { ActionsIndex } from "./key-index.ts";
+import type { ActionsToken } from "./tokens.ts";
+import { ActionsTokens } from "./tokens.ts";
+import { ActionsUploads } from "./uploads.ts";
 
 /** The instance of GitHub Actions: its paths have no room for one. */
 export const ACTIONS_INSTANCE = "github-actions";

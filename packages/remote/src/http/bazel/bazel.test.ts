@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { digestOf, digestOfParts } from "@kahn/core";
 import { expect, test } from "vitest";
-import { ActionResult } from "../proto/generated/remote-execution.ts";
-import { frameOf } from "../reapi/stored-zstd.fixture.ts";
-import { accessOf, ask, chunked, put, testCaches } from "./caches.fixture.ts";
+import { ActionResult } from "../../proto/generated/remote-execution.ts";
+import { frameOf } from "../../reapi/stored-zstd.fixture.ts";
+import { accessOf, ask, chunked, put, testCaches } from "../caches.fixture.ts";
 
 const KEY = "ab".repeat(32);
 const sha256 = (bytes: Uint8Array | string) => createHash("sha256").update(bytes).digest("hex");

@@ -4,7 +4,7 @@
  * Invariant: thrown by the parts of a handler and caught in one place, which answers; a bug is no refusal.
  */
 import type { Result } from "@kahn/core";
-import type { ServerStoreProblem } from "../store/server-store.ts";
+import type { ServerStoreProblem } from "../../store/server-store.ts";
 
 /** Kinds of refusal, each with the status that HTTP has for it. */
 export const REFUSAL_STATUS = {

@@ -4,7 +4,7 @@
  * Invariant: one may hold as much as is left for all others, no more. So whoever sends many bodies and ends none gets ever
  *            less for each, and a small one of somebody else always finds room. What was taken is given back once.
  */
-import type { ByteBudget } from "../grpc/index.ts";
+import type { ByteBudget } from "../../grpc/index.ts";
 import { HttpRefusal } from "./http-refusal.ts";
 
 /** Bytes that one request holds. */

@@ -3,7 +3,7 @@
  *
  * Invariant: what an untrusted writer stores is read by that writer alone; it lies over what is shared.
  */
-import type { ActionScope, NamedEntry } from "../store/server-store.ts";
+import type { ActionScope, NamedEntry } from "../../store/server-store.ts";
 import type { GatheredBody } from "./body.ts";
 import { GATHERED_BYTES, gatherBody } from "./body.ts";
 import type { Exchange } from "./exchange.ts";
