@@ -27,7 +27,7 @@ import { Status } from "../proto/generated/status.ts";
 import { LogStreams } from "../reapi/log-streams.ts";
 import { memoryServerStore } from "../reapi/memory-server-store.fixture.ts";
 import type { ServerStore } from "../store/server-store.ts";
-import type { ActionRunner, RunOutcome } from "./action-runner.ts";
+import type { ActionRunner, RunOutcome } from "./actions/action-runner.ts";
 import type { ExecutionOptions } from "./execution-services.ts";
 import { executionServices } from "./execution-services.ts";
 

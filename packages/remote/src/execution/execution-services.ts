@@ -13,19 +13,19 @@ import type { LogStreams } from "../reapi/log-streams.ts";
 import type { ReapiLimits, ServiceContext } from "../reapi/service-context.ts";
 import { DEFAULT_REAPI_LIMITS } from "../reapi/service-context.ts";
 import type { ServerStore } from "../store/server-store.ts";
-import type { ActionRules } from "./action-request.ts";
-import type { ActionRunner, WorkerOffer } from "./action-runner.ts";
-import type { ExecutionListener } from "./execution-listener.ts";
-import { NO_LISTENER } from "./execution-listener.ts";
-import type { ExecutionStatus } from "./execution-pool.ts";
-import { ExecutionPool } from "./execution-pool.ts";
-import type { MayBegin } from "./execution-service.ts";
-import { executionService } from "./execution-service.ts";
-import { InputClosures } from "./input-closure.ts";
-import type { MachineLimits } from "./operation-state.ts";
-import { DEFAULT_MACHINE_LIMITS } from "./operation-state.ts";
-import { operationsService } from "./operations-service.ts";
-import { DEFAULT_PLATFORM_POLICY } from "./platform.ts";
+import type { ActionRules } from "./actions/action-request.ts";
+import type { ActionRunner, WorkerOffer } from "./actions/action-runner.ts";
+import { InputClosures } from "./actions/input-closure.ts";
+import { DEFAULT_PLATFORM_POLICY } from "./actions/platform.ts";
+import type { ExecutionListener } from "./machine/execution-listener.ts";
+import { NO_LISTENER } from "./machine/execution-listener.ts";
+import type { MachineLimits } from "./machine/operation-state.ts";
+import { DEFAULT_MACHINE_LIMITS } from "./machine/operation-state.ts";
+import type { ExecutionStatus } from "./pool/execution-pool.ts";
+import { ExecutionPool } from "./pool/execution-pool.ts";
+import type { MayBegin } from "./services/execution-service.ts";
+import { executionService } from "./services/execution-service.ts";
+import { operationsService } from "./services/operations-service.ts";
 
 /** Bounds and defaults of execution. */
 export interface ExecutionLimits extends MachineLimits, Pick<ActionRules, "timeoutMs" | "timeoutMaxMs"> {

@@ -1,6 +1,6 @@
 /** Remote execution: operations, queue, merging, workers. */
-export type { ActionRequest, ActionRunner, RunOutcome, WorkerOffer } from "./action-runner.ts";
-export type { ExecutionStatus } from "./execution-pool.ts";
+export type { ActionRequest, ActionRunner, RunOutcome, WorkerOffer } from "./actions/action-runner.ts";
+export { DEFAULT_PLATFORM_POLICY, type PlatformPolicy, type PropertyRule } from "./actions/platform.ts";
 export {
   DEFAULT_EXECUTION_LIMITS,
   type ExecutionLimits,
@@ -8,5 +8,5 @@ export {
   type ExecutionServices,
   executionServices,
 } from "./execution-services.ts";
-export { DEFAULT_PLATFORM_POLICY, type PlatformPolicy, type PropertyRule } from "./platform.ts";
-export type { WorkerLoad } from "./worker-slots.ts";
+export type { ExecutionStatus } from "./pool/execution-pool.ts";
+export type { WorkerLoad } from "./queue/worker-slots.ts";

@@ -6,7 +6,7 @@
 import type { BlobStore, Digest, Problem, Property, Result } from "@kahn/core";
 import { digestFunction, err, ok, problem, readMessage } from "@kahn/core";
 import type { HermeticCommand, HermeticRequest } from "@kahn/exec";
-import { hermeticCommand, platformOf, wantsNetwork } from "../execution/hermetic-command.ts";
+import { hermeticCommand, platformOf, wantsNetwork } from "../execution/actions/hermetic-command.ts";
 import { messageDigest } from "../names/request-digest.ts";
 import type { Codec } from "../proto/codec.ts";
 import { messageDurationMs } from "../proto/core-messages.ts";

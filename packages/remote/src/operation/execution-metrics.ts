@@ -4,8 +4,13 @@
  * Invariant: every series is there from the start, at 0, so that a rate over it is right from its first event on.
  */
 import type { WorkerCounts } from "@kahn/exec";
-import type { ExecutionFailure, ExecutionListener, ExecutionSource, RunEnd } from "../execution/execution-listener.ts";
 import type { ExecutionStatus } from "../execution/index.ts";
+import type {
+  ExecutionFailure,
+  ExecutionListener,
+  ExecutionSource,
+  RunEnd,
+} from "../execution/machine/execution-listener.ts";
 import type { Metrics, Value } from "./metrics.ts";
 
 const SOURCES: readonly ExecutionSource[] = ["executed", "merged", "cached"];

@@ -5,7 +5,7 @@
  */
 import type { HermeticObserver, HermeticRunner, PersistentRunner } from "@kahn/exec";
 import { jsonWorkerProtocol } from "@kahn/exec";
-import type { ActionRequest, ActionRunner, RunOutcome } from "../action-runner.ts";
+import type { ActionRequest, ActionRunner, RunOutcome } from "../actions/action-runner.ts";
 import { protoWorkerProtocol } from "./proto-worker-protocol.ts";
 import { workerWish } from "./worker-wish.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "vitest";
-import { DEFAULT_PLATFORM_POLICY, poolOf } from "../platform.ts";
+import { DEFAULT_PLATFORM_POLICY, poolOf } from "../actions/platform.ts";
 import { workerWish } from "./worker-wish.ts";
 
 const wish = (properties: Readonly<Record<string, string>>) => {

@@ -5,7 +5,7 @@
  */
 import type { Result } from "@kahn/core";
 import { digestHash, err, ok } from "@kahn/core";
-import type { OperationRecord } from "./execution-pool.ts";
+import type { OperationRecord } from "../pool/execution-pool.ts";
 
 /** True for an operation that is asked for. */
 export type OperationFilter = (operation: OperationRecord) => boolean;

@@ -4,9 +4,9 @@
  * Source: REAPI has no message for it; `POSIXResourceUsage` of Buildbarn is the one that viewers know.
  */
 import type { ResourceUse } from "@kahn/exec";
-import { durationMessage } from "../proto/core-messages.ts";
-import type { Any } from "../proto/generated/any.ts";
-import { Duration } from "../proto/generated/duration.ts";
+import { durationMessage } from "../../proto/core-messages.ts";
+import type { Any } from "../../proto/generated/any.ts";
+import { Duration } from "../../proto/generated/duration.ts";
 
 /** The type of the message in the `Any`. */
 export const RESOURCE_USAGE = "buildbarn.resourceusage.POSIXResourceUsage";

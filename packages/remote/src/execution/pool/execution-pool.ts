@@ -8,19 +8,14 @@
  */
 import type { Clock, Digest, Random, Timer } from "@kahn/core";
 import { randomHex } from "@kahn/core";
-import { printOperationName } from "../names/resource-name.ts";
-import type { RequestMetadata } from "../proto/generated/remote-execution.ts";
-import type { ActionScope } from "../store/server-store.ts";
-import type { PreparedAction } from "./action-request.ts";
-import type { WorkerOffer } from "./action-runner.ts";
-import { CallerLoads } from "./caller-loads.ts";
-import { goingAway, queueFull } from "./execute-response.ts";
-import type { ExecutionFailure, ExecutionSource } from "./execution-listener.ts";
-import { ExecutionMachine } from "./execution-machine.ts";
-import type { InlineWishes, WorkPlace } from "./job-work.ts";
-import { JobWork, NAME_COST } from "./job-work.ts";
-import type { OperationShown } from "./operation-message.ts";
-import { operationMessage } from "./operation-message.ts";
+import { printOperationName } from "../../names/resource-name.ts";
+import type { RequestMetadata } from "../../proto/generated/remote-execution.ts";
+import type { ActionScope } from "../../store/server-store.ts";
+import type { PreparedAction } from "../actions/action-request.ts";
+import type { WorkerOffer } from "../actions/action-runner.ts";
+import { fitsPool, workerHas } from "../actions/platform.ts";
+import type { ExecutionFailure, ExecutionSource } from "../machine/execution-listener.ts";
+import { ExecutionMachine } from "../machine/execution-machine.ts";
 import type {
   ExecutionEffect,
   ExecutionEvent,
@@ -30,11 +25,16 @@ import type {
   OperationId,
   OperationView,
   Outcome,
-} from "./operation-state.ts";
+} from "../machine/operation-state.ts";
+import type { WorkerLoad } from "../queue/worker-slots.ts";
+import { goingAway, queueFull } from "../results/execute-response.ts";
+import { CallerLoads } from "./caller-loads.ts";
+import type { InlineWishes, WorkPlace } from "./job-work.ts";
+import { JobWork, NAME_COST } from "./job-work.ts";
+import type { OperationShown } from "./operation-message.ts";
+import { operationMessage } from "./operation-message.ts";
 import type { OperationUpdate } from "./operation-watch.ts";
 import { OperationWatch } from "./operation-watch.ts";
-import { fitsPool, workerHas } from "./platform.ts";
-import type { WorkerLoad } from "./worker-slots.ts";
 
 /** What Execute was asked, by whom. */
 export interface OperationRequest {

@@ -8,18 +8,18 @@
  */
 import type { Problem } from "@kahn/core";
 import type { HermeticOutcome } from "@kahn/exec";
-import type { StatusError } from "../grpc/index.ts";
-import { StatusCode } from "../grpc/index.ts";
-import type { Init } from "../proto/codec.ts";
-import { durationMessage } from "../proto/core-messages.ts";
-import { PreconditionFailure, RetryInfo } from "../proto/generated/error-details.ts";
-import { type ActionResult, ExecuteResponse, type LogFile } from "../proto/generated/remote-execution.ts";
-import { invalidArgument, refusal, rpcStatus, storeRefusal } from "../reapi/refusal.ts";
-import { field } from "../reapi/wire-fields.ts";
-import type { ServerStoreProblem } from "../store/server-store.ts";
-import type { ExecutionFailure } from "./execution-listener.ts";
-import type { Outcome } from "./operation-state.ts";
-import { poolText } from "./platform.ts";
+import type { StatusError } from "../../grpc/index.ts";
+import { StatusCode } from "../../grpc/index.ts";
+import type { Init } from "../../proto/codec.ts";
+import { durationMessage } from "../../proto/core-messages.ts";
+import { PreconditionFailure, RetryInfo } from "../../proto/generated/error-details.ts";
+import { type ActionResult, ExecuteResponse, type LogFile } from "../../proto/generated/remote-execution.ts";
+import { invalidArgument, refusal, rpcStatus, storeRefusal } from "../../reapi/refusal.ts";
+import { field } from "../../reapi/wire-fields.ts";
+import type { ServerStoreProblem } from "../../store/server-store.ts";
+import { poolText } from "../actions/platform.ts";
+import type { ExecutionFailure } from "../machine/execution-listener.ts";
+import type { Outcome } from "../machine/operation-state.ts";
 
 /** When a client that was sent away should come again. */
 const RETRY_AFTER_MS = 1000;

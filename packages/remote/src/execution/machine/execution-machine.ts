@@ -9,7 +9,8 @@
  * Note:      state is linear: `step` changes what the machine holds. `operation-state.ts` has the words.
  */
 import { invariant } from "@kahn/core";
-import { Deadlines } from "./deadlines.ts";
+import { Deadlines } from "../queue/deadlines.ts";
+import type { Fits, WorkerLoad } from "../queue/worker-slots.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { InFlight } from "./in-flight.ts";
 import { ENTRIES_MAX, type Job, newJob } from "./job.ts";
@@ -25,7 +26,6 @@ import type {
   OperationView,
   Outcome,
 } from "./operation-state.ts";
-import type { Fits, WorkerLoad } from "./worker-slots.ts";
 
 interface Operation {
   readonly openedAt: number;

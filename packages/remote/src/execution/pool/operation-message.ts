@@ -1,19 +1,19 @@
 /** Operations as clients see them. */
 import type { Digest } from "@kahn/core";
 import { digestFunction } from "@kahn/core";
-import { digestFunctionNumber } from "../names/digest-function.ts";
-import { digestMessage } from "../names/request-digest.ts";
-import type { Init } from "../proto/codec.ts";
-import { packAny } from "../proto/core-messages.ts";
-import type { Operation } from "../proto/generated/operations.ts";
+import { digestFunctionNumber } from "../../names/digest-function.ts";
+import { digestMessage } from "../../names/request-digest.ts";
+import type { Init } from "../../proto/codec.ts";
+import { packAny } from "../../proto/core-messages.ts";
+import type { Operation } from "../../proto/generated/operations.ts";
 import {
   type ExecutedActionMetadata,
   ExecuteOperationMetadata,
   ExecuteResponse,
   ExecutionStageValue,
-} from "../proto/generated/remote-execution.ts";
-import { responseOf } from "./execute-response.ts";
-import type { OperationView } from "./operation-state.ts";
+} from "../../proto/generated/remote-execution.ts";
+import type { OperationView } from "../machine/operation-state.ts";
+import { responseOf } from "../results/execute-response.ts";
 
 /** What a message says beside the stage. */
 export interface OperationShown {

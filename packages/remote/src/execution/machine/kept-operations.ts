@@ -3,7 +3,7 @@
  *
  * Invariant: the bounds hold after every call, but for the one that was added last: it stays, however large it is.
  */
-import { Deadlines } from "./deadlines.ts";
+import { Deadlines } from "../queue/deadlines.ts";
 import type { MachineLimits, OperationId, Outcome } from "./operation-state.ts";
 
 /** Which operations are kept. */

@@ -1,9 +1,9 @@
 /** From what a runner gave to the `ActionResult` that clients and the cache get. */
 import type { HermeticResult, HermeticTimings, NodeProperties, ResourceUse } from "@kahn/exec";
-import { digestMessage } from "../names/request-digest.ts";
-import type { Init } from "../proto/codec.ts";
-import { actionResultMessage, durationMessage, timestampMessage } from "../proto/core-messages.ts";
-import type * as reapi from "../proto/generated/remote-execution.ts";
+import { digestMessage } from "../../names/request-digest.ts";
+import type { Init } from "../../proto/codec.ts";
+import { actionResultMessage, durationMessage, timestampMessage } from "../../proto/core-messages.ts";
+import type * as reapi from "../../proto/generated/remote-execution.ts";
 import { auxiliaryMetadata } from "./resource-usage.ts";
 
 type Metadata = Init<reapi.ExecutedActionMetadata>;

@@ -5,8 +5,8 @@
  *            nothing when the signal aborts.
  */
 import type { Clock } from "@kahn/core";
-import type { Init } from "../proto/codec.ts";
-import type { Operation } from "../proto/generated/operations.ts";
+import type { Init } from "../../proto/codec.ts";
+import type { Operation } from "../../proto/generated/operations.ts";
 
 /** What a watcher is told. */
 export interface OperationUpdate {

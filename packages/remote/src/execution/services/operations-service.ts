@@ -3,19 +3,19 @@
  *
  * Invariant: who does not know an operation's name sees no more than their own, unless they have the right `admin`.
  */
-import type { CallContext, Registration } from "../grpc/index.ts";
-import { methodOf, serve } from "../grpc/index.ts";
-import type { Init } from "../proto/codec.ts";
-import { messageDurationMs } from "../proto/core-messages.ts";
-import type { ListOperationsRequest, ListOperationsResponse } from "../proto/generated/operations.ts";
-import { Operation, OperationsMethods } from "../proto/generated/operations.ts";
-import { invalidArgument } from "../reapi/refusal.ts";
-import type { ServiceContext } from "../reapi/service-context.ts";
-import { ask, permitted } from "../reapi/service-context.ts";
-import type { ExecutionPool, OperationRecord } from "./execution-pool.ts";
+import type { CallContext, Registration } from "../../grpc/index.ts";
+import { methodOf, serve } from "../../grpc/index.ts";
+import type { Init } from "../../proto/codec.ts";
+import { messageDurationMs } from "../../proto/core-messages.ts";
+import type { ListOperationsRequest, ListOperationsResponse } from "../../proto/generated/operations.ts";
+import { Operation, OperationsMethods } from "../../proto/generated/operations.ts";
+import { invalidArgument } from "../../reapi/refusal.ts";
+import type { ServiceContext } from "../../reapi/service-context.ts";
+import { ask, permitted } from "../../reapi/service-context.ts";
+import type { ExecutionPool, OperationRecord } from "../pool/execution-pool.ts";
+import { operationMessage } from "../pool/operation-message.ts";
 import { callerName, knownOperation } from "./execution-service.ts";
 import { parseOperationFilter, parsePageToken, printPageToken } from "./operation-filter.ts";
-import { operationMessage } from "./operation-message.ts";
 
 const PAGE_DEFAULT = 100;
 const PAGE_MAX = 1000;

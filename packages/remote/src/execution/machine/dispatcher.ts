@@ -6,12 +6,12 @@
  *            running.
  */
 import { invariant } from "@kahn/core";
-import { Deadlines } from "./deadlines.ts";
+import { Deadlines } from "../queue/deadlines.ts";
+import { FairQueue } from "../queue/queue.ts";
+import type { Fits, WorkerLoad } from "../queue/worker-slots.ts";
+import { WorkerSlots } from "../queue/worker-slots.ts";
 import type { Job } from "./job.ts";
 import type { AdmittedAction, JobId } from "./operation-state.ts";
-import { FairQueue } from "./queue.ts";
-import type { Fits, WorkerLoad } from "./worker-slots.ts";
-import { WorkerSlots } from "./worker-slots.ts";
 
 /** A job that is to start. */
 export interface Start {

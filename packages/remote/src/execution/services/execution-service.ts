@@ -5,26 +5,26 @@
  *            with no other. What is wrong with the request itself, a full queue and a server that goes away end the
  *            call; everything later stands in `ExecuteResponse.status`.
  */
-import type { CallContext, Registration, SendingCall } from "../grpc/index.ts";
-import { methodOf, StatusCode, StatusError, serve } from "../grpc/index.ts";
-import { parseOperationName } from "../names/resource-name.ts";
-import type { Init } from "../proto/codec.ts";
-import type { Operation } from "../proto/generated/operations.ts";
-import type { ExecuteRequest } from "../proto/generated/remote-execution.ts";
-import { ExecutionMethods } from "../proto/generated/remote-execution.ts";
-import type { AccessQuestion, Caller } from "../reapi/access-port.ts";
-import { ANONYMOUS, CALLER } from "../reapi/access-port.ts";
-import { stored, wellFormed } from "../reapi/refusal.ts";
-import { requestMetadata } from "../reapi/request-metadata.ts";
-import type { ServiceContext } from "../reapi/service-context.ts";
-import { ask, oneDigest, permitted } from "../reapi/service-context.ts";
-import type { ActionScope } from "../store/server-store.ts";
-import type { ActionRules } from "./action-request.ts";
-import { prepareAction } from "./action-request.ts";
-import { refused, succeeded } from "./execute-response.ts";
-import type { ExecutionPool, OperationRecord, OperationRequest } from "./execution-pool.ts";
-import { NAME_COST, withWishes } from "./job-work.ts";
-import type { Outcome } from "./operation-state.ts";
+import type { CallContext, Registration, SendingCall } from "../../grpc/index.ts";
+import { methodOf, StatusCode, StatusError, serve } from "../../grpc/index.ts";
+import { parseOperationName } from "../../names/resource-name.ts";
+import type { Init } from "../../proto/codec.ts";
+import type { Operation } from "../../proto/generated/operations.ts";
+import type { ExecuteRequest } from "../../proto/generated/remote-execution.ts";
+import { ExecutionMethods } from "../../proto/generated/remote-execution.ts";
+import type { AccessQuestion, Caller } from "../../reapi/access-port.ts";
+import { ANONYMOUS, CALLER } from "../../reapi/access-port.ts";
+import { stored, wellFormed } from "../../reapi/refusal.ts";
+import { requestMetadata } from "../../reapi/request-metadata.ts";
+import type { ServiceContext } from "../../reapi/service-context.ts";
+import { ask, oneDigest, permitted } from "../../reapi/service-context.ts";
+import type { ActionScope } from "../../store/server-store.ts";
+import type { ActionRules } from "../actions/action-request.ts";
+import { prepareAction } from "../actions/action-request.ts";
+import type { Outcome } from "../machine/operation-state.ts";
+import type { ExecutionPool, OperationRecord, OperationRequest } from "../pool/execution-pool.ts";
+import { NAME_COST, withWishes } from "../pool/job-work.ts";
+import { refused, succeeded } from "../results/execute-response.ts";
 
 /** What the services work with. */
 export interface ExecutionServiceParts {

@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { digestOf, encodeActionResult, encodeDirectory, problem } from "@kahn/core";
 import { afterEach, test } from "vitest";
-import { StatusCode } from "../grpc/index.ts";
-import { digestMessage } from "../names/request-digest.ts";
-import { blobSubject, parseOperationName } from "../names/resource-name.ts";
-import { messageTimeMs } from "../proto/core-messages.ts";
-import type { ExecutionServer, StartOptions } from "./execution-server.fixture.ts";
+import { StatusCode } from "../../grpc/index.ts";
+import { digestMessage } from "../../names/request-digest.ts";
+import { blobSubject, parseOperationName } from "../../names/resource-name.ts";
+import { messageTimeMs } from "../../proto/core-messages.ts";
+import type { ExecutionServer, StartOptions } from "../execution-server.fixture.ts";
 import {
   completed,
   METHODS,
@@ -15,7 +15,7 @@ import {
   saysWhenToRetry,
   startExecution,
   timedOut,
-} from "./execution-server.fixture.ts";
+} from "../execution-server.fixture.ts";
 
 const open: ExecutionServer[] = [];
 const start = async (options?: StartOptions): Promise<ExecutionServer> => {

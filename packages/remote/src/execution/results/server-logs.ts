@@ -7,11 +7,11 @@
 import { loadEngine } from "@kahn/cas";
 import type { Digest } from "@kahn/core";
 import { digestFunction, type Problem } from "@kahn/core";
-import { digestMessage } from "../names/request-digest.ts";
-import type { Init } from "../proto/codec.ts";
-import type { LogFile } from "../proto/generated/remote-execution.ts";
-import type { Pin, ServerStore } from "../store/server-store.ts";
-import type { RunOutcome } from "./action-runner.ts";
+import { digestMessage } from "../../names/request-digest.ts";
+import type { Init } from "../../proto/codec.ts";
+import type { LogFile } from "../../proto/generated/remote-execution.ts";
+import type { Pin, ServerStore } from "../../store/server-store.ts";
+import type { RunOutcome } from "../actions/action-runner.ts";
 
 /** The texts of an outcome's logs. */
 export function logTexts(outcome: RunOutcome): ReadonlyMap<string, Uint8Array> {

@@ -3,14 +3,14 @@ import assert from "node:assert/strict";
 import { problem } from "@kahn/core";
 import { nodeRandom } from "@kahn/system";
 import { afterEach, test } from "vitest";
-import { StatusCode, StatusError } from "../grpc/index.ts";
-import { NO_LISTENER } from "./execution-listener.ts";
+import { StatusCode, StatusError } from "../../grpc/index.ts";
+import { InputClosures } from "../actions/input-closure.ts";
+import type { ExecutionServer } from "../execution-server.fixture.ts";
+import { METHODS, startExecution } from "../execution-server.fixture.ts";
+import { NO_LISTENER } from "../machine/execution-listener.ts";
+import { DEFAULT_MACHINE_LIMITS } from "../machine/operation-state.ts";
 import { ExecutionPool } from "./execution-pool.ts";
-import type { ExecutionServer } from "./execution-server.fixture.ts";
-import { METHODS, startExecution } from "./execution-server.fixture.ts";
-import { InputClosures } from "./input-closure.ts";
 import type { WorkPlace } from "./job-work.ts";
-import { DEFAULT_MACHINE_LIMITS } from "./operation-state.ts";
 
 const open: ExecutionServer[] = [];
 afterEach(async () => {

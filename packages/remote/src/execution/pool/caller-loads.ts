@@ -4,7 +4,7 @@
  * Invariant: one for each operation from its opening to its end, whoever still waits for it; an operation that was deleted
  *            or cancelled counts until nothing runs for it. Nothing is kept of callers that have none.
  */
-import type { JobId } from "./operation-state.ts";
+import type { JobId } from "../machine/operation-state.ts";
 
 /** Counts by caller. */
 export class CallerLoads {

@@ -1,7 +1,7 @@
 /** From the messages of an action to what a runner is asked, for whoever runs one: a server, or a person who looks into it. */
 import type { Property } from "@kahn/core";
 import type { HermeticCommand } from "@kahn/exec";
-import { type Action, type Command, CommandOutputDirectoryFormat } from "../proto/generated/remote-execution.ts";
+import { type Action, type Command, CommandOutputDirectoryFormat } from "../../proto/generated/remote-execution.ts";
 
 /** The action's platform counts; clients before REAPI 2.2 send the command's alone. */
 export function platformOf(action: Action, command: Command): readonly Property[] {

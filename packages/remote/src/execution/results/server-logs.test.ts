@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { problem } from "@kahn/core";
 import type { HermeticOutcome } from "@kahn/exec";
 import { afterEach, test } from "vitest";
-import { StatusCode } from "../grpc/index.ts";
-import { messageDigest } from "../names/request-digest.ts";
-import type { ExecutionServer } from "./execution-server.fixture.ts";
-import { completed, startExecution, timedOut } from "./execution-server.fixture.ts";
+import { StatusCode } from "../../grpc/index.ts";
+import { messageDigest } from "../../names/request-digest.ts";
+import type { ExecutionServer } from "../execution-server.fixture.ts";
+import { completed, startExecution, timedOut } from "../execution-server.fixture.ts";
 
 const open: ExecutionServer[] = [];
 afterEach(async () => {
