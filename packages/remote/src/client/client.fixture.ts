@@ -11,7 +11,7 @@ import { GrpcServer, parseTarget } from "../grpc/index.ts";
 import { openPort } from "../port/index.ts";
 import type { ReapiServer, ReapiServerOptions } from "../reapi/reapi-server.fixture.ts";
 import { startReapi } from "../reapi/reapi-server.fixture.ts";
-import { RemoteServer, type RemoteServerOptions } from "./remote-server.ts";
+import { RemoteServer, type RemoteServerOptions } from "./calls/remote-server.ts";
 
 /** Repeats at once. */
 export const EAGER = { attemptsMax: 4, firstMs: 1, maxMs: 2, askedMaxMs: 5000, giveUpAfterMs: 60_000 } as const;

@@ -5,9 +5,9 @@ import { ok } from "@kahn/core";
 import type { ChannelTarget, ChannelTls } from "../grpc/index.ts";
 import { parseTarget } from "../grpc/index.ts";
 import { loadZstd } from "../store/zstd.ts";
-import { openHttpTier } from "./http-tier.ts";
-import { RemoteServer, type RemoteServerOptions } from "./remote-server.ts";
-import { reapiTier } from "./remote-tier.ts";
+import { RemoteServer, type RemoteServerOptions } from "./calls/remote-server.ts";
+import { openHttpTier } from "./tiers/http-tier.ts";
+import { reapiTier } from "./tiers/remote-tier.ts";
 
 /** Who is asked, and as whom. */
 export interface ClientOptions {

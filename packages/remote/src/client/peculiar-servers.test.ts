@@ -13,11 +13,11 @@ import { methodOf, StatusCode, StatusError, serve } from "../grpc/index.ts";
 import { ByteStreamMethods } from "../proto/generated/bytestream.ts";
 import { CapabilitiesMethods, CompressorValue, DigestFunctionValue } from "../proto/generated/remote-execution.ts";
 import { loadZstd } from "../store/zstd.ts";
+import { remoteBlobs } from "./blobs/remote-blobs.ts";
+import { featuresOf } from "./calls/server-features.ts";
 import { blob, clientOf, doubleServer, memoryFiles, realServer, value } from "./client.fixture.ts";
-import { run, scripted } from "./executor.fixture.ts";
-import { remoteBlobs } from "./remote-blobs.ts";
-import { reapiTier } from "./remote-tier.ts";
-import { featuresOf } from "./server-features.ts";
+import { run, scripted } from "./executor/executor.fixture.ts";
+import { reapiTier } from "./tiers/remote-tier.ts";
 
 const noise = (length: number, seed: number) => {
   const bytes = Buffer.alloc(length);

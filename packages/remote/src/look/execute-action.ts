@@ -6,10 +6,10 @@
  */
 import type { ActionResult, BlobStore, Digest, Problem, Result } from "@kahn/core";
 import { err, ok, problem } from "@kahn/core";
-import { missingBlobsOf, remoteProblem, statusText } from "../client/call-trouble.ts";
-import { type ExecutionEnd, followExecution } from "../client/execution-call.ts";
-import { LiveOutput, type OnOutput } from "../client/live-output.ts";
-import type { RemoteServer } from "../client/remote-server.ts";
+import { missingBlobsOf, remoteProblem, statusText } from "../client/calls/call-trouble.ts";
+import type { RemoteServer } from "../client/calls/remote-server.ts";
+import { type ExecutionEnd, followExecution } from "../client/executor/execution-call.ts";
+import { LiveOutput, type OnOutput } from "../client/executor/live-output.ts";
 import { StatusCode } from "../grpc/index.ts";
 import { digestFunctionNumber } from "../names/digest-function.ts";
 import { digestMessage } from "../names/request-digest.ts";

@@ -5,8 +5,8 @@
  */
 import type { Digest, DigestFunction, Problem, Result } from "@kahn/core";
 import { digestOfParts, digestSizeBytes, err, ok } from "@kahn/core";
-import { remoteProblem } from "../client/call-trouble.ts";
-import type { RemoteServer } from "../client/remote-server.ts";
+import { remoteProblem } from "../client/calls/call-trouble.ts";
+import type { RemoteServer } from "../client/calls/remote-server.ts";
 import { methodOf } from "../grpc/index.ts";
 import { digestFunctionNumber } from "../names/digest-function.ts";
 import { digestMessage } from "../names/request-digest.ts";

@@ -17,17 +17,17 @@ import type {
   StoreProblem,
 } from "@kahn/core";
 import { digestSizeBytes, err, FileSystemError, ok, problem } from "@kahn/core";
-import type { Status } from "../grpc/index.ts";
-import { StatusCode } from "../grpc/index.ts";
+import type { Status } from "../../grpc/index.ts";
+import { StatusCode } from "../../grpc/index.ts";
+import { isTransient, remoteProblem, sendingProblem } from "../calls/call-trouble.ts";
+import { eachOf } from "../calls/lanes.ts";
+import type { RemoteServer } from "../calls/remote-server.ts";
+import type { ServerFeatures } from "../calls/server-features.ts";
 import type { BatchedBlob, BlobBytes } from "./blob-batches.ts";
 import { batchRead, batchUpdate, findMissing, inBatches } from "./blob-batches.ts";
 import type { BlobSource } from "./blob-ends.ts";
 import { fileSink, fileSource, hasDigest, memorySink, memorySource } from "./blob-ends.ts";
 import { readBlob, writeBlob } from "./blob-streams.ts";
-import { isTransient, remoteProblem, sendingProblem } from "./call-trouble.ts";
-import { eachOf } from "./lanes.ts";
-import type { RemoteServer } from "./remote-server.ts";
-import type { ServerFeatures } from "./server-features.ts";
 
 /** Batches of one request that are under way at once: their blobs are in memory. */
 const BATCHES_AT_ONCE = 4;

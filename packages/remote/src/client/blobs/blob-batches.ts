@@ -6,18 +6,18 @@
  */
 import type { Digest, Result } from "@kahn/core";
 import { digestHash, digestSizeBytes, err, ok } from "@kahn/core";
-import type { Status } from "../grpc/index.ts";
-import { methodOf, StatusCode } from "../grpc/index.ts";
-import { digestFunctionNumber } from "../names/digest-function.ts";
-import { digestMessage, messageDigest } from "../names/request-digest.ts";
+import type { Status } from "../../grpc/index.ts";
+import { methodOf, StatusCode } from "../../grpc/index.ts";
+import { digestFunctionNumber } from "../../names/digest-function.ts";
+import { digestMessage, messageDigest } from "../../names/request-digest.ts";
 import {
   BatchUpdateBlobsRequest,
   CompressorValue,
   ContentAddressableStorageMethods,
-} from "../proto/generated/remote-execution.ts";
-import type { Zstd } from "../store/zstd.ts";
-import { eachOf } from "./lanes.ts";
-import type { RemoteServer } from "./remote-server.ts";
+} from "../../proto/generated/remote-execution.ts";
+import type { Zstd } from "../../store/zstd.ts";
+import { eachOf } from "../calls/lanes.ts";
+import type { RemoteServer } from "../calls/remote-server.ts";
 
 const FIND_MISSING = methodOf("unary", ContentAddressableStorageMethods.findMissingBlobs);
 const BATCH_READ = methodOf("unary", ContentAddressableStorageMethods.batchReadBlobs);

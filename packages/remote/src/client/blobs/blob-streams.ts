@@ -7,19 +7,19 @@
  */
 import type { Digest, Result } from "@kahn/core";
 import { digestSizeBytes, err, ok, randomHex } from "@kahn/core";
-import type { ClientCall, Status } from "../grpc/index.ts";
-import { methodOf, StatusCode, StatusError } from "../grpc/index.ts";
-import { printBlobName, printUploadName } from "../names/resource-name.ts";
+import type { ClientCall, Status } from "../../grpc/index.ts";
+import { methodOf, StatusCode, StatusError } from "../../grpc/index.ts";
+import { printBlobName, printUploadName } from "../../names/resource-name.ts";
 import {
   ByteStreamMethods,
   type ReadResponse,
   WriteRequest,
   type WriteResponse,
-} from "../proto/generated/bytestream.ts";
-import type { Zstd, ZstdDecompressor } from "../store/zstd.ts";
+} from "../../proto/generated/bytestream.ts";
+import type { Zstd, ZstdDecompressor } from "../../store/zstd.ts";
+import { isTransient } from "../calls/call-trouble.ts";
+import type { RemoteServer } from "../calls/remote-server.ts";
 import type { BlobSink, BlobSource } from "./blob-ends.ts";
-import { isTransient } from "./call-trouble.ts";
-import type { RemoteServer } from "./remote-server.ts";
 
 const READ = methodOf("server-streaming", ByteStreamMethods.read);
 const QUERY = methodOf("unary", ByteStreamMethods.queryWriteStatus);

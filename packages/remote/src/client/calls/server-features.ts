@@ -5,9 +5,9 @@
  * Source: `CacheCapabilities` and `ExecutionCapabilities` of remote_execution.proto.
  */
 import { type DigestFunction, HEX_LENGTH } from "@kahn/core";
-import { StatusCode } from "../grpc/index.ts";
-import { digestFunctionNumber } from "../names/digest-function.ts";
-import { CompressorValue, type ServerCapabilities } from "../proto/generated/remote-execution.ts";
+import { StatusCode } from "../../grpc/index.ts";
+import { digestFunctionNumber } from "../../names/digest-function.ts";
+import { CompressorValue, type ServerCapabilities } from "../../proto/generated/remote-execution.ts";
 
 /** What a server can do. */
 export interface ServerFeatures {

@@ -7,10 +7,10 @@
  * Source:    `stdout_stream_name` and `stderr_stream_name` of ExecuteOperationMetadata; Read of LogStream.
  */
 import { sleep } from "@kahn/core";
-import { methodOf, StatusCode, StatusError } from "../grpc/index.ts";
-import { ByteStreamMethods } from "../proto/generated/bytestream.ts";
-import type { ExecuteOperationMetadata } from "../proto/generated/remote-execution.ts";
-import type { RemoteServer } from "./remote-server.ts";
+import { methodOf, StatusCode, StatusError } from "../../grpc/index.ts";
+import { ByteStreamMethods } from "../../proto/generated/bytestream.ts";
+import type { ExecuteOperationMetadata } from "../../proto/generated/remote-execution.ts";
+import type { RemoteServer } from "../calls/remote-server.ts";
 
 const READ = methodOf("server-streaming", ByteStreamMethods.read);
 

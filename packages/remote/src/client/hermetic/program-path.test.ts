@@ -7,8 +7,8 @@ import { dirname, join } from "node:path";
 import type { InputEntry } from "@kahn/core";
 import { digestOf } from "@kahn/core";
 import { expect, onTestFinished, test } from "vitest";
-import { memoryFiles } from "./client.fixture.ts";
-import { RESOLVED } from "./executor.fixture.ts";
+import { memoryFiles } from "../client.fixture.ts";
+import { RESOLVED } from "../executor/executor.fixture.ts";
 import { hermeticForm } from "./hermetic-form.ts";
 import { notFoundHint } from "./program-path.ts";
 

@@ -8,11 +8,11 @@ import type { IncomingHttpHeaders, RequestOptions } from "node:http";
 import type { Readable } from "node:stream";
 import type { Clock, Random, Result } from "@kahn/core";
 import { err, ok } from "@kahn/core";
-import type { ChannelTls, Status } from "../grpc/index.ts";
-import { isAboutCertificate, StatusCode } from "../grpc/index.ts";
-import { Lanes } from "./lanes.ts";
-import type { RetryPolicy } from "./retry.ts";
-import { CACHE_RETRIES, withRetries } from "./retry.ts";
+import type { ChannelTls, Status } from "../../grpc/index.ts";
+import { isAboutCertificate, StatusCode } from "../../grpc/index.ts";
+import { Lanes } from "../calls/lanes.ts";
+import type { RetryPolicy } from "../calls/retry.ts";
+import { CACHE_RETRIES, withRetries } from "../calls/retry.ts";
 
 /** How a server is reached. */
 export interface HttpServerOptions {

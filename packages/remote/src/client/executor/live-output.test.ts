@@ -1,7 +1,7 @@
 // Goal: who follows a run sees what a remote task prints while it runs, every byte once and in order, whatever the server
 // knows of logs. Method: the real services for logs, and an Execution service that says what a test scripts.
 import { expect, test } from "vitest";
-import { actionResultMessage } from "../proto/core-messages.ts";
+import { actionResultMessage } from "../../proto/core-messages.ts";
 import { type Answer, done, run, scripted, stage } from "./executor.fixture.ts";
 
 const result = (stdout: string, stderr = "") =>

@@ -6,13 +6,13 @@
  */
 import type { ActionCache, ActionResult, CacheLookup, Digest, Result, StoreProblem } from "@kahn/core";
 import { err, ok } from "@kahn/core";
-import { methodOf, StatusCode } from "../grpc/index.ts";
-import { digestFunctionNumber } from "../names/digest-function.ts";
-import { digestMessage } from "../names/request-digest.ts";
-import { actionResultMessage, messageActionResult } from "../proto/core-messages.ts";
-import { ActionCacheMethods } from "../proto/generated/remote-execution.ts";
-import { remoteProblem, sendingProblem } from "./call-trouble.ts";
-import type { RemoteServer } from "./remote-server.ts";
+import { methodOf, StatusCode } from "../../grpc/index.ts";
+import { digestFunctionNumber } from "../../names/digest-function.ts";
+import { digestMessage } from "../../names/request-digest.ts";
+import { actionResultMessage, messageActionResult } from "../../proto/core-messages.ts";
+import { ActionCacheMethods } from "../../proto/generated/remote-execution.ts";
+import { remoteProblem, sendingProblem } from "../calls/call-trouble.ts";
+import type { RemoteServer } from "../calls/remote-server.ts";
 
 const GET = methodOf("unary", ActionCacheMethods.getActionResult);
 const UPDATE = methodOf("unary", ActionCacheMethods.updateActionResult);

@@ -6,20 +6,20 @@
  */
 import { type Digest, digestOf, type Problem, problem, type ResolvedAction } from "@kahn/core";
 import type { ActionMessages } from "@kahn/exec";
-import { StatusCode } from "../grpc/index.ts";
-import { digestFunctionNumber } from "../names/digest-function.ts";
-import { digestMessage } from "../names/request-digest.ts";
-import { messageActionResult } from "../proto/core-messages.ts";
+import { StatusCode } from "../../grpc/index.ts";
+import { digestFunctionNumber } from "../../names/digest-function.ts";
+import { digestMessage } from "../../names/request-digest.ts";
+import { messageActionResult } from "../../proto/core-messages.ts";
 import {
   type ExecuteOperationMetadata,
   type ExecuteResponse,
   ExecutionStageValue,
-} from "../proto/generated/remote-execution.ts";
-import { missingBlobsOf, remoteProblem, statusText } from "./call-trouble.ts";
+} from "../../proto/generated/remote-execution.ts";
+import { missingBlobsOf, remoteProblem, statusText } from "../calls/call-trouble.ts";
+import type { RemoteServer } from "../calls/remote-server.ts";
+import type { Ran } from "../hermetic/ran.ts";
 import { type ExecutionEnd, followExecution } from "./execution-call.ts";
 import type { InputUploads } from "./input-uploads.ts";
-import type { Ran } from "./ran.ts";
-import type { RemoteServer } from "./remote-server.ts";
 
 /** How often blobs that the server lost are sent again. */
 const ROUNDS_MAX = 3;

@@ -7,9 +7,9 @@
 
 import { type Digest, digestOf, type FileSystem, type Problem, type ResolvedAction } from "@kahn/core";
 import type { ActionMessages } from "@kahn/exec";
-import { fileSource, memorySource } from "./blob-ends.ts";
-import { type BlobUpload, RemoteUploads } from "./remote-blobs.ts";
-import type { RemoteServer } from "./remote-server.ts";
+import { fileSource, memorySource } from "../blobs/blob-ends.ts";
+import { type BlobUpload, RemoteUploads } from "../blobs/remote-blobs.ts";
+import type { RemoteServer } from "../calls/remote-server.ts";
 
 /** Uploads of all actions of a run. */
 export class InputUploads {

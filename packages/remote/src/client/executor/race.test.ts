@@ -4,9 +4,9 @@ import type { ActionExecutor, ExecuteOutcome, RanAt } from "@kahn/core";
 import { digestOf, treeOf } from "@kahn/core";
 import type { HermeticOutcome, HermeticRunner } from "@kahn/exec";
 import { expect, test } from "vitest";
-import { StatusCode, StatusError } from "../grpc/index.ts";
-import { actionResultMessage } from "../proto/core-messages.ts";
-import { blob } from "./client.fixture.ts";
+import { StatusCode, StatusError } from "../../grpc/index.ts";
+import { actionResultMessage } from "../../proto/core-messages.ts";
+import { blob } from "../client.fixture.ts";
 import { type Answer, done, type RunWish, run, scripted, stage } from "./executor.fixture.ts";
 
 /** A result with one file, of one side. */

@@ -6,7 +6,7 @@
  */
 import { type BlobStore, type Problem, type ResolvedAction, warning } from "@kahn/core";
 import { type ActionMessages, actionKey, type HermeticOutcome, type HermeticRunner } from "@kahn/exec";
-import { Lanes } from "./lanes.ts";
+import { Lanes } from "../calls/lanes.ts";
 import type { Ran, Side } from "./ran.ts";
 
 /** What runs need. */

@@ -28,13 +28,13 @@ import {
   warning,
 } from "@kahn/core";
 import { actionMessages, adoptOutputs, type HermeticRunner, outputsDigest } from "@kahn/exec";
-import { hermeticForm, unlistedInputs } from "./hermetic-form.ts";
-import { HermeticHere } from "./hermetic-here.ts";
+import type { RemoteServer } from "../calls/remote-server.ts";
+import { hermeticForm, unlistedInputs } from "../hermetic/hermetic-form.ts";
+import { HermeticHere } from "../hermetic/hermetic-here.ts";
+import { NOT_FOUND_EXIT_CODE, notFoundHint } from "../hermetic/program-path.ts";
+import { isSuccess, type Ran, race, type Side } from "../hermetic/ran.ts";
 import { InputUploads } from "./input-uploads.ts";
 import { LiveOutput } from "./live-output.ts";
-import { NOT_FOUND_EXIT_CODE, notFoundHint } from "./program-path.ts";
-import { isSuccess, type Ran, race, type Side } from "./ran.ts";
-import type { RemoteServer } from "./remote-server.ts";
 import { ServerRun } from "./server-run.ts";
 
 /** What the executor works with. */

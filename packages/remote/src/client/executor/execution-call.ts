@@ -8,20 +8,20 @@
  *   Execute ── name known ──▶ broken? WaitExecution ── NOT_FOUND ──▶ Execute
  */
 import { sleep } from "@kahn/core";
-import type { Status } from "../grpc/index.ts";
-import { methodOf, StatusCode, StatusError } from "../grpc/index.ts";
-import type { Init } from "../proto/codec.ts";
-import { unpackAny } from "../proto/core-messages.ts";
-import { DecodeError } from "../proto/decode-error.ts";
-import type { Operation } from "../proto/generated/operations.ts";
+import type { Status } from "../../grpc/index.ts";
+import { methodOf, StatusCode, StatusError } from "../../grpc/index.ts";
+import type { Init } from "../../proto/codec.ts";
+import { unpackAny } from "../../proto/core-messages.ts";
+import { DecodeError } from "../../proto/decode-error.ts";
+import type { Operation } from "../../proto/generated/operations.ts";
 import {
   ExecuteOperationMetadata,
   type ExecuteRequest,
   ExecuteResponse,
   ExecutionMethods,
-} from "../proto/generated/remote-execution.ts";
-import { askedDelayMs, isTransient } from "./call-trouble.ts";
-import type { RemoteServer } from "./remote-server.ts";
+} from "../../proto/generated/remote-execution.ts";
+import { askedDelayMs, isTransient } from "../calls/call-trouble.ts";
+import type { RemoteServer } from "../calls/remote-server.ts";
 
 const EXECUTE = methodOf("server-streaming", ExecutionMethods.execute);
 const WAIT = methodOf("server-streaming", ExecutionMethods.waitExecution);

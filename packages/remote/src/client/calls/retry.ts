@@ -8,7 +8,7 @@
  */
 import type { Clock, Random, Result } from "@kahn/core";
 import { randomBelow, sleep } from "@kahn/core";
-import type { Status } from "../grpc/index.ts";
+import type { Status } from "../../grpc/index.ts";
 import { askedDelayMs, isTransient } from "./call-trouble.ts";
 
 /** How calls are repeated. */

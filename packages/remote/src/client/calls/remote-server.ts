@@ -8,10 +8,14 @@
  */
 import type { Clock, Digest, DigestFunction, Random, Result } from "@kahn/core";
 import { digestHash, err, ok } from "@kahn/core";
-import type { Calls, ChannelTarget, ChannelTls, Method, OutgoingMetadata, Status } from "../grpc/index.ts";
-import { Channel, methodOf, StatusCode, targetText } from "../grpc/index.ts";
-import { CapabilitiesMethods, RequestMetadata, type ServerCapabilities } from "../proto/generated/remote-execution.ts";
-import type { Zstd } from "../store/zstd.ts";
+import type { Calls, ChannelTarget, ChannelTls, Method, OutgoingMetadata, Status } from "../../grpc/index.ts";
+import { Channel, methodOf, StatusCode, targetText } from "../../grpc/index.ts";
+import {
+  CapabilitiesMethods,
+  RequestMetadata,
+  type ServerCapabilities,
+} from "../../proto/generated/remote-execution.ts";
+import type { Zstd } from "../../store/zstd.ts";
 import { Lanes } from "./lanes.ts";
 import type { Repeating, RetryPolicy } from "./retry.ts";
 import { CACHE_RETRIES, withRetries } from "./retry.ts";

@@ -28,12 +28,12 @@ import {
   ok,
   problem,
 } from "@kahn/core";
-import type { BlobSource } from "./blob-ends.ts";
-import { type BlobSink, fileSink, fileSource, hasDigest, memorySink, memorySource } from "./blob-ends.ts";
-import { remoteProblem, sendingProblem } from "./call-trouble.ts";
+import type { BlobSource } from "../blobs/blob-ends.ts";
+import { type BlobSink, fileSink, fileSource, hasDigest, memorySink, memorySource } from "../blobs/blob-ends.ts";
+import { remoteProblem, sendingProblem } from "../calls/call-trouble.ts";
+import { eachOf } from "../calls/lanes.ts";
 import type { HttpQuestion } from "./http-server.ts";
 import { HttpServer, type HttpServerOptions } from "./http-server.ts";
-import { eachOf } from "./lanes.ts";
 import type { OpenTier, TierModes } from "./remote-tier.ts";
 
 /** Larger records are none. */

@@ -4,22 +4,22 @@
 import { digestSizeBytes } from "@kahn/core";
 import { closedAddress, virtualClock } from "@kahn/testing";
 import { expect, test } from "vitest";
-import type { Interceptor, Registration } from "../grpc/index.ts";
-import { methodOf, StatusCode, StatusError, serve } from "../grpc/index.ts";
-import { digestMessage } from "../names/request-digest.ts";
-import { packAny } from "../proto/core-messages.ts";
-import { ByteStreamMethods } from "../proto/generated/bytestream.ts";
-import { RetryInfo } from "../proto/generated/error-details.ts";
+import type { Interceptor, Registration } from "../../grpc/index.ts";
+import { methodOf, StatusCode, StatusError, serve } from "../../grpc/index.ts";
+import { digestMessage } from "../../names/request-digest.ts";
+import { packAny } from "../../proto/core-messages.ts";
+import { ByteStreamMethods } from "../../proto/generated/bytestream.ts";
+import { RetryInfo } from "../../proto/generated/error-details.ts";
 import {
   CapabilitiesMethods,
   CompressorValue,
   ContentAddressableStorageMethods,
   DigestFunctionValue,
-} from "../proto/generated/remote-execution.ts";
-import { Status } from "../proto/generated/status.ts";
-import { noise } from "../reapi/reapi-server.fixture.ts";
-import { loadZstd } from "../store/zstd.ts";
-import { blob, clientOf, doubleServer, memoryFiles, realServer, value } from "./client.fixture.ts";
+} from "../../proto/generated/remote-execution.ts";
+import { Status } from "../../proto/generated/status.ts";
+import { noise } from "../../reapi/reapi-server.fixture.ts";
+import { loadZstd } from "../../store/zstd.ts";
+import { blob, clientOf, doubleServer, memoryFiles, realServer, value } from "../client.fixture.ts";
 import { remoteBlobs } from "./remote-blobs.ts";
 
 const SIZES = [0, 1, 3000, 200_000, 1_500_000, 5_000_000];

@@ -5,13 +5,13 @@ import type { ActionExecutor } from "@kahn/core";
 import { treeOf } from "@kahn/core";
 import { closedAddress } from "@kahn/testing";
 import { expect, test } from "vitest";
-import { StatusCode, StatusError } from "../grpc/index.ts";
-import { digestMessage } from "../names/request-digest.ts";
-import type { Init } from "../proto/codec.ts";
-import { actionResultMessage, packAny } from "../proto/core-messages.ts";
-import { PreconditionFailure } from "../proto/generated/error-details.ts";
-import type { ExecuteResponse } from "../proto/generated/remote-execution.ts";
-import { blob } from "./client.fixture.ts";
+import { StatusCode, StatusError } from "../../grpc/index.ts";
+import { digestMessage } from "../../names/request-digest.ts";
+import type { Init } from "../../proto/codec.ts";
+import { actionResultMessage, packAny } from "../../proto/core-messages.ts";
+import { PreconditionFailure } from "../../proto/generated/error-details.ts";
+import type { ExecuteResponse } from "../../proto/generated/remote-execution.ts";
+import { blob } from "../client.fixture.ts";
 import { type Answer, done, RESOLVED, run, scripted, stage } from "./executor.fixture.ts";
 
 /** A result with two files in `dist`, one of them not an output. */

@@ -6,8 +6,8 @@ import { type ActionResult, digestHash, digestOf } from "@kahn/core";
 import { nodeClock, nodeRandom } from "@kahn/system";
 import { closedAddress, virtualClock } from "@kahn/testing";
 import { expect, onTestFinished, test } from "vitest";
-import { noise } from "../reapi/reapi-server.fixture.ts";
-import { blob, EAGER, memoryFiles, value } from "./client.fixture.ts";
+import { noise } from "../../reapi/reapi-server.fixture.ts";
+import { blob, EAGER, memoryFiles, value } from "../client.fixture.ts";
 import { openHttpTier } from "./http-tier.ts";
 
 type Before = (request: IncomingMessage, response: ServerResponse) => "handled" | undefined;

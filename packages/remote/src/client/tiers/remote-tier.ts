@@ -1,9 +1,9 @@
 /** A REAPI server as a tier behind a local store. */
 import type { RemoteTier } from "@kahn/cas";
 import type { FileSystem, Result, StoreProblem } from "@kahn/core";
+import { remoteBlobs } from "../blobs/remote-blobs.ts";
+import type { RemoteServer } from "../calls/remote-server.ts";
 import { remoteActions } from "./remote-actions.ts";
-import { remoteBlobs } from "./remote-blobs.ts";
-import type { RemoteServer } from "./remote-server.ts";
 
 /** What a tier is used for. */
 export interface TierModes {

@@ -11,9 +11,9 @@ import {
   memoryBlobStore,
 } from "@kahn/testing";
 import { expect, onTestFinished, test } from "vitest";
-import type { Access } from "../reapi/index.ts";
-import { blob, memoryFiles, realServer, value } from "./client.fixture.ts";
-import { openClient } from "./open-client.ts";
+import type { Access } from "../../reapi/index.ts";
+import { blob, memoryFiles, realServer, value } from "../client.fixture.ts";
+import { openClient } from "../open-client.ts";
 
 const ACTION = digestOf("action");
 

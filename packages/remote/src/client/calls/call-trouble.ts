@@ -6,13 +6,13 @@
  */
 import type { Digest, DigestFunction, Problem } from "@kahn/core";
 import { digestOfParts, problem } from "@kahn/core";
-import type { Status } from "../grpc/index.ts";
-import { StatusCode } from "../grpc/index.ts";
-import type { Codec } from "../proto/codec.ts";
-import { messageDurationMs, unpackAny } from "../proto/core-messages.ts";
-import { DecodeError } from "../proto/decode-error.ts";
-import { PreconditionFailure, RetryInfo } from "../proto/generated/error-details.ts";
-import { Status as RpcStatus } from "../proto/generated/status.ts";
+import type { Status } from "../../grpc/index.ts";
+import { StatusCode } from "../../grpc/index.ts";
+import type { Codec } from "../../proto/codec.ts";
+import { messageDurationMs, unpackAny } from "../../proto/core-messages.ts";
+import { DecodeError } from "../../proto/decode-error.ts";
+import { PreconditionFailure, RetryInfo } from "../../proto/generated/error-details.ts";
+import { Status as RpcStatus } from "../../proto/generated/status.ts";
 
 const CODE_NAMES = new Map<number, string>(
   Object.entries(StatusCode).map(([name, code]) => [code, name.replace(/[A-Z]/g, (it) => `_${it}`).toUpperCase()]),

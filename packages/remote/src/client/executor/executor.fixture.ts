@@ -4,25 +4,25 @@ import { digestOf } from "@kahn/core";
 import { nodeClock, nodeRandom } from "@kahn/system";
 import type { MemoryFileSystem } from "@kahn/testing";
 import { onTestFinished } from "vitest";
-import type { Registration, SendingCall } from "../grpc/index.ts";
-import { methodOf, serve } from "../grpc/index.ts";
-import type { Init } from "../proto/codec.ts";
-import { packAny } from "../proto/core-messages.ts";
-import type { Operation } from "../proto/generated/operations.ts";
+import type { Registration, SendingCall } from "../../grpc/index.ts";
+import { methodOf, serve } from "../../grpc/index.ts";
+import type { Init } from "../../proto/codec.ts";
+import { packAny } from "../../proto/core-messages.ts";
+import type { Operation } from "../../proto/generated/operations.ts";
 import {
   ExecuteOperationMetadata,
   type ExecuteRequest,
   ExecuteResponse,
   ExecutionMethods,
   ExecutionStageValue,
-} from "../proto/generated/remote-execution.ts";
-import { memoryServerStore } from "../reapi/memory-server-store.fixture.ts";
-import { requestMetadata } from "../reapi/request-metadata.ts";
-import { reapiServices } from "../reapi/services.ts";
-import { blob, clientOf, doubleServer, memoryFiles } from "./client.fixture.ts";
-import { remoteBlobs } from "./remote-blobs.ts";
+} from "../../proto/generated/remote-execution.ts";
+import { memoryServerStore } from "../../reapi/memory-server-store.fixture.ts";
+import { requestMetadata } from "../../reapi/request-metadata.ts";
+import { reapiServices } from "../../reapi/services.ts";
+import { remoteBlobs } from "../blobs/remote-blobs.ts";
+import type { RemoteServerOptions } from "../calls/remote-server.ts";
+import { blob, clientOf, doubleServer, memoryFiles } from "../client.fixture.ts";
 import { type RemoteExecutorOptions, remoteExecutor } from "./remote-executor.ts";
-import type { RemoteServerOptions } from "./remote-server.ts";
 
 /** One call of Execute or WaitExecution, answered. */
 export type Answer = (call: SendingCall<Init<Operation>>, name: string) => Promise<void> | void;
