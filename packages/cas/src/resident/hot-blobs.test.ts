@@ -50,6 +50,19 @@ test("what is kept and what is read in never takes more than the bound, and is w
   );
 });
 
+test("who gives memory up twice gives up nobody else's", () => {
+  const hot = new HotBlobs(MAX_BYTES);
+  const first = hot.fill(digest("a", 40));
+  first?.end();
+  const second = hot.fill(digest("a", 40));
+  first?.end();
+  expect([hot.heldBytes, hot.fill(digest("a", 40))]).toEqual([40, undefined]);
+  first?.keep();
+  expect(hot.heldBytes).toBe(80);
+  second?.end();
+  expect(hot.heldBytes).toBe(40);
+});
+
 test("a blob is wanted when it is asked for again, and never one that takes more than half", () => {
   const hot = new HotBlobs(MAX_BYTES);
   expect([hot.isWanted(digest("a", 50)), hot.isWanted(digest("a", 50))]).toEqual([false, true]);

@@ -64,8 +64,13 @@ export class HotBlobs {
     this.#fillingBytes += sizeBytes;
     this.#makeRoom();
     const bytes = Buffer.allocUnsafeSlow(sizeBytes);
+    let isOver = false;
     const end = () => {
-      if (this.#filling.delete(digest)) this.#fillingBytes -= sizeBytes;
+      // Once only: somebody else may have begun to read it in since.
+      if (isOver) return;
+      isOver = true;
+      this.#filling.delete(digest);
+      this.#fillingBytes -= sizeBytes;
     };
     const keep = () => {
       end();
