@@ -95,7 +95,7 @@ class Reading {
   }
 
   #name(): boolean {
-    const length = this.#message[this.#at + 1]!;
+    const length = this.#message[this.#at + 1] ?? LENGTH_MAX + 1;
     const start = this.#at + 2;
     if (length > LENGTH_MAX || start + length > this.#message.length) return false;
     const name = this.#message.subarray(start, start + length);
