@@ -23,6 +23,6 @@ export {
 export type { ServerConfig } from "./operation/server-settings.ts";
 export type { ServerStatus } from "./operation/server-status.ts";
 export { openPort, type Port, type PortOptions } from "./port/index.ts";
+export { type CheckedConfig, checkServerConfig } from "./server/material/check.ts";
+export type { ServerPorts } from "./server/ports.ts";
 export { type Reloaded, type RunningServer, startServer } from "./server.ts";
-export { type CheckedConfig, checkServerConfig } from "./server-check.ts";
-export type { ServerPorts } from "./server-ports.ts";

@@ -6,9 +6,9 @@ import { memoryFileSystem } from "@kahn/testing";
 import type { CallOptions } from "./grpc/index.ts";
 import { Channel } from "./grpc/index.ts";
 import { resolveServerConfig } from "./operation/server-config.ts";
+import type { ServerPorts } from "./server/ports.ts";
 import type { RunningServer } from "./server.ts";
 import { startServer } from "./server.ts";
-import type { ServerPorts } from "./server-ports.ts";
 import { memoryStore } from "./store/store.fixture.ts";
 
 /** A server under test. */

@@ -13,9 +13,9 @@ import type { ServerConfig } from "./operation/server-settings.ts";
 import type { ServerStatus } from "./operation/server-status.ts";
 import type { DrainOutcome, ListenAddress, Port, PortTls } from "./port/index.ts";
 import { openPort } from "./port/index.ts";
-import { readMaterial, settingsForRestart } from "./server-material.ts";
-import { CONNECTIONS_MIN_MS, ServerParts } from "./server-parts.ts";
-import type { ServerPorts } from "./server-ports.ts";
+import { readMaterial, settingsForRestart } from "./server/material/material.ts";
+import { CONNECTIONS_MIN_MS, ServerParts } from "./server/parts.ts";
+import type { ServerPorts } from "./server/ports.ts";
 
 /** A server that takes calls. */
 export interface RunningServer {

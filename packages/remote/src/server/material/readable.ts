@@ -7,8 +7,8 @@
 import { dirname } from "node:path";
 import type { FileSystem, Problem } from "@kahn/core";
 import { FileSystemError, problem } from "@kahn/core";
-import type { ServerConfig } from "./operation/server-settings.ts";
-import type { ServerPorts } from "./server-ports.ts";
+import type { ServerConfig } from "../../operation/server-settings.ts";
+import type { ServerPorts } from "../ports.ts";
 
 /** What a sandbox has of its own at these places would be hidden, or would hide it. */
 const OWN = ["/proc", "/dev", "/tmp", "/kahn"];

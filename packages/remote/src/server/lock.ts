@@ -6,8 +6,8 @@
  */
 import type { Problem, Result } from "@kahn/core";
 import { err, FileSystemError, ok, problem } from "@kahn/core";
-import type { ServerConfig } from "./operation/server-settings.ts";
-import type { FolderLock, ServerPorts } from "./server-ports.ts";
+import type { ServerConfig } from "../operation/server-settings.ts";
+import type { FolderLock, ServerPorts } from "./ports.ts";
 
 const FREE: FolderLock = { release: () => {} };
 

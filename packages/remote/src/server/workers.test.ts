@@ -6,16 +6,16 @@ import type { Digest, FileNode } from "@kahn/core";
 import { digestOf, encodeDirectory } from "@kahn/core";
 import { directRunner, nodeClock, nodeFileSystem, startGuardian } from "@kahn/system";
 import { afterAll, afterEach, test } from "vitest";
-import type { SeenOperation } from "./execution/execution-server.fixture.ts";
-import { METHODS, seen } from "./execution/execution-server.fixture.ts";
-import type { Channel } from "./grpc/index.ts";
-import { digestMessage } from "./names/request-digest.ts";
-import type { ActionResult } from "./proto/generated/remote-execution.ts";
-import { Action, ActionResult as ActionResultCodec, Command } from "./proto/generated/remote-execution.ts";
-import type { TestServer } from "./server.fixture.ts";
-import { testServer } from "./server.fixture.ts";
-import type { ServerStore } from "./store/server-store.ts";
-import { realPlace } from "./store/store.fixture.ts";
+import type { SeenOperation } from "../execution/execution-server.fixture.ts";
+import { METHODS, seen } from "../execution/execution-server.fixture.ts";
+import type { Channel } from "../grpc/index.ts";
+import { digestMessage } from "../names/request-digest.ts";
+import type { ActionResult } from "../proto/generated/remote-execution.ts";
+import { Action, ActionResult as ActionResultCodec, Command } from "../proto/generated/remote-execution.ts";
+import type { TestServer } from "../server.fixture.ts";
+import { testServer } from "../server.fixture.ts";
+import type { ServerStore } from "../store/server-store.ts";
+import { realPlace } from "../store/store.fixture.ts";
 
 /** A compiler: upper-cases, or meets two others first. Alone, as a worker of JSON, and of protobuf. Says who it is. */
 const TOOL = `

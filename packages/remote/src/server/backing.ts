@@ -1,15 +1,15 @@
 /** The cache behind a server, of its configuration. */
 import type { ActionCache, FileSystem, Problem, Result } from "@kahn/core";
 import { err, FileSystemError, ok, problem } from "@kahn/core";
-import { readText } from "./access/open-access.ts";
-import type { RemoteClient } from "./client/index.ts";
-import { openClient } from "./client/index.ts";
-import type { ServerConfig } from "./operation/server-settings.ts";
-import type { ServerPorts } from "./server-ports.ts";
-import type { BackedStore } from "./store/backed-store.ts";
-import { backedStore } from "./store/backed-store.ts";
-import type { BackingCache } from "./store/backing-cache.ts";
-import type { ServerStore } from "./store/server-store.ts";
+import { readText } from "../access/open-access.ts";
+import type { RemoteClient } from "../client/index.ts";
+import { openClient } from "../client/index.ts";
+import type { ServerConfig } from "../operation/server-settings.ts";
+import type { BackedStore } from "../store/backed-store.ts";
+import { backedStore } from "../store/backed-store.ts";
+import type { BackingCache } from "../store/backing-cache.ts";
+import type { ServerStore } from "../store/server-store.ts";
+import type { ServerPorts } from "./ports.ts";
 
 /** Connections are one for each instance; results of further ones are not looked for behind. */
 const INSTANCES_MAX = 64;

@@ -6,13 +6,13 @@ import { err, FileSystemError, ok, problem } from "@kahn/core";
 import type { HermeticRunner, HermeticRunnerOptions, SandboxLevel, WorkerCounts } from "@kahn/exec";
 import { hermeticRunner, persistentRunner } from "@kahn/exec";
 import { openFifoPair } from "@kahn/system";
-import { RunsUnderWay } from "./execution/actions/runs-under-way.ts";
-import type { ActionRunner } from "./execution/index.ts";
-import { WorkerRunner } from "./execution/persistent/worker-runner.ts";
-import type { ServerConfig } from "./operation/server-settings.ts";
-import type { ServerPorts } from "./server-ports.ts";
-import { blobStoreOf } from "./store/blob-store-of.ts";
-import type { ServerStore } from "./store/server-store.ts";
+import { RunsUnderWay } from "../execution/actions/runs-under-way.ts";
+import type { ActionRunner } from "../execution/index.ts";
+import { WorkerRunner } from "../execution/persistent/worker-runner.ts";
+import type { ServerConfig } from "../operation/server-settings.ts";
+import { blobStoreOf } from "../store/blob-store-of.ts";
+import type { ServerStore } from "../store/server-store.ts";
+import type { ServerPorts } from "./ports.ts";
 
 /** What runs actions on this machine. */
 export interface ServerRunner {

@@ -6,14 +6,14 @@
  */
 import type { Problem, Result } from "@kahn/core";
 import { err, ok } from "@kahn/core";
-import type { ServerAccess } from "./access/open-access.ts";
-import { openAccess, readText } from "./access/open-access.ts";
-import { wholeSettings } from "./operation/server-config.ts";
-import type { ServerConfig } from "./operation/server-settings.ts";
-import type { PortTls } from "./port/index.ts";
-import { checkTls } from "./port/index.ts";
-import type { ServerPorts } from "./server-ports.ts";
-import { readableProblems } from "./server-readable.ts";
+import type { ServerAccess } from "../../access/open-access.ts";
+import { openAccess, readText } from "../../access/open-access.ts";
+import { wholeSettings } from "../../operation/server-config.ts";
+import type { ServerConfig } from "../../operation/server-settings.ts";
+import type { PortTls } from "../../port/index.ts";
+import { checkTls } from "../../port/index.ts";
+import type { ServerPorts } from "../ports.ts";
+import { readableProblems } from "./readable.ts";
 
 /** Read and checked. */
 export interface ServerMaterial {

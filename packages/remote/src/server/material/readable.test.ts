@@ -6,13 +6,13 @@ import { digestOf } from "@kahn/core";
 import { directRunner, nodeClock, nodeFileSystem, startGuardian } from "@kahn/system";
 import { memoryFileSystem, virtualClock } from "@kahn/testing";
 import { afterAll, test } from "vitest";
-import { methodOf } from "./grpc/index.ts";
-import { digestMessage } from "./names/request-digest.ts";
-import type { Operation } from "./proto/generated/operations.ts";
-import { Action, Command, ExecuteResponse, ExecutionMethods } from "./proto/generated/remote-execution.ts";
-import { testServer } from "./server.fixture.ts";
-import { checkServerConfig } from "./server-check.ts";
-import { realPlace } from "./store/store.fixture.ts";
+import { methodOf } from "../../grpc/index.ts";
+import { digestMessage } from "../../names/request-digest.ts";
+import type { Operation } from "../../proto/generated/operations.ts";
+import { Action, Command, ExecuteResponse, ExecutionMethods } from "../../proto/generated/remote-execution.ts";
+import { testServer } from "../../server.fixture.ts";
+import { realPlace } from "../../store/store.fixture.ts";
+import { checkServerConfig } from "./check.ts";
 
 const place = realPlace();
 const processes = directRunner({

@@ -4,11 +4,11 @@
 import { dirname } from "node:path";
 import type { Problem, Result } from "@kahn/core";
 import { err, FileSystemError, ok, problem } from "@kahn/core";
-import type { ConfigSources } from "./operation/server-config.ts";
-import { readServerConfig } from "./operation/server-config.ts";
-import type { ServerConfig } from "./operation/server-settings.ts";
-import { readMaterial } from "./server-material.ts";
-import type { ServerPorts } from "./server-ports.ts";
+import type { ConfigSources } from "../../operation/server-config.ts";
+import { readServerConfig } from "../../operation/server-config.ts";
+import type { ServerConfig } from "../../operation/server-settings.ts";
+import type { ServerPorts } from "../ports.ts";
+import { readMaterial } from "./material.ts";
 
 /** A configuration with which a server would start. */
 export interface CheckedConfig {

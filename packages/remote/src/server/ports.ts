@@ -1,11 +1,11 @@
 /** What a server is given by whoever starts it. */
 import type { Liveness, ProcessOwner } from "@kahn/cas";
 import type { Clock, FileSystem, PieceHashers, Problem, ProcessRunner, Random, Result } from "@kahn/core";
-import type { PasswordCheck } from "./access/password-hash.ts";
-import type { LineSink } from "./operation/access-log.ts";
-import type { PostJson } from "./operation/traces.ts";
-import type { OriginPort, Zstd } from "./reapi/index.ts";
-import type { ServerStore } from "./store/server-store.ts";
+import type { PasswordCheck } from "../access/password-hash.ts";
+import type { LineSink } from "../operation/access-log.ts";
+import type { PostJson } from "../operation/traces.ts";
+import type { OriginPort, Zstd } from "../reapi/index.ts";
+import type { ServerStore } from "../store/server-store.ts";
 
 /** A lock that is held. */
 export interface FolderLock {

@@ -4,9 +4,9 @@ import type { Problem } from "@kahn/core";
 import { memoryFileSystem, virtualClock } from "@kahn/testing";
 import fc from "fast-check";
 import { test } from "vitest";
-import { rightParts } from "./operation/right-parts.ts";
-import { resolveServerConfig } from "./operation/server-config.ts";
-import { checkServerConfig } from "./server-check.ts";
+import { rightParts } from "../../operation/right-parts.ts";
+import { resolveServerConfig } from "../../operation/server-config.ts";
+import { checkServerConfig } from "./check.ts";
 
 const HASH = `sha256:${"a".repeat(64)}`;
 const TOKENS = `tokens: [{ name: ci, hash: "${HASH}" }, { name: old, hash: "${HASH}", expires: "1960-01-01T00:00:00Z" }]`;

@@ -4,17 +4,17 @@ import { type Digest, digestOf } from "@kahn/core";
 import { nodeRandom } from "@kahn/system";
 import { closedAddress, memoryFileSystem } from "@kahn/testing";
 import { test } from "vitest";
-import { newToken } from "./access/token.ts";
-import { methodOf, StatusCode, StatusError } from "./grpc/index.ts";
-import { digestMessage } from "./names/request-digest.ts";
-import { ByteStreamMethods } from "./proto/generated/bytestream.ts";
+import { newToken } from "../access/token.ts";
+import { methodOf, StatusCode, StatusError } from "../grpc/index.ts";
+import { digestMessage } from "../names/request-digest.ts";
+import { ByteStreamMethods } from "../proto/generated/bytestream.ts";
 import {
   ActionCacheMethods,
   ContentAddressableStorageMethods as Cas,
   Tree,
-} from "./proto/generated/remote-execution.ts";
-import { type TestServer, testServer } from "./server.fixture.ts";
-import { memoryStore } from "./store/store.fixture.ts";
+} from "../proto/generated/remote-execution.ts";
+import { type TestServer, testServer } from "../server.fixture.ts";
+import { memoryStore } from "../store/store.fixture.ts";
 
 const UPDATE = methodOf("unary", ActionCacheMethods.updateActionResult);
 const GET = methodOf("unary", ActionCacheMethods.getActionResult);

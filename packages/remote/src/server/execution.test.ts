@@ -8,11 +8,11 @@ import { tmpdir } from "node:os";
 import { type Clock, digestOf, FileSystemError } from "@kahn/core";
 import { directRunner, nodeClock, nodeFileSystem, nodeRandom, startGuardian, tryLock } from "@kahn/system";
 import { afterAll, test } from "vitest";
-import { newToken } from "./access/token.ts";
-import type { Channel } from "./grpc/index.ts";
-import { methodOf, StatusCode, type StatusError } from "./grpc/index.ts";
-import { digestMessage } from "./names/request-digest.ts";
-import type { Operation } from "./proto/generated/operations.ts";
+import { newToken } from "../access/token.ts";
+import type { Channel } from "../grpc/index.ts";
+import { methodOf, StatusCode, type StatusError } from "../grpc/index.ts";
+import { digestMessage } from "../names/request-digest.ts";
+import type { Operation } from "../proto/generated/operations.ts";
 import {
   Action,
   ActionCacheMethods,
@@ -20,9 +20,9 @@ import {
   ContentAddressableStorageMethods,
   ExecuteResponse,
   ExecutionMethods,
-} from "./proto/generated/remote-execution.ts";
-import { bearer, testServer } from "./server.fixture.ts";
-import { realPlace } from "./store/store.fixture.ts";
+} from "../proto/generated/remote-execution.ts";
+import { bearer, testServer } from "../server.fixture.ts";
+import { realPlace } from "../store/store.fixture.ts";
 
 const place = realPlace();
 const folder = mkdtempSync(`${tmpdir()}/kahn-server-`);
