@@ -9,10 +9,10 @@ import {
   HealthMethods,
   HealthCheckResponseServingStatus as Wire,
 } from "../proto/generated/health.ts";
-import type { Registration, SendingCall } from "./call-context.ts";
-import { serve } from "./call-context.ts";
-import { methodOf } from "./method.ts";
-import { StatusCode, StatusError } from "./status.ts";
+import { methodOf } from "./messages/method.ts";
+import { StatusCode, StatusError } from "./messages/status.ts";
+import type { Registration, SendingCall } from "./server/call-context.ts";
+import { serve } from "./server/call-context.ts";
 
 /** Whether a service takes calls. */
 export type ServingState = "serving" | "not-serving";

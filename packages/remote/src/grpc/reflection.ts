@@ -8,10 +8,10 @@ import type { DescriptorFile } from "../proto/descriptors.ts";
 import { descriptorFiles } from "../proto/descriptors.ts";
 import type { ServerReflectionRequest } from "../proto/generated/reflection.ts";
 import { ServerReflectionMethods, type ServerReflectionResponse } from "../proto/generated/reflection.ts";
-import type { Registration } from "./call-context.ts";
-import { serve } from "./call-context.ts";
-import { methodOf } from "./method.ts";
-import { StatusCode } from "./status.ts";
+import { methodOf } from "./messages/method.ts";
+import { StatusCode } from "./messages/status.ts";
+import type { Registration } from "./server/call-context.ts";
+import { serve } from "./server/call-context.ts";
 
 /** What a server tells of itself. */
 export interface ReflectionOptions {

@@ -3,14 +3,14 @@ import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { virtualClock } from "@kahn/testing";
 import { afterAll, test } from "vitest";
+import { serverSessionOptions } from "./connection/session-options.ts";
 import { CHAT, COUNT, ECHO, ECHO_SERVICE, FAIL, FIRST, HANG, SUM, startServer } from "./echo.fixture.ts";
-import { FrameReader } from "./frame-reader.ts";
-import { IN_FLIGHT_MAX_BYTES } from "./frame-writer.ts";
 import type { CallEnd, SendingCall } from "./index.ts";
 import { RAW_PARTS, serve } from "./index.ts";
+import { FrameReader } from "./messages/frame-reader.ts";
+import { IN_FLIGHT_MAX_BYTES } from "./messages/frame-writer.ts";
 import { oracle } from "./oracle.fixture.ts";
 import { frame, rawAnswer, rawCall, rawSession, rawStream, until } from "./raw-client.fixture.ts";
-import { serverSessionOptions } from "./session-options.ts";
 
 const server = await startServer();
 const session = await rawSession(server);

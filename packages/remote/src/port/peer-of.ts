@@ -1,7 +1,7 @@
 /** Who is at the other end of a socket. */
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import type { Peer, PeerCertificate } from "../grpc/peer.ts";
+import type { Peer, PeerCertificate } from "../grpc/connection/peer.ts";
 
 /** The peer of a plain or encrypted socket that is connected. */
 export function peerOf(socket: Socket | TLSSocket, isUnix: boolean): Peer {

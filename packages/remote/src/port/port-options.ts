@@ -2,8 +2,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { Clock } from "@kahn/core";
-import type { KeepaliveOptions } from "../grpc/keepalive.ts";
-import type { Peer } from "../grpc/peer.ts";
+import type { KeepaliveOptions } from "../grpc/connection/keepalive.ts";
+import type { Peer } from "../grpc/connection/peer.ts";
 
 /** Where to listen. */
 export type ListenAddress =

@@ -1,10 +1,10 @@
 /** The headers and trailers that a server answers with. */
 import type { OutgoingHttpHeaders } from "node:http2";
-import { ACCEPTED_ENCODINGS } from "./message-encoding.ts";
-import type { OutgoingMetadata } from "./metadata.ts";
-import { addMetadata, NO_METADATA } from "./metadata.ts";
-import type { Status } from "./status.ts";
-import { statusHeaders } from "./status.ts";
+import { ACCEPTED_ENCODINGS } from "../messages/message-encoding.ts";
+import type { OutgoingMetadata } from "../messages/metadata.ts";
+import { addMetadata, NO_METADATA } from "../messages/metadata.ts";
+import type { Status } from "../messages/status.ts";
+import { statusHeaders } from "../messages/status.ts";
 
 /** Of every answer. `node:http2` copies headers, so the one frozen object serves all. */
 const RESPONSE_HEADERS: OutgoingHttpHeaders = Object.freeze({

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import * as grpcjs from "@grpc/grpc-js";
 import { afterAll, test } from "vitest";
-import { CHAT, COUNT, ECHO, FAIL, FIRST, HANG, SUM, startServer } from "./echo.fixture.ts";
-import { oracle } from "./oracle.fixture.ts";
+import { CHAT, COUNT, ECHO, FAIL, FIRST, HANG, SUM, startServer } from "../echo.fixture.ts";
+import { oracle } from "../oracle.fixture.ts";
 
 const server = await startServer();
 const client = oracle(server);

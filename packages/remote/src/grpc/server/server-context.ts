@@ -1,8 +1,8 @@
 /** What the calls of one server, and of one connection, share. */
 import type { Clock } from "@kahn/core";
-import type { ByteBudget } from "./byte-budget.ts";
+import type { ByteBudget } from "../messages/byte-budget.ts";
+import type { MessageMemory } from "../messages/frame-reader.ts";
 import type { CallContext, Interceptor } from "./call-context.ts";
-import type { MessageMemory } from "./frame-reader.ts";
 import type { ServerLimits } from "./limits.ts";
 
 /** The server as its calls see it. */

@@ -1,11 +1,12 @@
 /**
  * What a handler and an interceptor know of the call they serve.
  */
-import type { MessageReader } from "./message-reader.ts";
-import type { Metadata, OutgoingMetadata } from "./metadata.ts";
-import type { Method, MethodKind } from "./method.ts";
-import type { Peer } from "./peer.ts";
-import type { Status } from "./status.ts";
+
+import type { Peer } from "../connection/peer.ts";
+import type { MessageReader } from "../messages/message-reader.ts";
+import type { Metadata, OutgoingMetadata } from "../messages/metadata.ts";
+import type { Method, MethodKind } from "../messages/method.ts";
+import type { Status } from "../messages/status.ts";
 
 /** Names a value that interceptors leave at a call for handlers, such as who calls. */
 export interface CallKey<T> {

@@ -8,15 +8,15 @@ import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders, Outgoi
 import { constants } from "node:http2";
 import type { Clock, Result, Timer } from "@kahn/core";
 import { err, ok } from "@kahn/core";
-import { FrameReader } from "./frame-reader.ts";
-import { FrameWriter } from "./frame-writer.ts";
-import type { EncodedMessage } from "./message-encoding.ts";
-import { unpackGzip } from "./message-encoding.ts";
-import { MessageReader } from "./message-reader.ts";
-import { Metadata } from "./metadata.ts";
-import type { Method } from "./method.ts";
-import type { Status } from "./status.ts";
-import { StatusCode, StatusError, statusOf, statusOfHttp, statusOfReset } from "./status.ts";
+import { FrameReader } from "../messages/frame-reader.ts";
+import { FrameWriter } from "../messages/frame-writer.ts";
+import type { EncodedMessage } from "../messages/message-encoding.ts";
+import { unpackGzip } from "../messages/message-encoding.ts";
+import { MessageReader } from "../messages/message-reader.ts";
+import { Metadata } from "../messages/metadata.ts";
+import type { Method } from "../messages/method.ts";
+import type { Status } from "../messages/status.ts";
+import { StatusCode, StatusError, statusOf, statusOfHttp, statusOfReset } from "../messages/status.ts";
 
 /** What a call needs of its channel. */
 export interface ClientCallParts {

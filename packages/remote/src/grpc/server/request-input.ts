@@ -4,15 +4,15 @@
  * Owns:      the bytes of unfinished and unread messages, and their account in the budget.
  * Invariant: what is held is what the budget was charged; after `drop` both are zero and stay so.
  */
-import type { ByteBudget } from "./byte-budget.ts";
-import type { MessageMemory } from "./frame-reader.ts";
-import { FrameReader } from "./frame-reader.ts";
-import { unpackGzip } from "./message-encoding.ts";
-import type { ReaderFlow } from "./message-reader.ts";
-import { MessageReader } from "./message-reader.ts";
-import type { Method } from "./method.ts";
-import type { Status } from "./status.ts";
-import { StatusCode, StatusError } from "./status.ts";
+import type { ByteBudget } from "../messages/byte-budget.ts";
+import type { MessageMemory } from "../messages/frame-reader.ts";
+import { FrameReader } from "../messages/frame-reader.ts";
+import { unpackGzip } from "../messages/message-encoding.ts";
+import type { ReaderFlow } from "../messages/message-reader.ts";
+import { MessageReader } from "../messages/message-reader.ts";
+import type { Method } from "../messages/method.ts";
+import type { Status } from "../messages/status.ts";
+import { StatusCode, StatusError } from "../messages/status.ts";
 
 /** What the input of a call needs to know. */
 export interface RequestInputOptions {

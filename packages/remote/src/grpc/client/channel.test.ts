@@ -6,9 +6,9 @@ import * as grpcjs from "@grpc/grpc-js";
 import { nodeClock, nodeRandom } from "@kahn/system";
 import { virtualClock } from "@kahn/testing";
 import { afterAll, test } from "vitest";
+import { CHAT, COUNT, ECHO, FAIL, FIRST, HANG, SUM, startServer } from "../echo.fixture.ts";
+import { StatusCode } from "../messages/status.ts";
 import { Channel } from "./channel.ts";
-import { CHAT, COUNT, ECHO, FAIL, FIRST, HANG, SUM, startServer } from "./echo.fixture.ts";
-import { StatusCode } from "./status.ts";
 import { parseTarget } from "./target.ts";
 
 const server = await startServer();

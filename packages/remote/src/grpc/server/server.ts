@@ -9,21 +9,21 @@ import type { Http2Session, IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp
 import { constants } from "node:http2";
 import type { Clock, Timer } from "@kahn/core";
 import { InvariantError } from "@kahn/core";
-import { HealthMethods } from "../proto/generated/health.ts";
-import { ByteBudget } from "./byte-budget.ts";
+import { HealthMethods } from "../../proto/generated/health.ts";
+import type { Peer } from "../connection/peer.ts";
+import { networkOf } from "../connection/peer.ts";
+import { ByteBudget } from "../messages/byte-budget.ts";
+import type { MessageMemory } from "../messages/frame-reader.ts";
+import type { Status } from "../messages/status.ts";
+import { StatusCode } from "../messages/status.ts";
 import type { CallContext, Interceptor, Registration } from "./call-context.ts";
 import { ADDRESS_PART, CallShares, CONNECTION_PART, shareInterceptor, tooMany } from "./call-shares.ts";
-import type { MessageMemory } from "./frame-reader.ts";
 import type { ServerLimits } from "./limits.ts";
 import { DEFAULT_SERVER_LIMITS } from "./limits.ts";
-import type { Peer } from "./peer.ts";
-import { networkOf } from "./peer.ts";
 import { trailersOnly } from "./response-headers.ts";
 import type { ServerCallParts } from "./server-call.ts";
 import { ServerCall } from "./server-call.ts";
 import type { CallConnection, ServerContext } from "./server-context.ts";
-import type { Status } from "./status.ts";
-import { StatusCode } from "./status.ts";
 
 /** What a server needs. */
 export interface GrpcServerOptions {

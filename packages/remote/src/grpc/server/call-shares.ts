@@ -6,9 +6,10 @@
  *            all, so that callers behind one proxy, which has one address, leave something to each other.
  * Invariant: what is counted is let go of when its call has ended.
  */
+
+import { StatusCode, StatusError } from "../messages/status.ts";
 import type { CallContext, CallEndObserver } from "./call-context.ts";
 import { callKey } from "./call-context.ts";
-import { StatusCode, StatusError } from "./status.ts";
 
 /** Where an interceptor leaves the name that a call is counted under: whoever shows the same credentials. */
 export const CALL_SHARE = callKey<string>("share");

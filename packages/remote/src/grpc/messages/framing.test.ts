@@ -4,14 +4,15 @@ import { connect } from "node:net";
 import { testScale } from "@kahn/testing";
 import fc from "fast-check";
 import { afterAll, test } from "vitest";
-import { HTTP2_PREFACE } from "../port/peek.ts";
+import { HTTP2_PREFACE } from "../../port/peek.ts";
+import { parseTarget, targetText } from "../client/target.ts";
+import { CHAT, COUNT, ECHO, SUM, startServer } from "../echo.fixture.ts";
+import { serve } from "../index.ts";
+import { frame, rawCall, rawSession, rawStream, until } from "../raw-client.fixture.ts";
 import { formatTimeout, parseTimeout, TIMEOUT_MAX_MS } from "./deadline.ts";
-import { CHAT, COUNT, ECHO, SUM, startServer } from "./echo.fixture.ts";
 import type { FramingFault } from "./frame-reader.ts";
 import { FrameReader } from "./frame-reader.ts";
-import { serve } from "./index.ts";
 import { addMetadata, Metadata } from "./metadata.ts";
-import { frame, rawCall, rawSession, rawStream, until } from "./raw-client.fixture.ts";
 import {
   percentDecode,
   percentEncode,
@@ -21,7 +22,6 @@ import {
   statusOfHttp,
   statusOfReset,
 } from "./status.ts";
-import { parseTarget, targetText } from "./target.ts";
 
 const SEED = 20_261_120;
 const SCALE = testScale(process.env.KAHN_TEST_SCALE);

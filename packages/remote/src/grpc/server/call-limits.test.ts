@@ -3,13 +3,13 @@ import assert from "node:assert/strict";
 import type { ClientHttp2Session, OutgoingHttpHeaders } from "node:http2";
 import { virtualClock } from "@kahn/testing";
 import { test } from "vitest";
-import { HealthMethods } from "../proto/generated/health.ts";
+import { HealthMethods } from "../../proto/generated/health.ts";
+import type { TestServer } from "../echo.fixture.ts";
+import { CHAT, ECHO, ECHO_SERVICE, HANG, SUM, startServer } from "../echo.fixture.ts";
+import { HealthService } from "../health.ts";
+import { frame, rawAnswer, rawCall, rawSession, rawStream, until } from "../raw-client.fixture.ts";
 import type { Interceptor } from "./call-context.ts";
 import { CALL_SHARE } from "./call-shares.ts";
-import type { TestServer } from "./echo.fixture.ts";
-import { CHAT, ECHO, ECHO_SERVICE, HANG, SUM, startServer } from "./echo.fixture.ts";
-import { HealthService } from "./health.ts";
-import { frame, rawAnswer, rawCall, rawSession, rawStream, until } from "./raw-client.fixture.ts";
 
 interface Greedy {
   /** How many of twenty calls it gets. */
