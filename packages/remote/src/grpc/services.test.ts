@@ -5,13 +5,13 @@ import { afterAll, test } from "vitest";
 import { descriptorFiles, descriptorSet } from "../proto/descriptors.ts";
 import { HealthMethods, HealthCheckResponseServingStatus as Wire } from "../proto/generated/health.ts";
 import { ServerReflectionMethods } from "../proto/generated/reflection.ts";
-import { Channel } from "./channel.ts";
+import { Channel } from "./client/channel.ts";
+import { parseTarget } from "./client/target.ts";
 import { startServer } from "./echo.fixture.ts";
 import { HealthService } from "./health.ts";
-import { methodOf } from "./method.ts";
+import { methodOf } from "./messages/method.ts";
 import { until } from "./raw-client.fixture.ts";
 import { reflectionService } from "./reflection.ts";
-import { parseTarget } from "./target.ts";
 
 const NAME = "google.bytestream.ByteStream";
 const health = new HealthService([NAME], "not-serving");
