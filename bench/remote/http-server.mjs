@@ -41,7 +41,7 @@ async function load() {
     export { openServerStore } from "./packages/remote/src/store/open-server-store.ts";
     export { openPort } from "./packages/remote/src/port/index.ts";
     export { httpCaches } from "./packages/remote/src/http/index.ts";
-    export { OPEN_ACCESS } from "./packages/remote/src/reapi/access-port.ts";
+    export { OPEN_ACCESS } from "./packages/remote/src/reapi/requests/access-port.ts";
     export { livenessOf, nodeClock, nodeFileSystem, nodeRandom, ownIdentity } from "@kahn/system";`;
   const stdin = { contents, resolveDir: ROOT, loader: /** @type {const} */ ("ts") };
   const external = ["@napi-rs/*", "hash-wasm"];

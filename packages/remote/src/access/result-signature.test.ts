@@ -5,7 +5,7 @@ import { digestOf } from "@kahn/core";
 import { test } from "vitest";
 import { digestMessage } from "../names/request-digest.ts";
 import { ActionResult } from "../proto/generated/remote-execution.ts";
-import { withInlined, withoutRaw, withWorker } from "../reapi/inlining.ts";
+import { withInlined, withoutRaw, withWorker } from "../reapi/actions/inlining.ts";
 import { resultSigner, resultVerifier, trustedKey } from "./result-signature.ts";
 
 const pair = generateKeyPairSync("ed25519");

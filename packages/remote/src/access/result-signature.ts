@@ -15,7 +15,7 @@ import { digestFunction, err, ok, problem } from "@kahn/core";
 import { digestMessage } from "../names/request-digest.ts";
 import { DecodeError } from "../proto/decode-error.ts";
 import { Digest as DigestCodec } from "../proto/generated/remote-execution.ts";
-import { field, fieldsOf } from "../reapi/wire-fields.ts";
+import { field, fieldsOf } from "../reapi/wire/fields.ts";
 
 /** Signs results. */
 export interface ResultSigner {

@@ -19,7 +19,7 @@ import {
 import type { MemoryServerStore } from "../reapi/memory-server-store.fixture.ts";
 import { memoryServerStore } from "../reapi/memory-server-store.fixture.ts";
 import { reapiServices } from "../reapi/services.ts";
-import { loadWireZstd } from "../reapi/wire-zstd.ts";
+import { loadWireZstd } from "../reapi/wire/zstd.ts";
 
 type Fault = (store: MemoryServerStore) => Registration;
 

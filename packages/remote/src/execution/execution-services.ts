@@ -6,12 +6,12 @@
 import { availableParallelism } from "node:os";
 import type { Clock, DigestFunction, Random } from "@kahn/core";
 import type { Registration } from "../grpc/index.ts";
-import type { Access } from "../reapi/access-port.ts";
-import { OPEN_ACCESS } from "../reapi/access-port.ts";
 import type { ExecutionOffer } from "../reapi/capabilities.ts";
 import type { LogStreams } from "../reapi/log-streams.ts";
-import type { ReapiLimits, ServiceContext } from "../reapi/service-context.ts";
-import { DEFAULT_REAPI_LIMITS } from "../reapi/service-context.ts";
+import type { Access } from "../reapi/requests/access-port.ts";
+import { OPEN_ACCESS } from "../reapi/requests/access-port.ts";
+import type { ReapiLimits, ServiceContext } from "../reapi/requests/service-context.ts";
+import { DEFAULT_REAPI_LIMITS } from "../reapi/requests/service-context.ts";
 import type { ServerStore } from "../store/server-store.ts";
 import type { ActionRules } from "./actions/action-request.ts";
 import type { ActionRunner, WorkerOffer } from "./actions/action-runner.ts";

@@ -4,7 +4,7 @@ import { connect as connectHttp2 } from "node:http2";
 import { digestOf } from "@kahn/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Access } from "../reapi/access-port.ts";
+import type { Access } from "../reapi/requests/access-port.ts";
 import { accessOf, ask, chunked, put, rawConnection, testCaches, until } from "./caches.fixture.ts";
 
 const SCALE = Number(process.env.KAHN_TEST_SCALE ?? 1);

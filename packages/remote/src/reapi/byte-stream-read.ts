@@ -10,9 +10,9 @@ import type { BlobName } from "../names/resource-name.ts";
 import type { Init } from "../proto/codec.ts";
 import type { ReadRequest, ReadResponse } from "../proto/generated/bytestream.ts";
 import { BlobPieces, type PieceBuffers } from "./blob-pieces.ts";
-import { blobNotFound, invalidArgument, soundBytes, stored } from "./refusal.ts";
-import type { ServiceContext } from "./service-context.ts";
-import { zstdOf } from "./service-context.ts";
+import { blobNotFound, invalidArgument, soundBytes, stored } from "./requests/refusal.ts";
+import type { ServiceContext } from "./requests/service-context.ts";
+import { zstdOf } from "./requests/service-context.ts";
 
 /** The bytes of a blob that a request wants. */
 export interface ReadRange {

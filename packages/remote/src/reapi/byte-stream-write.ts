@@ -11,11 +11,11 @@ import type { MessageReader } from "../grpc/index.ts";
 import { StatusCode, StatusError } from "../grpc/index.ts";
 import type { UploadName } from "../names/resource-name.ts";
 import type { WriteRequest } from "../proto/generated/bytestream.ts";
-import { invalidArgument, stored, storeRefusal, wellFormed } from "./refusal.ts";
-import type { ServiceContext } from "./service-context.ts";
-import { zstdOf } from "./service-context.ts";
+import { invalidArgument, stored, storeRefusal, wellFormed } from "./requests/refusal.ts";
+import type { ServiceContext } from "./requests/service-context.ts";
+import { zstdOf } from "./requests/service-context.ts";
 import type { Upload, Uploads } from "./uploads.ts";
-import type { ZstdDecompressor } from "./zstd-port.ts";
+import type { ZstdDecompressor } from "./wire/zstd-port.ts";
 
 /** Compressed bytes that are gathered before they are unpacked. */
 const GATHER_BYTES = 256 << 10;

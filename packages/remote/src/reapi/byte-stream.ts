@@ -19,11 +19,11 @@ import { readBlob } from "./byte-stream-read.ts";
 import { writeBlob } from "./byte-stream-write.ts";
 import { logWriteStatus, readLog, writeLog } from "./log-stream-calls.ts";
 import type { LogStreams } from "./log-streams.ts";
-import { inParts } from "./message-codecs.ts";
-import { invalidArgument, stored, wellFormed } from "./refusal.ts";
-import type { ServiceContext } from "./service-context.ts";
-import { permitted, servedDigest } from "./service-context.ts";
+import { invalidArgument, stored, wellFormed } from "./requests/refusal.ts";
+import type { ServiceContext } from "./requests/service-context.ts";
+import { permitted, servedDigest } from "./requests/service-context.ts";
 import type { Uploads } from "./uploads.ts";
+import { inParts } from "./wire/message-codecs.ts";
 
 const NAME_HEADER = "build.bazel.remote.execution.v2.resource-name";
 

@@ -4,8 +4,6 @@ import { test } from "vitest";
 import type { Interceptor } from "../grpc/index.ts";
 import { StatusCode } from "../grpc/index.ts";
 import { GetCapabilitiesRequest, RequestMetadata, ServerCapabilities } from "../proto/generated/remote-execution.ts";
-import type { Access, AccessQuestion } from "./access-port.ts";
-import { CALLER } from "./access-port.ts";
 import {
   answered,
   blobOf,
@@ -18,7 +16,9 @@ import {
   writeAll,
   writeName,
 } from "./reapi-server.fixture.ts";
-import { requestMetadata } from "./request-metadata.ts";
+import type { Access, AccessQuestion } from "./requests/access-port.ts";
+import { CALLER } from "./requests/access-port.ts";
+import { requestMetadata } from "./requests/request-metadata.ts";
 
 /** The bearer token is the name. */
 const authenticated: Interceptor = (call) => {

@@ -16,10 +16,10 @@ import {
   type ServerCapabilities,
   SymlinkAbsolutePathStrategyValue,
 } from "../proto/generated/remote-execution.ts";
-import { CHUNK_AVERAGE_BYTES, CHUNK_SEED } from "./fast-cdc.ts";
-import { wellFormed } from "./refusal.ts";
-import type { ServiceContext } from "./service-context.ts";
-import { ask } from "./service-context.ts";
+import { CHUNK_AVERAGE_BYTES, CHUNK_SEED } from "./blobs/fast-cdc.ts";
+import { wellFormed } from "./requests/refusal.ts";
+import type { ServiceContext } from "./requests/service-context.ts";
+import { ask } from "./requests/service-context.ts";
 
 /** What a server that executes has to add. */
 export interface ExecutionOffer {

@@ -1,4 +1,9 @@
 /** The cache services of REAPI on a server's store. */
+
+export type { ActionCacheOptions } from "./actions/action-cache.ts";
+export type { OriginAnswer, OriginPolicy, OriginPort } from "./assets/origin.ts";
+export type { ExecutionOffer } from "./capabilities.ts";
+export { LogStream, LogStreams, type LogStreamsOptions } from "./log-streams.ts";
 export {
   type Access,
   type AccessAnswer,
@@ -7,14 +12,10 @@ export {
   CALLER,
   type Caller,
   OPEN_ACCESS,
-} from "./access-port.ts";
-export type { ActionCacheOptions } from "./action-cache.ts";
-export type { ExecutionOffer } from "./capabilities.ts";
-export { LogStream, LogStreams, type LogStreamsOptions } from "./log-streams.ts";
-export type { OriginAnswer, OriginPolicy, OriginPort } from "./origin.ts";
-export { missingBlobs, refusal, storeRefusal } from "./refusal.ts";
-export { requestMetadata } from "./request-metadata.ts";
-export { DEFAULT_REAPI_LIMITS, type ReapiLimits } from "./service-context.ts";
+} from "./requests/access-port.ts";
+export { missingBlobs, refusal, storeRefusal } from "./requests/refusal.ts";
+export { requestMetadata } from "./requests/request-metadata.ts";
+export { DEFAULT_REAPI_LIMITS, type ReapiLimits } from "./requests/service-context.ts";
 export { type ReapiOptions, type ReapiServices, reapiServices } from "./services.ts";
-export { loadWireZstd } from "./wire-zstd.ts";
-export type { Zstd, ZstdDecompressor, ZstdProblem } from "./zstd-port.ts";
+export { loadWireZstd } from "./wire/zstd.ts";
+export type { Zstd, ZstdDecompressor, ZstdProblem } from "./wire/zstd-port.ts";

@@ -7,9 +7,9 @@ import type { ReadRequest, ReadResponse, WriteRequest } from "../proto/generated
 import { LogStreamServiceMethods } from "../proto/generated/remote-logstream.ts";
 import { readRange } from "./byte-stream-read.ts";
 import type { LogStream, LogStreams } from "./log-streams.ts";
-import { invalidArgument } from "./refusal.ts";
-import type { ServiceContext } from "./service-context.ts";
-import { permitted } from "./service-context.ts";
+import { invalidArgument } from "./requests/refusal.ts";
+import type { ServiceContext } from "./requests/service-context.ts";
+import { permitted } from "./requests/service-context.ts";
 
 /** The LogStream service. */
 export function logStreamService(context: ServiceContext, logs: LogStreams): Registration[] {

@@ -21,7 +21,7 @@ import {
   writeName,
 } from "./reapi-server.fixture.ts";
 import { frameOf } from "./stored-zstd.fixture.ts";
-import { loadWireZstd } from "./wire-zstd.ts";
+import { loadWireZstd } from "./wire/zstd.ts";
 
 const fs = memoryFileSystem();
 const store = await memoryStore({ fs });

@@ -6,27 +6,27 @@
 import type { Clock, DigestFunction, Random } from "@kahn/core";
 import type { Registration } from "../grpc/index.ts";
 import type { ServerStore } from "../store/server-store.ts";
-import type { Access } from "./access-port.ts";
-import { OPEN_ACCESS } from "./access-port.ts";
-import type { ActionCacheOptions } from "./action-cache.ts";
-import { actionCacheService } from "./action-cache.ts";
-import { AssetFetches } from "./asset-fetches.ts";
-import { assetServices } from "./asset-services.ts";
-import { AssetStore } from "./asset-store.ts";
-import { blobBatchMethods } from "./blob-batches.ts";
+import type { ActionCacheOptions } from "./actions/action-cache.ts";
+import { actionCacheService } from "./actions/action-cache.ts";
+import { AssetFetches } from "./assets/fetches.ts";
+import type { OriginPolicy, OriginPort } from "./assets/origin.ts";
+import { Origins } from "./assets/origin.ts";
+import { assetServices } from "./assets/services.ts";
+import { AssetStore } from "./assets/store.ts";
+import { blobBatchMethods } from "./blobs/blob-batches.ts";
+import { getTreeMethod } from "./blobs/get-tree.ts";
+import { splitSpliceMethods } from "./blobs/split-splice.ts";
 import { byteStreamService } from "./byte-stream.ts";
 import type { ExecutionOffer } from "./capabilities.ts";
 import { capabilitiesService } from "./capabilities.ts";
-import { getTreeMethod } from "./get-tree.ts";
 import { logStreamService } from "./log-stream-calls.ts";
 import { LogStreams } from "./log-streams.ts";
-import type { OriginPolicy, OriginPort } from "./origin.ts";
-import { Origins } from "./origin.ts";
-import type { ReapiLimits, ServiceContext } from "./service-context.ts";
-import { DEFAULT_REAPI_LIMITS } from "./service-context.ts";
-import { splitSpliceMethods } from "./split-splice.ts";
+import type { Access } from "./requests/access-port.ts";
+import { OPEN_ACCESS } from "./requests/access-port.ts";
+import type { ReapiLimits, ServiceContext } from "./requests/service-context.ts";
+import { DEFAULT_REAPI_LIMITS } from "./requests/service-context.ts";
 import { Uploads } from "./uploads.ts";
-import type { Zstd } from "./zstd-port.ts";
+import type { Zstd } from "./wire/zstd-port.ts";
 
 /** What the services need. */
 export interface ReapiOptions {

@@ -4,7 +4,7 @@
  * A block that repeats one byte is all it takes to make a bomb.
  */
 import { err, ok, type Problem, problem, type Result } from "@kahn/core";
-import type { Zstd, ZstdDecompressor, ZstdProblem } from "./zstd-port.ts";
+import type { Zstd, ZstdDecompressor, ZstdProblem } from "./wire/zstd-port.ts";
 
 const MAGIC = 0xfd2fb528;
 const BLOCK_MAX_BYTES = 128 << 10;

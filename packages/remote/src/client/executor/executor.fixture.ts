@@ -17,7 +17,7 @@ import {
   ExecutionStageValue,
 } from "../../proto/generated/remote-execution.ts";
 import { memoryServerStore } from "../../reapi/memory-server-store.fixture.ts";
-import { requestMetadata } from "../../reapi/request-metadata.ts";
+import { requestMetadata } from "../../reapi/requests/request-metadata.ts";
 import { reapiServices } from "../../reapi/services.ts";
 import { remoteBlobs } from "../blobs/remote-blobs.ts";
 import type { RemoteServerOptions } from "../calls/remote-server.ts";

@@ -11,7 +11,7 @@ import type { Codec } from "../../proto/codec.ts";
 import { messageDurationMs } from "../../proto/core-messages.ts";
 import { DecodeError } from "../../proto/decode-error.ts";
 import { Action, Command } from "../../proto/generated/remote-execution.ts";
-import { invalidArgument, missingBlobs, stored, wellFormed } from "../../reapi/refusal.ts";
+import { invalidArgument, missingBlobs, stored, wellFormed } from "../../reapi/requests/refusal.ts";
 import type { ServerStore } from "../../store/server-store.ts";
 import { hermeticCommand, platformOf, wantsNetwork } from "./hermetic-command.ts";
 import type { PlatformPolicy } from "./platform.ts";

@@ -8,7 +8,7 @@
  */
 import type { Digest, Directory } from "@kahn/core";
 import { DIRECTORY_MAX_BYTES, decodeDirectory, digestFunction, readMessage } from "@kahn/core";
-import { invalidArgument, missingBlobs, stored } from "../../reapi/refusal.ts";
+import { invalidArgument, missingBlobs, stored } from "../../reapi/requests/refusal.ts";
 import type { Pin, ServerStore } from "../../store/server-store.ts";
 
 /** Directories read at once. */

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { afterEach, test } from "vitest";
 import type { CallOptions } from "../../grpc/index.ts";
 import { StatusCode } from "../../grpc/index.ts";
-import type { Access } from "../../reapi/access-port.ts";
-import { CALLER } from "../../reapi/access-port.ts";
+import type { Access } from "../../reapi/requests/access-port.ts";
+import { CALLER } from "../../reapi/requests/access-port.ts";
 import type { ExecutionServer, HeldRun, StartOptions } from "../execution-server.fixture.ts";
 import { completed, METHODS, ofInvocation, seen, startExecution } from "../execution-server.fixture.ts";
 

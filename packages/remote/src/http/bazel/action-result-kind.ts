@@ -10,7 +10,7 @@ import { StatusError } from "../../grpc/index.ts";
 import { DecodeError } from "../../proto/decode-error.ts";
 import { ActionResult } from "../../proto/generated/remote-execution.ts";
 import { WireReader } from "../../proto/wire-reader.ts";
-import { checkedActionResult } from "../../reapi/action-result-check.ts";
+import { checkedActionResult } from "../../reapi/actions/action-result-check.ts";
 import { HttpRefusal } from "../exchange/http-refusal.ts";
 
 /** Field 4 is the exit code; all others have a length before them. */

@@ -8,7 +8,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Digest, DigestFunction, Result, Timer } from "@kahn/core";
 import { digestOfParts } from "@kahn/core";
-import type { ZstdProblem } from "../../reapi/zstd-port.ts";
+import type { ZstdProblem } from "../../reapi/wire/zstd-port.ts";
 import type { ServerStoreProblem } from "../../store/server-store.ts";
 import type { Exchange } from "./exchange.ts";
 import { ClientGone, HttpRefusal, stored } from "./http-refusal.ts";

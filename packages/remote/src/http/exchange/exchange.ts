@@ -3,9 +3,9 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:
 import type { Clock, Random } from "@kahn/core";
 import type { Peer } from "../../grpc/index.ts";
 import { parseInstanceName } from "../../names/resource-name.ts";
-import type { Access, AccessAnswer, AccessQuestion, Caller } from "../../reapi/access-port.ts";
 import type { PieceBuffers } from "../../reapi/blob-pieces.ts";
-import type { Zstd } from "../../reapi/zstd-port.ts";
+import type { Access, AccessAnswer, AccessQuestion, Caller } from "../../reapi/requests/access-port.ts";
+import type { Zstd } from "../../reapi/wire/zstd-port.ts";
 import type { ActionScope, ServerStore } from "../../store/server-store.ts";
 import type { HeldBytes } from "./held-bytes.ts";
 import { HttpRefusal } from "./http-refusal.ts";
