@@ -183,6 +183,8 @@ class BlobWriteRun {
 
   async #finish(): Promise<number> {
     await this.#flush();
+    // What came after somebody else had brought the blob was not taken.
+    if (this.#upload.isPresent) return await this.#present();
     if (this.#decompressor !== undefined) wellFormed(this.#decompressor.end());
     const { missingBytes, digest } = this.#upload;
     if (missingBytes > 0) throw invalidArgument(`the upload of ${digest} is finished ${missingBytes} bytes too early`);
@@ -194,8 +196,8 @@ class BlobWriteRun {
   /** The peer has nothing more to send and did not say so: what is whole is taken, the rest is kept. */
   async #halfClosed(): Promise<number> {
     await this.#flush();
-    if (this.#upload.missingBytes === 0) return await this.#finish();
-    return this.#upload.committedBytes;
+    const { isPresent, missingBytes, committedBytes } = this.#upload;
+    return isPresent || missingBytes === 0 ? await this.#finish() : committedBytes;
   }
 
   /** A newer call of the same name has the upload: well if it has brought the blob. */

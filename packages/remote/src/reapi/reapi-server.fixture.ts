@@ -1,6 +1,6 @@
 /** A server of the cache services on loopback, and a client of ours for it. */
 import assert from "node:assert/strict";
-import type { Clock, Digest, Result } from "@kahn/core";
+import type { Clock, Digest, PieceHashers, Result } from "@kahn/core";
 import { digestOf, digestSizeBytes } from "@kahn/core";
 import { nodeClock, nodeRandom } from "@kahn/system";
 import type { CallOptions, Interceptor, Status } from "../grpc/index.ts";
@@ -17,6 +17,7 @@ import {
   ContentAddressableStorageMethods,
 } from "../proto/generated/remote-execution.ts";
 import { LogStreamServiceMethods } from "../proto/generated/remote-logstream.ts";
+import type { ServerStore } from "../store/server-store.ts";
 import type { MemoryServerStore } from "./memory-server-store.fixture.ts";
 import { memoryServerStore } from "./memory-server-store.fixture.ts";
 import type { ReapiOptions, ReapiServices } from "./services.ts";
@@ -49,13 +50,15 @@ export const METHODS = {
 } as const;
 
 /** A running server with its client. */
-export interface ReapiServer {
-  readonly store: MemoryServerStore;
+export interface ReapiServer<Store extends ServerStore = MemoryServerStore> {
+  readonly store: Store;
   readonly services: ReapiServices;
   readonly channel: Channel;
   readonly target: string;
   /** What handlers threw that was no status: to be empty. */
   readonly faults: unknown[];
+  /** Calls that are open there. */
+  calls(): number;
   close(): Promise<void>;
 }
 
@@ -63,13 +66,22 @@ export interface ReapiServer {
 export interface ReapiServerOptions extends Partial<Omit<ReapiOptions, "store" | "zstd">> {
   readonly store?: MemoryServerStore;
   readonly interceptors?: readonly Interceptor[];
+  readonly memory?: Pick<PieceHashers, "lend" | "takeBack">;
   /** Default: frames without compression. */
   readonly zstd?: ReapiOptions["zstd"] | "none";
 }
 
 /** Starts one. */
 export async function startReapi(options: ReapiServerOptions = {}): Promise<ReapiServer> {
-  const { interceptors = [], zstd = STORED_ZSTD, store = memoryServerStore(), ...rest } = options;
+  return await startReapiOn(options.store ?? memoryServerStore(), options);
+}
+
+/** Starts one on any store. */
+export async function startReapiOn<Store extends ServerStore>(
+  store: Store,
+  options: Omit<ReapiServerOptions, "store">,
+): Promise<ReapiServer<Store>> {
+  const { interceptors = [], zstd = STORED_ZSTD, memory, ...rest } = options;
   const transportClock: Clock = nodeClock();
   const faults: unknown[] = [];
   const services = reapiServices({
@@ -83,6 +95,7 @@ export async function startReapi(options: ReapiServerOptions = {}): Promise<Reap
     services: services.services,
     clock: transportClock,
     interceptors,
+    memory,
     onFault: (error) => void faults.push(error),
   });
   const port = await openPort({
@@ -102,6 +115,7 @@ export async function startReapi(options: ReapiServerOptions = {}): Promise<Reap
     channel,
     target,
     faults,
+    calls: () => grpc.counts().calls,
     close: async () => {
       channel.close();
       services.close();
@@ -156,7 +170,7 @@ export async function put(store: MemoryServerStore, ...blobs: readonly TestBlob[
 
 /** All bytes of a `Read`, and how it ended. */
 export async function readAll(
-  { channel }: ReapiServer,
+  { channel }: Pick<ReapiServer, "channel">,
   request: { readonly resourceName: string; readonly readOffset?: number; readonly readLimit?: number },
   options: CallOptions = {},
 ): Promise<{ readonly code: number; readonly bytes: Buffer; readonly messages: number }> {
@@ -183,7 +197,7 @@ export interface WritePlan {
 
 /** Uploads bytes. */
 export async function writeAll(
-  { channel }: ReapiServer,
+  { channel }: Pick<ReapiServer, "channel">,
   bytes: Uint8Array,
   plan: WritePlan,
 ): Promise<Result<{ readonly committedSize: number }, Status>> {

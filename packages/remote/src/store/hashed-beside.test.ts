@@ -1,58 +1,15 @@
 /** Large uploads whose hashes are made beside this thread: nothing is believed too early, and all memory comes back. */
-import type { Hasher, PieceHashers } from "@kahn/core";
-import { digestOf, nativeHasher } from "@kahn/core";
+import type { PieceHashers } from "@kahn/core";
+import { digestOf } from "@kahn/core";
 import { testScale } from "@kahn/testing";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { lateHashers } from "./late-hashers.fixture.ts";
 import type { BlobWriter, ServerStore } from "./server-store.ts";
 import { codeOf, isBlob, noise, realPlace, value } from "./store.fixture.ts";
 
 const SCALE = testScale(process.env.KAHN_TEST_SCALE);
 const KIB = 1024;
-
-/** Hashers that look at a piece as late as they may; memory that came back is spoilt, and lent again at once. */
-function lateHashers({ isLossy = false, lentMax = Number.POSITIVE_INFINITY } = {}) {
-  const lent = new Set<Buffer>();
-  const free: Buffer[] = [];
-  const read: ArrayBufferLike[] = [];
-  let queue = Promise.resolve();
-  const later = (work: () => void): Promise<void> => {
-    queue = queue.then(() => new Promise((resolve) => setImmediate(resolve))).then(work);
-    return queue;
-  };
-  const hashers: PieceHashers = {
-    start: (fn) => {
-      const hasher: Hasher = nativeHasher(fn);
-      return {
-        update: (piece) => {
-          read.push(piece.buffer);
-          return later(() => {
-            read.shift();
-            hasher.update(piece);
-          });
-        },
-        hex: async () => {
-          await queue;
-          return isLossy ? undefined : hasher.hex();
-        },
-        abandon: () => {},
-      };
-    },
-    lend: (sizeBytes) => {
-      if (lent.size >= lentMax) return undefined;
-      const at = free.findIndex(({ length }) => length === sizeBytes);
-      const memory = at < 0 ? Buffer.from(new SharedArrayBuffer(sizeBytes)) : free.splice(at, 1)[0]!;
-      lent.add(memory);
-      return memory;
-    },
-    takeBack: (memory) => {
-      expect(lent.delete(memory)).toBe(true);
-      expect(read).not.toContain(memory.buffer);
-      free.push(memory.fill("spoilt"));
-    },
-  };
-  return { hashers, lent, idle: () => later(() => {}) };
-}
 
 /** Uploads as a call does it: bytes are copied if that is all, and each message may be overwritten when it was taken. */
 async function send(writer: BlobWriter, bytes: Uint8Array, messageBytes: number): Promise<void> {
