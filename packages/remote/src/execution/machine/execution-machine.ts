@@ -5,7 +5,7 @@
  * Never:     waits, looks at a clock, or does anything: it answers with effects for `execution-pool.ts`.
  * Invariant: each operation is done exactly once; each job has at most one run under way, and only on a worker that
  *            fits; no worker has more runs than slots; a job without operations does not start; effects come in the
- *            order in which they are to be performed. `invariants.fixture.ts` checks all of them after every event.
+ *            order in which they are to be performed. `machine-world.fixture.ts` checks all of them after every event.
  * Note:      state is linear: `step` changes what the machine holds. `operation-state.ts` has the words.
  */
 import { invariant } from "@kahn/core";
