@@ -24,8 +24,8 @@ import {
   RequestMetadata,
 } from "../proto/generated/remote-execution.ts";
 import { Status } from "../proto/generated/status.ts";
-import { LogStreams } from "../reapi/log-streams.ts";
 import { memoryServerStore } from "../reapi/memory-server-store.fixture.ts";
+import { LogStreams } from "../reapi/streams/log-streams.ts";
 import type { ServerStore } from "../store/server-store.ts";
 import type { ActionRunner, RunOutcome } from "./actions/action-runner.ts";
 import type { ExecutionOptions } from "./execution-services.ts";

@@ -3,7 +3,6 @@
 export type { ActionCacheOptions } from "./actions/action-cache.ts";
 export type { OriginAnswer, OriginPolicy, OriginPort } from "./assets/origin.ts";
 export type { ExecutionOffer } from "./capabilities.ts";
-export { LogStream, LogStreams, type LogStreamsOptions } from "./log-streams.ts";
 export {
   type Access,
   type AccessAnswer,
@@ -17,5 +16,6 @@ export { missingBlobs, refusal, storeRefusal } from "./requests/refusal.ts";
 export { requestMetadata } from "./requests/request-metadata.ts";
 export { DEFAULT_REAPI_LIMITS, type ReapiLimits } from "./requests/service-context.ts";
 export { type ReapiOptions, type ReapiServices, reapiServices } from "./services.ts";
+export { LogStream, LogStreams, type LogStreamsOptions } from "./streams/log-streams.ts";
 export { loadWireZstd } from "./wire/zstd.ts";
 export type { Zstd, ZstdDecompressor, ZstdProblem } from "./wire/zstd-port.ts";

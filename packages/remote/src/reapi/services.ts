@@ -16,16 +16,16 @@ import { AssetStore } from "./assets/store.ts";
 import { blobBatchMethods } from "./blobs/blob-batches.ts";
 import { getTreeMethod } from "./blobs/get-tree.ts";
 import { splitSpliceMethods } from "./blobs/split-splice.ts";
-import { byteStreamService } from "./byte-stream.ts";
 import type { ExecutionOffer } from "./capabilities.ts";
 import { capabilitiesService } from "./capabilities.ts";
-import { logStreamService } from "./log-stream-calls.ts";
-import { LogStreams } from "./log-streams.ts";
 import type { Access } from "./requests/access-port.ts";
 import { OPEN_ACCESS } from "./requests/access-port.ts";
 import type { ReapiLimits, ServiceContext } from "./requests/service-context.ts";
 import { DEFAULT_REAPI_LIMITS } from "./requests/service-context.ts";
-import { Uploads } from "./uploads.ts";
+import { byteStreamService } from "./streams/byte-stream.ts";
+import { logStreamService } from "./streams/log-stream-calls.ts";
+import { LogStreams } from "./streams/log-streams.ts";
+import { Uploads } from "./streams/uploads.ts";
 import type { Zstd } from "./wire/zstd-port.ts";
 
 /** What the services need. */

@@ -16,9 +16,9 @@ import type { ExecutedActionMetadata } from "../../proto/generated/remote-execut
 import { ActionResult as ActionResultCodec } from "../../proto/generated/remote-execution.ts";
 import { inlinedOf } from "../../reapi/actions/action-cache.ts";
 import { withInlined } from "../../reapi/actions/inlining.ts";
-import type { LogStream, LogStreams } from "../../reapi/log-streams.ts";
 import { missingBlobs } from "../../reapi/requests/refusal.ts";
 import type { ServiceContext } from "../../reapi/requests/service-context.ts";
+import type { LogStream, LogStreams } from "../../reapi/streams/log-streams.ts";
 import type { ActionScope, Pin } from "../../store/server-store.ts";
 import type { PreparedAction } from "../actions/action-request.ts";
 import type { RunOutcome, WorkerOffer } from "../actions/action-runner.ts";

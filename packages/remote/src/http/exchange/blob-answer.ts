@@ -8,7 +8,7 @@
 import type { OutgoingHttpHeaders } from "node:http";
 import type { Digest } from "@kahn/core";
 import { digestHash, digestSizeBytes } from "@kahn/core";
-import { BlobPieces } from "../../reapi/blob-pieces.ts";
+import { BlobPieces } from "../../reapi/streams/blob-pieces.ts";
 import type { ByteRange } from "./byte-range.ts";
 import { parseRange } from "./byte-range.ts";
 import type { Exchange } from "./exchange.ts";

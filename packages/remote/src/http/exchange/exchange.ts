@@ -3,8 +3,8 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:
 import type { Clock, Random } from "@kahn/core";
 import type { Peer } from "../../grpc/index.ts";
 import { parseInstanceName } from "../../names/resource-name.ts";
-import type { PieceBuffers } from "../../reapi/blob-pieces.ts";
 import type { Access, AccessAnswer, AccessQuestion, Caller } from "../../reapi/requests/access-port.ts";
+import type { PieceBuffers } from "../../reapi/streams/blob-pieces.ts";
 import type { Zstd } from "../../reapi/wire/zstd-port.ts";
 import type { ActionScope, ServerStore } from "../../store/server-store.ts";
 import type { HeldBytes } from "./held-bytes.ts";

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { seededRandom, settled, virtualClock } from "@kahn/testing";
 import { afterAll, test } from "vitest";
-import { StatusCode } from "../grpc/index.ts";
+import { StatusCode } from "../../grpc/index.ts";
+import { answered, codeOf, METHODS, noise, readAll, startReapi, writeAll } from "../reapi-server.fixture.ts";
 import { LogStream, LogStreams } from "./log-streams.ts";
-import { answered, codeOf, METHODS, noise, readAll, startReapi, writeAll } from "./reapi-server.fixture.ts";
 
 const server = await startReapi({ limits: { logMaxBytes: 1 << 20 } });
 const { channel } = server;

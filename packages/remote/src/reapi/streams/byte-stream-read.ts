@@ -4,15 +4,15 @@
  * Invariant: offsets count bytes of the blob, also of one that is sent compressed: each piece is a frame of its own.
  */
 import { digestSizeBytes } from "@kahn/core";
-import type { SendingCall } from "../grpc/index.ts";
-import { StatusCode, StatusError } from "../grpc/index.ts";
-import type { BlobName } from "../names/resource-name.ts";
-import type { Init } from "../proto/codec.ts";
-import type { ReadRequest, ReadResponse } from "../proto/generated/bytestream.ts";
+import type { SendingCall } from "../../grpc/index.ts";
+import { StatusCode, StatusError } from "../../grpc/index.ts";
+import type { BlobName } from "../../names/resource-name.ts";
+import type { Init } from "../../proto/codec.ts";
+import type { ReadRequest, ReadResponse } from "../../proto/generated/bytestream.ts";
+import { blobNotFound, invalidArgument, soundBytes, stored } from "../requests/refusal.ts";
+import type { ServiceContext } from "../requests/service-context.ts";
+import { zstdOf } from "../requests/service-context.ts";
 import { BlobPieces, type PieceBuffers } from "./blob-pieces.ts";
-import { blobNotFound, invalidArgument, soundBytes, stored } from "./requests/refusal.ts";
-import type { ServiceContext } from "./requests/service-context.ts";
-import { zstdOf } from "./requests/service-context.ts";
 
 /** The bytes of a blob that a request wants. */
 export interface ReadRange {

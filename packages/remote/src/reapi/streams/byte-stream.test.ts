@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { digestOf } from "@kahn/core";
 import { settled, virtualClock } from "@kahn/testing";
 import { afterAll, test } from "vitest";
-import { StatusCode } from "../grpc/index.ts";
-import { emptyDigest } from "../names/digest-function.ts";
+import { StatusCode } from "../../grpc/index.ts";
+import { emptyDigest } from "../../names/digest-function.ts";
 import {
   answered,
   blobOf,
@@ -17,8 +17,8 @@ import {
   startReapi,
   writeAll,
   writeName,
-} from "./reapi-server.fixture.ts";
-import { frameOf, STORED_ZSTD } from "./stored-zstd.fixture.ts";
+} from "../reapi-server.fixture.ts";
+import { frameOf, STORED_ZSTD } from "../stored-zstd.fixture.ts";
 
 const server = await startReapi();
 const { store } = server;
@@ -340,7 +340,7 @@ test("unfinished uploads are kept up to so many bytes together, the last one wha
 });
 
 test("§2.4 Write: too large is INVALID_ARGUMENT, a full store RESOURCE_EXHAUSTED with the time to come back", async () => {
-  const { memoryServerStore } = await import("./memory-server-store.fixture.ts");
+  const { memoryServerStore } = await import("../memory-server-store.fixture.ts");
   const small = await startReapi({ store: memoryServerStore({ maxBlobBytes: 1000 }) });
   const big = blobOf(noise(1001));
   assert.equal(codeOf(await writeAll(small, big.bytes, { resourceName: writeName(big.digest, "u") })), 3);

@@ -10,9 +10,9 @@
  */
 import type { Clock, Digest, Result, Timer } from "@kahn/core";
 import { digestSizeBytes, ok } from "@kahn/core";
-import { StatusCode, StatusError } from "../grpc/index.ts";
-import type { UploadName } from "../names/resource-name.ts";
-import type { BlobWriter, ServerBlobs, ServerStoreProblem } from "../store/server-store.ts";
+import { StatusCode, StatusError } from "../../grpc/index.ts";
+import type { UploadName } from "../../names/resource-name.ts";
+import type { BlobWriter, ServerBlobs, ServerStoreProblem } from "../../store/server-store.ts";
 
 /** What keeping uploads needs. */
 export interface UploadsOptions {

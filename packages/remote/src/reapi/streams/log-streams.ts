@@ -10,9 +10,9 @@
  */
 import type { Clock, Random, Timer } from "@kahn/core";
 import { randomHex } from "@kahn/core";
-import { StatusCode, StatusError } from "../grpc/index.ts";
-import type { LogStreamName } from "../names/resource-name.ts";
-import { printLogStreamName } from "../names/resource-name.ts";
+import { StatusCode, StatusError } from "../../grpc/index.ts";
+import type { LogStreamName } from "../../names/resource-name.ts";
+import { printLogStreamName } from "../../names/resource-name.ts";
 
 /** What logs need. */
 export interface LogStreamsOptions {

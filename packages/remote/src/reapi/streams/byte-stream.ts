@@ -4,26 +4,26 @@
  * Owns: which name goes where, and what every name is asked: rights, functions, compressors, the header that repeats it.
  */
 import { digestSizeBytes } from "@kahn/core";
-import type { CallContext, MessageReader, Registration } from "../grpc/index.ts";
-import { methodOf, StatusCode, StatusError, serve } from "../grpc/index.ts";
-import type { BlobName, UploadName } from "../names/resource-name.ts";
-import { parseReadName, parseWriteName } from "../names/resource-name.ts";
+import type { CallContext, MessageReader, Registration } from "../../grpc/index.ts";
+import { methodOf, StatusCode, StatusError, serve } from "../../grpc/index.ts";
+import type { BlobName, UploadName } from "../../names/resource-name.ts";
+import { parseReadName, parseWriteName } from "../../names/resource-name.ts";
 import {
   ByteStreamMethods,
   type QueryWriteStatusResponse,
   ReadResponse,
   type WriteRequest,
-} from "../proto/generated/bytestream.ts";
+} from "../../proto/generated/bytestream.ts";
+import { invalidArgument, stored, wellFormed } from "../requests/refusal.ts";
+import type { ServiceContext } from "../requests/service-context.ts";
+import { permitted, servedDigest } from "../requests/service-context.ts";
+import { inParts } from "../wire/message-codecs.ts";
 import { PieceBuffers } from "./blob-pieces.ts";
 import { readBlob } from "./byte-stream-read.ts";
 import { writeBlob } from "./byte-stream-write.ts";
 import { logWriteStatus, readLog, writeLog } from "./log-stream-calls.ts";
 import type { LogStreams } from "./log-streams.ts";
-import { invalidArgument, stored, wellFormed } from "./requests/refusal.ts";
-import type { ServiceContext } from "./requests/service-context.ts";
-import { permitted, servedDigest } from "./requests/service-context.ts";
 import type { Uploads } from "./uploads.ts";
-import { inParts } from "./wire/message-codecs.ts";
 
 const NAME_HEADER = "build.bazel.remote.execution.v2.resource-name";
 

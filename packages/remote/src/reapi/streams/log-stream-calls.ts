@@ -1,15 +1,15 @@
 /** LogStream, and what ByteStream does with logs: create, append, read as they grow. */
-import type { MessageReader, Registration, SendingCall } from "../grpc/index.ts";
-import { methodOf, StatusCode, StatusError, serve } from "../grpc/index.ts";
-import type { LogStreamName } from "../names/resource-name.ts";
-import type { Init } from "../proto/codec.ts";
-import type { ReadRequest, ReadResponse, WriteRequest } from "../proto/generated/bytestream.ts";
-import { LogStreamServiceMethods } from "../proto/generated/remote-logstream.ts";
+import type { MessageReader, Registration, SendingCall } from "../../grpc/index.ts";
+import { methodOf, StatusCode, StatusError, serve } from "../../grpc/index.ts";
+import type { LogStreamName } from "../../names/resource-name.ts";
+import type { Init } from "../../proto/codec.ts";
+import type { ReadRequest, ReadResponse, WriteRequest } from "../../proto/generated/bytestream.ts";
+import { LogStreamServiceMethods } from "../../proto/generated/remote-logstream.ts";
+import { invalidArgument } from "../requests/refusal.ts";
+import type { ServiceContext } from "../requests/service-context.ts";
+import { permitted } from "../requests/service-context.ts";
 import { readRange } from "./byte-stream-read.ts";
 import type { LogStream, LogStreams } from "./log-streams.ts";
-import { invalidArgument } from "./requests/refusal.ts";
-import type { ServiceContext } from "./requests/service-context.ts";
-import { permitted } from "./requests/service-context.ts";
 
 /** The LogStream service. */
 export function logStreamService(context: ServiceContext, logs: LogStreams): Registration[] {

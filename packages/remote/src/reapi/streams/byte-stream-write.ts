@@ -7,15 +7,15 @@
  *            is kept; what cannot become the blob is not.
  */
 import { digestSizeBytes } from "@kahn/core";
-import type { MessageReader } from "../grpc/index.ts";
-import { StatusCode, StatusError } from "../grpc/index.ts";
-import type { UploadName } from "../names/resource-name.ts";
-import type { WriteRequest } from "../proto/generated/bytestream.ts";
-import { invalidArgument, stored, storeRefusal, wellFormed } from "./requests/refusal.ts";
-import type { ServiceContext } from "./requests/service-context.ts";
-import { zstdOf } from "./requests/service-context.ts";
+import type { MessageReader } from "../../grpc/index.ts";
+import { StatusCode, StatusError } from "../../grpc/index.ts";
+import type { UploadName } from "../../names/resource-name.ts";
+import type { WriteRequest } from "../../proto/generated/bytestream.ts";
+import { invalidArgument, stored, storeRefusal, wellFormed } from "../requests/refusal.ts";
+import type { ServiceContext } from "../requests/service-context.ts";
+import { zstdOf } from "../requests/service-context.ts";
+import type { ZstdDecompressor } from "../wire/zstd-port.ts";
 import type { Upload, Uploads } from "./uploads.ts";
-import type { ZstdDecompressor } from "./wire/zstd-port.ts";
 
 /** Compressed bytes that are gathered before they are unpacked. */
 const GATHER_BYTES = 256 << 10;

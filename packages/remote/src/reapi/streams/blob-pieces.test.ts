@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { ok } from "@kahn/core";
 import { test } from "vitest";
-import type { BlobReader } from "../store/server-store.ts";
+import type { BlobReader } from "../../store/server-store.ts";
 import { BlobPieces, PieceBuffers } from "./blob-pieces.ts";
 
 const PIECE_BYTES = 1 << 20;

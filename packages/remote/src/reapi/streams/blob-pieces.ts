@@ -6,7 +6,7 @@
  * Invariant: a buffer comes back only once its bytes have left; when a call breaks off its buffers are forgotten.
  */
 import type { Result } from "@kahn/core";
-import type { BlobReader, ServerStoreProblem } from "../store/server-store.ts";
+import type { BlobReader, ServerStoreProblem } from "../../store/server-store.ts";
 
 /** Bytes of one piece: fewer cost time for each, more cost memory for nothing. */
 const PIECE_BYTES = 1 << 20;
