@@ -1,5 +1,6 @@
 /** A server with another one behind it: reading through, sending on, and that trouble behind fails nobody. */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { type Digest, digestOf } from "@kahn/core";
 import { nodeRandom } from "@kahn/system";
 import { closedAddress, memoryFileSystem } from "@kahn/testing";
@@ -216,4 +217,48 @@ test("a cache behind that is away makes misses and one warning, and fails nobody
     [["store-remote", "warning"]],
   );
   await front.close();
+});
+
+test("digests of a function that the cache behind is not asked for keep nothing else from it", async () => {
+  const behind = await testServer();
+  const front = await testServer({ config: `backing: { url: "${behind.url.replace("http", "grpc")}" }` });
+  await put(behind, small);
+  const foreign = Buffer.from("a blob with another digest");
+  const digest = { hash: createHash("sha1").update(foreign).digest("hex"), sizeBytes: foreign.length };
+  const asked = await front.channel().unary(MISSING, { blobDigests: [digest] });
+  assert.ok(asked.ok && asked.value.missingBlobDigests.length === 1);
+  const unknown = await front.channel().unary(GET, { actionDigest: digest });
+  assert.ok(!unknown.ok && unknown.problem.code === StatusCode.notFound);
+  assert.ok((await front.channel().unary(WRITE, { requests: [{ digest, data: foreign }] })).ok);
+  assert.equal(await got(front, small), 200);
+  const mine = Buffer.from("sent on all the same");
+  await put(front, mine);
+  await front.close();
+  assert.deepEqual(front.reported, []);
+  assert.equal(await got(behind, mine), 200);
+  await behind.close();
+});
+
+test("an instance that the cache behind refuses keeps no other one from it", async () => {
+  const access = 'access: { rules: [{ who: anonymous, instances: ["", "good"], allow: [all] }] }';
+  const behind = await testServer({ config: access });
+  const front = await testServer({ config: `backing: { url: "${behind.url.replace("http", "grpc")}" }` });
+  await put(behind, small);
+  const action = digestMessage(digestOf(Buffer.from("an action")));
+  const result = (instanceName: string) => ({ instanceName, actionDigest: action, actionResult: { exitCode: 0 } });
+  const refused = await front.channel().unary(GET, { instanceName: "bad", actionDigest: action });
+  assert.ok(!refused.ok && refused.problem.code === StatusCode.notFound);
+  assert.equal(await got(front, small), 200);
+  for (const instance of ["bad", "good"]) assert.ok((await front.channel().unary(UPDATE, result(instance))).ok);
+  const mine = Buffer.from("sent on to the good one");
+  await put(front, mine);
+  await front.close();
+  assert.deepEqual(
+    front.reported.map(({ code }) => code),
+    ["store-refused"],
+  );
+  assert.equal(await got(behind, mine), 200);
+  const known = await behind.channel().unary(GET, { instanceName: "good", actionDigest: action });
+  assert.ok(known.ok, JSON.stringify(known));
+  await behind.close();
 });

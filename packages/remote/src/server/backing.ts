@@ -72,6 +72,8 @@ function emptyFolder(fs: FileSystem, folder: string): Result<void, Problem> {
 
 /** One client for blobs and the empty instance, and one for the results of each other instance. */
 class Backing implements BackingCache {
+  /** What clients of ours ask for. */
+  readonly digestFunction = "sha256";
   readonly #base: RemoteClient;
   readonly #open: (instance: string) => RemoteClient | undefined;
   readonly #clients = new Map<string, RemoteClient>();

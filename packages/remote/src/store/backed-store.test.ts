@@ -33,6 +33,7 @@ async function backed(
   const back: BackedStore = backedStore({
     ...{ store, clock, random: seededRandom(1), write: record !== undefined, keep: true, folder: "/backing" },
     backing: {
+      digestFunction: "sha256",
       blobs: { findMissing: silent, read: silent, write: silent, ingest: silent, materialize: silent, ...blobs },
       actionsOf: () => ({
         lookup: async () => (result === undefined ? await NEVER : ok({ kind: "hit", result })),

@@ -9,7 +9,17 @@
  *            room is dropped and counted.
  */
 import type { Clock, Digest, Problem, Random, Result, StoreProblem } from "@kahn/core";
-import { digestAt, digestSizeBytes, encodeActionResult, err, ok, problem, randomHex, sleep } from "@kahn/core";
+import {
+  digestAt,
+  digestFunction,
+  digestSizeBytes,
+  encodeActionResult,
+  err,
+  ok,
+  problem,
+  randomHex,
+  sleep,
+} from "@kahn/core";
 import type { BackingCache } from "./backing-cache.ts";
 import type { SenderQueue, SentItem } from "./backing-sender.ts";
 import { BackingSender } from "./backing-sender.ts";
@@ -191,7 +201,8 @@ function sendingWriter(writer: BlobWriter, sent: (digest: Digest) => void): Blob
 class BackingLink {
   readonly #options: BackedStoreOptions;
   readonly #fetching = new Map<Digest, Promise<boolean>>();
-  #awayUntilMs = Number.NEGATIVE_INFINITY;
+  /** By instance; that of "" is of all: an instance that is refused is one that a client has named. */
+  readonly #awayUntilMs = new Map<string, number>();
   #reportedAtMs = Number.NEGATIVE_INFINITY;
   #refusedAtMs = Number.NEGATIVE_INFINITY;
   readonly #kept: KeptResults;
@@ -214,18 +225,22 @@ class BackingLink {
   }
 
   async findMissing(digests: readonly Digest[]): Promise<Result<Digest[], ServerStoreProblem>> {
-    if (this.#isAway()) return ok([...digests]);
-    const missing = await this.#within(ANSWER_MS, this.#options.backing.blobs.findMissing(digests));
-    if (missing.ok) return missing;
-    this.#trouble(missing.problem);
-    return ok([...digests]);
+    const asked = digests.filter((digest) => this.#isKnown(digest));
+    if (this.#isAway() || asked.length === 0) return ok([...digests]);
+    const missing = await this.#within(ANSWER_MS, this.#options.backing.blobs.findMissing(asked));
+    if (!missing.ok) this.#trouble(missing.problem);
+    if (!missing.ok) return ok([...digests]);
+    return asked.length === digests.length
+      ? missing
+      : ok([...missing.value, ...digests.filter((digest) => !this.#isKnown(digest))]);
   }
 
   async result(scope: ActionScope, action: Digest) {
-    const actions = this.#isAway() ? undefined : this.#options.backing.actionsOf(scope.instance);
+    const isAsked = this.#isKnown(action) && !this.#isAway(scope.instance);
+    const actions = isAsked ? this.#options.backing.actionsOf(scope.instance) : undefined;
     if (actions === undefined) return undefined;
     const found = await this.#within(ANSWER_MS, actions.lookup(action));
-    if (!found.ok) this.#trouble(found.problem);
+    if (!found.ok) this.#trouble(found.problem, scope.instance);
     if (!found.ok || found.value.kind === "miss") return undefined;
     const { result } = found.value;
     const bytes = encodeActionResult(result);
@@ -237,14 +252,14 @@ class BackingLink {
   fetch(digest: Digest): Promise<boolean> {
     const known = this.#fetching.get(digest);
     if (known !== undefined) return known;
-    if (this.#isAway()) return Promise.resolve(false);
+    if (this.#isAway() || !this.#isKnown(digest)) return Promise.resolve(false);
     const fetching = this.#fetch(digest).finally(() => this.#fetching.delete(digest));
     this.#fetching.set(digest, fetching);
     return fetching;
   }
 
   send(item: SentItem): void {
-    if (this.#options.write) this.#sender.send(item);
+    if (this.#options.write && this.#isKnown(item.kind === "blob" ? item.digest : item.action)) this.#sender.send(item);
   }
 
   flush(timeoutMs: number): Promise<void> {
@@ -296,13 +311,21 @@ class BackingLink {
   }
 
   /** Nobody waits for the retries of a cache that just failed. */
-  #isAway(): boolean {
-    return this.#options.clock.monotonicMs() < this.#awayUntilMs;
+  #isAway(instance = ""): boolean {
+    const nowMs = this.#options.clock.monotonicMs();
+    return ["", instance].some((each) => nowMs < (this.#awayUntilMs.get(each) ?? nowMs));
   }
 
-  #trouble(problem: Problem): void {
-    const forMs = problem.code === "store-refused" ? REFUSED_MS : AWAY_MS;
-    this.#awayUntilMs = this.#options.clock.monotonicMs() + forMs;
+  /** Whether it is one that the cache behind may be asked for: it would refuse others, which any client can name. */
+  #isKnown(digest: Digest): boolean {
+    return digestFunction(digest) === this.#options.backing.digestFunction;
+  }
+
+  /** @param instance that a question was about; what is no refusal is about all. */
+  #trouble(problem: Problem, instance = ""): void {
+    const isRefused = problem.code === "store-refused";
+    const untilMs = this.#options.clock.monotonicMs() + (isRefused ? REFUSED_MS : AWAY_MS);
+    this.#awayUntilMs.set(isRefused ? instance : "", untilMs);
     this.#report(problem);
   }
 

@@ -59,7 +59,8 @@ export class BackingSender {
   #queue: SentItem[] = [];
   #dropped = 0;
   #sending: Promise<void> | undefined;
-  #deniedUntilMs = Number.NEGATIVE_INFINITY;
+  /** By instance; that of "" is of all. */
+  readonly #deniedUntilMs = new Map<string, number>();
   /** Size of the smallest blob that was too large for the cache behind. */
   #tooLargeBytes = Number.POSITIVE_INFINITY;
   readonly #closed = new AbortController();
@@ -75,7 +76,7 @@ export class BackingSender {
 
   /** Puts one into the queue. */
   send(item: SentItem): void {
-    if (this.#closed.signal.aborted || this.#options.clock.monotonicMs() < this.#deniedUntilMs) return;
+    if (this.#closed.signal.aborted || this.#isDenied(item)) return;
     if (this.#queue.length >= WAITING_MAX) this.#dropped++;
     else this.#queue.push(item);
     this.#sending ??= this.#sendAll().finally(() => {
@@ -109,7 +110,7 @@ export class BackingSender {
       }
       this.#options.report(failure.problem);
       if (isFinal(failure.problem)) {
-        this.#deniedUntilMs = this.#options.clock.monotonicMs() + DENIED_MS;
+        this.#deny("");
         this.#dropped += left.size + this.#queue.length;
         this.#queue = [];
         return;
@@ -150,7 +151,7 @@ export class BackingSender {
     const failed: SentItem[] = [];
     let problem: StoreProblem | undefined;
     for (const item of [...left]) {
-      const trouble = item.kind === "result" ? await this.#sendResult(item) : undefined;
+      const trouble = item.kind === "result" ? await this.#resultTrouble(item) : undefined;
       left.delete(item);
       if (trouble === undefined) isHeard = true;
       else if (trouble === "unfit") this.#dropped++;
@@ -197,6 +198,27 @@ export class BackingSender {
       const taken = await backing.blobs.ingest([{ path, executable: false, expected: digest }]);
       return taken.ok ? undefined : taken.problem;
     });
+  }
+
+  /** An instance that is refused is one that a client has named: what goes to others has nothing to do with it. */
+  async #resultTrouble(item: Extract<SentItem, { kind: "result" }>): Promise<StoreProblem | "unfit" | undefined> {
+    if (this.#isDenied(item)) return "unfit";
+    const trouble = await this.#sendResult(item);
+    const { instance } = item.scope;
+    if (trouble === undefined || trouble === "unfit" || instance === "" || !isFinal(trouble)) return trouble;
+    this.#options.report(trouble);
+    this.#deny(instance);
+    return "unfit";
+  }
+
+  #deny(instance: string): void {
+    this.#deniedUntilMs.set(instance, this.#options.clock.monotonicMs() + DENIED_MS);
+  }
+
+  #isDenied(item: SentItem): boolean {
+    const nowMs = this.#options.clock.monotonicMs();
+    const instances = item.kind === "result" ? ["", item.scope.instance] : [""];
+    return instances.some((instance) => nowMs < (this.#deniedUntilMs.get(instance) ?? nowMs));
   }
 
   /** @returns `unfit` for one that names what the cache behind does not take: it would be refused there. */
