@@ -9,6 +9,7 @@ const REFUSED = [
   ["cache --dry", "--dry says nothing to kahn cache stats", "gc."],
   ["cache verfy", 'kahn cache has no "verfy"', "Did you mean verify?"],
   ["cache zzz", 'kahn cache has no "zzz"', "One of: stats, gc, verify, clear, find."],
+  ["cache constructor", 'kahn cache has no "constructor"', "One of: stats, gc, verify, clear, find."],
   ["runs list 01 02", "too many arguments", "kahn runs"],
   ["runs show --keep 3", "--keep says nothing to kahn runs show", "prune."],
   ["runs log x#y --json", "--json says nothing to kahn runs log", "list, show."],

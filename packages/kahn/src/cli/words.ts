@@ -23,7 +23,7 @@ export function wordProblem(spec: ArgumentSpec, words: WordSpecs, given: ParsedA
   const command = spec.usage.split(" ")[0]!;
   const names = Object.keys(words);
   const [word = names[0]!, ...others] = given.positionals;
-  const own = words[word];
+  const own = Object.hasOwn(words, word) ? words[word] : undefined;
   if (own === undefined) {
     const suggestion = closestName(word, names);
     const next = suggestion === undefined ? `One of: ${names.join(", ")}.` : `Did you mean ${suggestion}?`;
