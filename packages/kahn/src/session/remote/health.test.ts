@@ -10,7 +10,7 @@ import { libraryHost } from "../../cli/host.ts";
 import { Checkout, startServer } from "../checkout.fixture.ts";
 import type { Finding } from "../health.ts";
 import { systemPorts } from "../system-ports.ts";
-import { checkServer } from "./health.ts";
+import { checkServer, isNear } from "./health.ts";
 
 const workspace = (cache: object = {}) =>
   new Checkout({ "package.json": { name: "root", private: true, scripts: {} }, "kahn.jsonc": { cache } });
@@ -132,4 +132,21 @@ test("a server that takes the connection and says nothing is given up", async ()
   const [only, ...others] = await checkServer(place, { server: config, patienceMs: 1 });
   expect([only?.state, others]).toEqual(["wrong", []]);
   expect(only?.detail).toContain(`${url} does not answer within`);
+});
+
+test("only an address of this machine is one where nobody is on the way", () => {
+  const near = [
+    "unix:/run/kahn.sock",
+    "grpc://localhost:9092",
+    "http://127.0.0.2",
+    "grpc://[::1]:9092",
+    "http://a:b@localhost/cache",
+  ];
+  const far = [
+    "grpc://localhost.example:9092",
+    "http://127.0.0.1.example/cache",
+    "http://127.0.0.1:80@example/cache",
+    "grpc://host:1",
+  ];
+  expect([...near, ...far].filter(isNear)).toEqual(near);
 });

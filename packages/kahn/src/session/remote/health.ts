@@ -70,9 +70,11 @@ function isEncrypted(url: string): boolean {
   return /^(grpcs|https):/.test(url);
 }
 
-/** An address whose bytes stay on this machine. */
-function isNear(url: string): boolean {
-  return url.startsWith("unix:") || /^[a-z]+:\/\/(localhost|127\.|\[::1\])/.test(url);
+/** True for an address whose bytes stay on this machine. */
+export function isNear(url: string): boolean {
+  if (url.startsWith("unix:")) return true;
+  const host = URL.canParse(url) ? new URL(url).hostname : "";
+  return host === "localhost" || host === "[::1]" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 function credentialsFinding(config: RemoteConfig, env: ClientPlace["env"]): Finding {
