@@ -81,6 +81,8 @@ test("a thread that does not start, ends, or is ended with checks in it leaves n
   }
   const missing = passwordThread(join(directory, "missing.mjs"));
   assert.equal(await users(missing.check).verify("ann", "correct horse"), true);
+  // Refused before there is a thread, as where there are as many as the system allows.
+  assert.equal(await users(passwordThread("not-absolute.mjs").check).verify("ann", "correct horse"), true);
   const thread = passwordThread(program);
   const { verify } = users(thread.check);
   const asked = verify("ann", "correct horse");
