@@ -1,17 +1,16 @@
 /**
  * One server of the benchmarks of large blobs: `node streams-server.mjs kahn FOLDER batched|strict|none` is the whole
  * server of the tree, `node streams-server.mjs raw FOLDER` is bare `node:http2`, which answers a POST to `/memory` and
- * `/file` with 64 MiB and counts what is sent to `/sink`; `plain` instead of `raw` leaves it the windows it has by itself. Started by `streams.mjs`, `memory.mjs` and `million.mjs`. Says its
- * port, then answers each message with what it has used: processor time in microseconds, of all threads and of the one
- * that serves, memory in bytes, and what starting took. With KAHN_HASH_HERE set nothing is hashed on a thread of its own.
+ * `/file` with 64 MiB and counts what is sent to `/sink`; `plain` instead of `raw` leaves it the windows it has by itself.
+ * Started by `streams.mjs`, `memory.mjs` and `million.mjs`. Says its port, then answers each message with what it has
+ * used: processor time in microseconds, of all threads and of the one that serves, memory in bytes, and what starting took.
+ * With KAHN_HASH_HERE set nothing is hashed on a thread of its own.
  */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http2";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { build } from "esbuild";
+import { loadTree } from "./tree.mjs";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const BLOB_BYTES = 64 << 20;
 const PIECE_BYTES = 256 << 10;
 const [, , stack, folder = "", durability = "batched"] = process.argv;
@@ -45,7 +44,10 @@ function mainThreadUs() {
 }
 
 async function serveKahn() {
-  const { startServer, resolveServerConfig, ...system } = await load();
+  const { startServer, resolveServerConfig, clock, hashers, ...system } = await loadTree(`
+    export { startServer } from "./packages/remote/src/server.ts";
+    export { resolveServerConfig } from "./packages/remote/src/operation/server-config.ts";
+  `);
   system.growHeapFreely();
   const config = await resolveServerConfig({
     file: { name: "bench.yaml", text: `store:\n  durability: ${durability}\n  maxSize: 100GB\n` },
@@ -54,11 +56,6 @@ async function serveKahn() {
   if (!config.ok) throw new Error(JSON.stringify(config.problem));
   const startMs = performance.now();
   const before = process.cpuUsage();
-  const clock = system.nodeClock();
-  const hashers =
-    process.env.KAHN_HASH_HERE === undefined
-      ? system.hashThread({ program: system.program, clock, report: console.error })
-      : undefined;
   const started = await startServer(config.value, {
     clock,
     hashers,
@@ -74,30 +71,6 @@ async function serveKahn() {
   const { user, system: inKernel } = process.cpuUsage(before);
   start = { ms: performance.now() - startMs, cpuMs: (user + inKernel) / 1000 };
   return started.value.addresses[0].port;
-}
-
-/** The server as it is in the tree, in one file. @returns {Promise<any>} */
-async function load() {
-  const cache = join(ROOT, "node_modules/.cache");
-  mkdirSync(cache, { recursive: true });
-  const made = mkdtempSync(join(cache, "kahn-streams-"));
-  const outfile = join(made, "kahn.mjs");
-  const contents = `
-    export { startServer } from "./packages/remote/src/server.ts";
-    export { resolveServerConfig } from "./packages/remote/src/operation/server-config.ts";
-    export { growHeapFreely, hashThread, livenessOf, nodeClock, nodeFileSystem, nodeRandom, ownIdentity } from "@kahn/system";`;
-  const stdin = { contents, resolveDir: ROOT, loader: /** @type {const} */ ("ts") };
-  const external = ["@napi-rs/*", "hash-wasm"];
-  // What bundled CommonJS asks for by `require`.
-  const banner = { js: `import { createRequire } from "node:module"; const require = createRequire(import.meta.url);` };
-  const how = /** @type {const} */ ({ bundle: true, format: "esm", platform: "node", logLevel: "warning" });
-  await build({ stdin, outfile, external, banner, ...how });
-  const program = join(made, "hasher.mjs");
-  await build({ entryPoints: [join(ROOT, "packages/system/src/hasher-main.ts")], outfile: program, ...how });
-  const loaded = await import(pathToFileURL(outfile).href);
-  // The hasher is loaded when it is first needed.
-  process.on("exit", () => rmSync(made, { recursive: true }));
-  return { ...loaded, program };
 }
 
 /** @returns {Promise<number>} */
