@@ -1,7 +1,7 @@
 /** What holds for every protocol: bad clients, a full disk, connections, HTTP/2, rubbish. */
 import { createHash } from "node:crypto";
 import { connect as connectHttp2 } from "node:http2";
-import { digestOf } from "@kahn/core";
+import { type Digest, type DigestFunction, digestOf } from "@kahn/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Access } from "../reapi/requests/access-port.ts";
@@ -353,5 +353,43 @@ test("rubbish instead of requests closes its connection alone", async () => {
   );
   expect((await ask(`${caches.base}/nothing`)).status).toBe(404);
   await until(() => caches.store.openWriters() === 0);
+  expect(caches.faults).toEqual([]);
+});
+
+test("a body that breaks off while the store is asked for an upload leaves none", async () => {
+  await using caches = await testCaches();
+  const { blobs } = caches.store;
+  for (const asked of ["receive", "create"] as const) {
+    let begin = (): void => {};
+    let isAsked = false;
+    const began = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
+    const late = async <T>(work: () => Promise<T>): Promise<T> => {
+      isAsked = true;
+      await began;
+      return await work();
+    };
+    const { receive, create } = blobs;
+    const slow = {
+      receive: (fn: DigestFunction) => late(() => receive(fn)),
+      create: (digest: Digest) => late(() => create(digest)),
+    };
+    Object.assign(blobs, slow);
+    const session = connectHttp2(caches.base);
+    const headers = { ":method": "PUT", ":path": `/b/cas/${sha256(BIG)}` };
+    const stream = session.request(asked === "create" ? { ...headers, "content-length": BIG.length } : headers);
+    stream.on("error", () => {});
+    stream.write(BIG.subarray(0, 400_000));
+    await until(() => isAsked);
+    stream.close(8);
+    await until(() => caches.events.some(({ status }) => status === 499));
+    session.destroy();
+    caches.events.length = 0;
+    Object.assign(blobs, { receive, create });
+    begin();
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect([asked, caches.store.openWriters()]).toEqual([asked, 0]);
+  }
   expect(caches.faults).toEqual([]);
 });

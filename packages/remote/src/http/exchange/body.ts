@@ -183,6 +183,7 @@ class StoringSink {
   #gathered: Buffer[] = [];
   #size = 0;
   #upload: Upload | undefined;
+  #isOver = false;
 
   constructor(exchange: Exchange, options: SinkOptions) {
     this.#exchange = exchange;
@@ -205,11 +206,14 @@ class StoringSink {
   }
 
   abort(): void {
+    this.#isOver = true;
     this.#upload?.abort();
   }
 
   async #spill(): Promise<void> {
     const upload = await this.#open();
+    // The body broke off meanwhile.
+    if (this.#isOver) return upload.abort();
     this.#upload = upload;
     const gathered = this.#gathered;
     this.#gathered = [];
