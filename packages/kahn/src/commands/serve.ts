@@ -73,17 +73,17 @@ shows what to write into the files of each client.`,
     if (given.has("import")) return importConfig(host, given);
     if (given.has("check")) return check(host, given);
     const config = await configOf(host, given);
-    if (!config.ok) return refuse(host, config.problem);
+    if (!config.ok) return refuseAs(host, config.problem, given);
     return serveUntilSignalled(host, { config: config.value, given });
   },
 };
 
 async function check(host: Host, given: ParsedArguments): Promise<number> {
   const sources = sourcesOf(host, given);
-  if (!sources.ok) return refuse(host, [sources.problem]);
+  if (!sources.ok) return refuseAs(host, [sources.problem], given);
   const resolvePath = (path: string) => resolve(baseOf(host, given), path);
   const checked = await checkServerConfig(sources.value, { ...systemPorts(host), resolvePath });
-  if (!checked.ok) return refuse(host, checked.problem);
+  if (!checked.ok) return refuseAs(host, checked.problem, given);
   const { config, warnings } = checked.value;
   for (const each of warnings) tell(host, each, given.has("json"));
   host.stdout.write(given.has("json") ? `${JSON.stringify(config)}\n` : "the configuration is right\n");
@@ -166,7 +166,7 @@ async function serveUntilSignalled(
   try {
     growHeapFreely();
     const started = await startServer(config, ports);
-    if (!started.ok) return refuse(host, started.problem);
+    if (!started.ok) return refuseAs(host, started.problem, given);
     const server = started.value;
     for (const warning of server.warnings) tell(host, warning, isJson);
     announce(host, { server, config, given, isJson });
@@ -239,16 +239,14 @@ function announce(host: Host, { server, config, given, isJson }: Announced): voi
   const { store, version } = server.status();
   const isEncrypted = config.tls !== undefined;
   const targets = server.addresses.map((it) => targetText(it.kind === "unix" ? it : { ...it, isEncrypted }));
+  const dir = resolve(baseOf(host, given), config.dir);
   if (isJson) {
-    host.stdout.write(`${JSON.stringify({ kind: "serve.started", version, targets, dir: config.dir, store })}\n`);
+    host.stdout.write(`${JSON.stringify({ kind: "serve.started", version, targets, dir, store })}\n`);
     return;
   }
   const web = targets.find((it) => it.startsWith("grpc"))?.replace(/^grpc/, "http");
   const lines: readonly (readonly [string, string | undefined])[] = [
-    [
-      "store",
-      `${resolve(baseOf(host, given), config.dir)}, ${sizeText(store.usedBytes)} of ${sizeText(store.maxSizeBytes)}`,
-    ],
+    ["store", `${dir}, ${sizeText(store.usedBytes)} of ${sizeText(store.maxSizeBytes)}`],
     ["access", ACCESS[server.access.strangers]],
     ["execution", executionText(host, { server, config })],
     ["look", web === undefined ? undefined : `${web}/status`],
@@ -266,6 +264,12 @@ function executionText(host: Host, { server, config }: Pick<Announced, "server" 
   const isBare = sandbox === "off" || server.warnings.some(({ code }) => code === "sandbox-lowered");
   const count = slots === 0 ? host.processorCount : slots;
   return `${count} ${count === 1 ? "action" : "actions"} at once, ${isBare ? "without a sandbox" : "each in a sandbox"}`;
+}
+
+/** As `refuse`, in JSON where that was asked for. */
+function refuseAs(host: Host, problems: readonly Problem[], given: ParsedArguments): number {
+  for (const each of problems) tell(host, each, given.has("json"));
+  return EXIT.usage;
 }
 
 function tell(host: Host, problem: Problem, isJson: boolean): void {

@@ -171,12 +171,13 @@ export function readText(
   path: string,
   problems: Problem[],
 ): string | undefined {
+  const from = resolvePath(path);
   const unreadable = (why: string): undefined => {
     const next = "Name a file that this user may read.";
-    problems.push(problem("serve-file-unreadable", `${path} ${why}`, { where: { file: path }, next }));
+    problems.push(problem("serve-file-unreadable", `${from} ${why}`, { where: { file: path }, next }));
   };
   try {
-    const bytes = fs.readFile(resolvePath(path));
+    const bytes = fs.readFile(from);
     return bytes === undefined ? unreadable("is not there") : new TextDecoder().decode(bytes);
   } catch (error) {
     return unreadable(`cannot be read: ${(error as Error).message}`);

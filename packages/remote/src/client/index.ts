@@ -5,5 +5,5 @@ export { type Deadlines, RemoteServer, type RemoteServerOptions } from "./calls/
 export { CACHE_RETRIES, type RetryPolicy } from "./calls/retry.ts";
 export { functionsOf, type ServerFeatures } from "./calls/server-features.ts";
 export { type RemoteExecutorOptions, remoteExecutor } from "./executor/remote-executor.ts";
-export { type ClientOptions, openClient, type RemoteClient } from "./open-client.ts";
+export { type ClientOptions, checkAddress, openClient, type RemoteClient } from "./open-client.ts";
 export { reapiTier } from "./tiers/remote-tier.ts";

@@ -1,7 +1,7 @@
 /** From an address to a client: REAPI for `grpc://`, `grpcs://` and `unix:`, plain HTTP for `http://` and `https://`. */
 import type { RemoteTier } from "@kahn/cas";
 import type { Clock, DigestFunction, FileSystem, Problem, Random, Result } from "@kahn/core";
-import { ok } from "@kahn/core";
+import { err, ok } from "@kahn/core";
 import type { ChannelTarget, ChannelTls } from "../grpc/index.ts";
 import { parseTarget } from "../grpc/index.ts";
 import { loadZstd } from "../store/zstd.ts";
@@ -41,11 +41,11 @@ export function openClient(options: ClientOptions): Result<RemoteClient, Problem
   const { url, fs, clock, random, headers = {}, tls, instance, caller, credentials, digestFunction } = options;
   const modes = { read: true, write: true };
   const secured = { ...(tls === undefined ? {} : { tls }), ...(credentials === undefined ? {} : { credentials }) };
-  const target = parseTarget(url);
-  if (/^https?:/.test(url) && URL.canParse(url)) {
+  if (isHttp(url)) {
     return ok(openHttpTier({ url: new URL(url), fs, clock, random, headers: () => headers, ...secured, ...modes }));
   }
-  if (!target.ok) return target;
+  const target = parseTarget(url);
+  if (!target.ok) return err(addressMalformed(target.problem));
   const server = new RemoteServer({
     target: target.value,
     clock,
@@ -59,6 +59,22 @@ export function openClient(options: ClientOptions): Result<RemoteClient, Problem
     ...(isLocal(target.value) ? {} : { zstd: loadZstd }),
   });
   return ok({ ...reapiTier(server, { fs, ...modes }), server });
+}
+
+/** Why `openClient` would not take an address; `undefined` for one that it takes. */
+export function checkAddress(url: string): Problem<"remote-address-malformed"> | undefined {
+  const target = isHttp(url) ? undefined : parseTarget(url);
+  return target?.ok === false ? addressMalformed(target.problem) : undefined;
+}
+
+function isHttp(url: string): boolean {
+  return /^https?:/.test(url) && URL.canParse(url);
+}
+
+/** A client takes plain HTTP, too. */
+function addressMalformed(problem: Problem<"remote-address-malformed">): Problem<"remote-address-malformed"> {
+  const next = `${problem.next} A plain HTTP cache is http://HOST/PREFIX or https://HOST/PREFIX.`;
+  return { ...problem, message: problem.message.replace("a gRPC server", "a server"), next };
 }
 
 function isLocal(target: ChannelTarget): boolean {

@@ -3,7 +3,7 @@ import type { ActionCache, FileSystem, Problem, Result } from "@kahn/core";
 import { err, FileSystemError, ok, problem } from "@kahn/core";
 import { readText } from "../access/open-access.ts";
 import type { RemoteClient } from "../client/index.ts";
-import { openClient } from "../client/index.ts";
+import { checkAddress, openClient } from "../client/index.ts";
 import type { ServerConfig } from "../operation/server-settings.ts";
 import type { BackedStore } from "../store/backed-store.ts";
 import { backedStore } from "../store/backed-store.ts";
@@ -34,10 +34,7 @@ export function openBacking(
   const headers: Readonly<Record<string, string>> = token === undefined ? {} : { authorization: `Bearer ${token}` };
   const open = (instance: string) => openClient({ url: backing.url, fs, clock, random, instance, headers, ...tls });
   const base = open(backing.instance);
-  if (!base.ok) {
-    const message = `the cache behind, ${backing.url}, cannot be used`;
-    problems.push(problem("serve-backing-unavailable", message, { next: "Correct backing.url.", cause: base.problem }));
-  }
+  if (!base.ok) problems.push(unavailable(backing.url, base.problem));
   if (!base.ok || problems.length > 0) return err(problems);
   const folder = `${resolvePath(dir)}/backing`;
   const made = emptyFolder(fs, folder);
@@ -55,6 +52,25 @@ export function openBacking(
       remove: (path) => void fs.remove(path),
     }),
   );
+}
+
+/** What `openBacking` would refuse, without opening anything. */
+export function backingProblems(
+  { backing }: Pick<ServerConfig, "backing">,
+  ports: Pick<ServerPorts, "fs" | "resolvePath">,
+): readonly Problem[] {
+  if (backing === undefined) return [];
+  const problems: Problem[] = [];
+  for (const file of [backing.tokenFile, backing.authorities]) {
+    if (file !== undefined) readText(ports, file, problems);
+  }
+  const address = checkAddress(backing.url);
+  return address === undefined ? problems : [...problems, unavailable(backing.url, address)];
+}
+
+function unavailable(url: string, cause: Problem): Problem {
+  const next = "Correct backing.url.";
+  return problem("serve-backing-unavailable", `the cache behind, ${url}, cannot be used`, { next, cause });
 }
 
 /** For blobs on their way. A server that was killed left its own: they belong to nobody, for this one has the folder's lock. */

@@ -121,6 +121,16 @@ test("a log in a folder that is not there is told before anything is started", a
   for (const right of ["calls.log", "none", '"-"']) assert.deepEqual(await codes(right), [], right);
 });
 
+test("a cache behind that has no address, or whose token is not there, is told with the path that was read", async () => {
+  const backing = (rest: string) => messages(`backing: { ${rest} }`, { token: "secret" });
+  assert.match(
+    (await backing('url: "ftp://x"'))[0]!,
+    /the cache behind, ftp:\/\/x, cannot be used: Correct backing\.url/,
+  );
+  assert.match((await backing('url: "grpc://x:1", tokenFile: none'))[0]!, /^\/etc\/kahn\/none is not there/);
+  assert.deepEqual(await backing('url: "grpc://x:1", tokenFile: token'), []);
+});
+
 // Goal: one round. Method: a wrong form in three places, and three files that are not there; nothing that only follows
 // from what is wrong, such as a server that seems to be open because its token cannot be read.
 test("files are checked though values elsewhere are wrong", async () => {

@@ -7,6 +7,7 @@ import { err, FileSystemError, ok, problem } from "@kahn/core";
 import type { ConfigSources } from "../../operation/server-config.ts";
 import { readServerConfig } from "../../operation/server-config.ts";
 import type { ServerConfig } from "../../operation/server-settings.ts";
+import { backingProblems } from "../backing.ts";
 import type { ServerPorts } from "../ports.ts";
 import { readMaterial } from "./material.ts";
 
@@ -17,16 +18,16 @@ export interface CheckedConfig {
   readonly warnings: readonly Problem[];
 }
 
-/** Problems that are about a file alone, whatever else of the configuration is wrong. */
+/** Problems that are about a file or an address alone, whatever else of the configuration is wrong. */
 const OF_FILES: ReadonlySet<string> = new Set([
   ...["serve-file-unreadable", "serve-htpasswd-invalid", "serve-jwks-invalid", "serve-signing-key-invalid"],
-  ...["tls-material-invalid", "serve-log-unwritable", "serve-readable-refused"],
+  ...["tls-material-invalid", "serve-log-unwritable", "serve-readable-refused", "serve-backing-unavailable"],
 ]);
 
 /**
  * Reads a configuration and its files.
  *
- * @returns or every problem: those of `resolveServerConfig`, of `readMaterial`, and `serve-log-unwritable`.
+ * @returns or every problem: those of `resolveServerConfig`, of `readMaterial`, `serve-log-unwritable`, and of the cache behind.
  */
 export async function checkServerConfig(
   sources: ConfigSources,
@@ -35,7 +36,11 @@ export async function checkServerConfig(
   const { problems, rest: config } = await readServerConfig(sources);
   if (config === undefined) return err(problems);
   const material = readMaterial(config, ports);
-  const found = [...(material.ok ? [] : material.problem), ...logProblems(config, ports)];
+  const found = [
+    ...(material.ok ? [] : material.problem),
+    ...logProblems(config, ports),
+    ...backingProblems(config, ports),
+  ];
   if (problems.length > 0) return err([...problems, ...found.filter(({ code }) => OF_FILES.has(code))]);
   if (!material.ok || found.length > 0) return err(found);
   return ok({ config, warnings: material.value.access.warnings });
