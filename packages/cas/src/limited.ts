@@ -26,10 +26,10 @@ export function limited(blobs: BlobStore, fs: FileSystem, limits: BlobLimits): B
     ingest: async (requests) => {
       let totalBytes = 0;
       const stats = fs.statMany(requests.map(({ path }) => path));
-      for (const [index, { path }] of requests.entries()) {
+      for (const [index, { path, expected }] of requests.entries()) {
         const sizeBytes = stats[index]?.sizeBytes ?? 0;
         totalBytes += sizeBytes;
-        if (sizeBytes > maxBlobBytes) return err(tooLarge(path, sizeBytes, maxBlobBytes));
+        if (sizeBytes > maxBlobBytes) return err(tooLarge(expected ?? path, sizeBytes, maxBlobBytes));
         if (totalBytes > maxIngestBytes) return err(tooLarge(`the files up to ${path}`, totalBytes, maxIngestBytes));
       }
       return blobs.ingest(requests);

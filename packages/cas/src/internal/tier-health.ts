@@ -7,6 +7,12 @@
 import type { Clock, Problem, Result, StoreProblem } from "@kahn/core";
 import { warning } from "@kahn/core";
 
+/** Trouble after which a tier is used as before. */
+const STILL_USED: Partial<Record<StoreProblem["code"], string>> = {
+  "blob-too-large": "does not take one of the results; others are stored there",
+  "store-denied": "has trouble; it is only read",
+};
+
 /** Which tiers answer, and who is told when one does not. */
 export class TierHealth {
   readonly #clock: Clock;
@@ -41,12 +47,11 @@ export class TierHealth {
   /** Takes a tier out of use for a while. */
   trouble(tier: string, cause: StoreProblem): void {
     // One blob that it does not take says nothing about the others; that it takes none, nothing about those it has.
-    const isUp = cause.code === "blob-too-large" || cause.code === "store-denied";
-    if (!isUp) this.#downUntilMs.set(tier, this.#clock.monotonicMs() + this.#retryAfterMs);
+    const stillUsed = STILL_USED[cause.code];
+    if (stillUsed === undefined) this.#downUntilMs.set(tier, this.#clock.monotonicMs() + this.#retryAfterMs);
     if (this.#told.has(tier)) return;
     this.#told.add(tier);
-    const what = cause.code === "store-denied" ? "it is only read" : "going on without it";
-    const message = `cache "${tier}" has trouble; ${what}`;
+    const message = `cache "${tier}" ${stillUsed ?? "has trouble; going on without it"}`;
     const next = cause.next ?? "Check its address and your network.";
     this.#onWarning(warning("cache-tier-down", message, { cause, next }));
   }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { get } from "node:https";
+import { type AddressInfo, createServer } from "node:net";
 import { connect as connectTls } from "node:tls";
 import * as grpcjs from "@grpc/grpc-js";
 import { nodeClock, nodeRandom } from "@kahn/system";
@@ -115,6 +116,16 @@ test("a client that does not trust the server's authority says so", async () => 
   assert.match(answer.ok ? "" : answer.problem.message, /cannot be reached: .*certificate/);
   channel.close();
   await until(() => server.port.counts().connections === 0);
+});
+
+test("a port that does not speak TLS is named as such, and how it is written", async () => {
+  const plain = createServer((socket) => socket.on("error", () => {}).resume().end("220 hello\r\n"));
+  await new Promise<void>((resolve) => plain.listen(0, "127.0.0.1", resolve));
+  const channel = channelTo(`127.0.0.1:${(plain.address() as AddressInfo).port}`, {});
+  const answer = await channel.unary(ECHO, Buffer.from("x"));
+  assert.match(answer.ok ? "" : answer.problem.message, /does not speak TLS; a port without is written grpc:/);
+  channel.close();
+  await new Promise((resolve) => plain.close(resolve));
 });
 
 test("rubbish inside TLS closes the connection and leaves nothing behind", async () => {

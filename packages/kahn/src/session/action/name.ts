@@ -34,7 +34,9 @@ export function parseActionName(text: string): Result<ActionName, Problem<"diges
   const names = Object.keys(HEX_LENGTH) as DigestFunction[];
   const fn = given ?? names.find((name) => HEX_LENGTH[name] === hash.length) ?? "";
   if (!isDigestFunction(fn) || HEX_LENGTH[fn] !== hash.length) {
-    const next = "Write sha256:HASH/SIZE, HASH/SIZE or HASH, with the hash in lower-case hex.";
+    const next = text.includes("#")
+      ? "Write the digest of the task's action: `kahn runs show` has it, for tasks that ran with --remote-exec."
+      : "Write sha256:HASH/SIZE, HASH/SIZE or HASH, with the hash in lower-case hex.";
     return err(problem("digest-malformed", `"${text}" is not a digest`, { next }));
   }
   return ok({ text, fn, hash, ...(size === undefined ? {} : { sizeBytes: Number(size) }) });

@@ -31,7 +31,7 @@ export async function executionRefused(
   if (!features.ok) {
     const { message, next: mend } = remoteProblem(server, features.problem);
     return problem("remote-exec-unavailable", `it cannot be asked to run anything: ${message}`, {
-      next: `${mend} ${otherwise} to go without it.`,
+      next: `${mend} ${otherwise}.`,
     });
   }
   switch (features.value.executes) {
@@ -41,7 +41,7 @@ export async function executionRefused(
       return problem("remote-exec-unsupported", `${server.name} does not run actions`, { next });
     case "denied":
       return problem("remote-exec-denied", `${server.name} runs actions, and not for these credentials`, {
-        next: `${server.credentials ?? "Check the credentials."} The right \`exec\` is needed (access.rules of \`kahn serve\`). ${otherwise} to go without it.`,
+        next: `${server.credentials ?? "Check the credentials."} The right \`exec\` is needed (access.rules of \`kahn serve\`). ${otherwise}.`,
       });
   }
 }

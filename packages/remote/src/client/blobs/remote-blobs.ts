@@ -305,8 +305,9 @@ class Transfers {
     return source;
   }
 
-  #tooLarge({ digest, from }: BlobUpload, { blobMaxBytes }: ServerFeatures): StoreProblem {
-    const message = `${from}: ${digestSizeBytes(digest)} bytes are more than ${this.#server.name} takes (${blobMaxBytes})`;
+  #tooLarge({ digest }: BlobUpload, { blobMaxBytes }: ServerFeatures): StoreProblem {
+    // Not `from`: it may be the name of a link that is gone when somebody reads this.
+    const message = `${digest}: ${digestSizeBytes(digest)} bytes are more than ${this.#server.name} takes (${blobMaxBytes})`;
     return problem("blob-too-large", message, { next: "Leave it out of the task's outputs, or raise its limit." });
   }
 

@@ -93,6 +93,7 @@ function closedSilently(target: ChannelTarget): Failure {
   return { message: `${message}; a port with TLS is written grpcs://` };
 }
 
+const NO_TLS = "it does not speak TLS; a port without is written grpc://";
 const DEFAULT_BACKOFF = { firstMs: 1000, maxMs: 120_000 };
 const IDLE: State = { kind: "idle" };
 
@@ -224,7 +225,8 @@ export class Channel {
     let isConnected = false;
     let failure = closedSilently(this.#options.target);
     const failed = ({ code, message }: NodeJS.ErrnoException) => {
-      failure = { message, ...(isAboutCertificate(code) ? { about: "certificate" } : {}) };
+      if (code === "ERR_SSL_WRONG_VERSION_NUMBER") failure = { message: NO_TLS };
+      else failure = { message, ...(isAboutCertificate(code) ? { about: "certificate" } : {}) };
     };
     let isEnded = false;
     const ended = () => {

@@ -51,7 +51,7 @@ export const SERVED: readonly { readonly path: string; readonly protocol: string
   { path: "/{instance}/sccache/{key}", protocol: "sccache: SCCACHE_WEBDAV_ENDPOINT; also /webdav/" },
   { path: "/{instance}/cache/{key}", protocol: "Gradle HTTP build cache" },
   { path: "/twirp/github.actions.results.api.v1.CacheService/", protocol: "GitHub Actions cache service v2" },
-  { path: "/status", protocol: "health and numbers of this server" },
+  { path: "/status, /healthz, /readyz, /metrics", protocol: "health and numbers of this server" },
 ];
 
 /** Longer paths are refused unread. */
