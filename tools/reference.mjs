@@ -87,7 +87,7 @@ function serverPage() {
     "For `kahn serve --config FILE`, in YAML or JSON with comments; `[]` stands for each entry of a list. Those with a variable",
     "can be given in the environment, and all but those of entries with `--set KEY=VALUE`. What is required must stand in the",
     "section or the entry that it is a part of, if that is there; everything else may be left out. A list of one needs no",
-    "brackets. How to use them: [guide](../guides/serve.md).",
+    "brackets. Paths are meant from the folder of FILE. How to use them: [guide](../guides/serve.md).",
     "",
     settings.join("\n"),
   ].join("\n");
