@@ -35,9 +35,18 @@ type Entry =
 /** A tree that grows. All methods throw `NotUnpacked` for what it does not take. */
 export class ArchiveTree {
   readonly #root: Folder = { kind: "folder", entries: new Map() };
+  readonly #implied: () => void;
+
+  /** @param implied is called before each folder that is made because a path leads through it: one path has hundreds. */
+  constructor(implied: () => void) {
+    this.#implied = implied;
+  }
 
   folder(path: string): void {
-    this.#folderAt(partsOf(path), path);
+    const parts = partsOf(path);
+    const name = parts.pop();
+    const above = this.#folderAt(parts, path);
+    if (name !== undefined) next(above, { name, path });
   }
 
   file(path: string, executable: boolean): FileSlot {
@@ -82,11 +91,9 @@ export class ArchiveTree {
 
   #folderAt(parts: readonly string[], path: string): Folder {
     let at = this.#root;
-    for (const part of parts) {
-      const next = at.entries.get(part) ?? { kind: "folder", entries: new Map() };
-      if (next.kind !== "folder") throw malformed(`has a path through what is no folder: ${path}`);
-      at.entries.set(part, next);
-      at = next;
+    for (const name of parts) {
+      if (!at.entries.has(name)) this.#implied();
+      at = next(at, { name, path });
     }
     return at;
   }
@@ -96,6 +103,14 @@ export class ArchiveTree {
     for (const part of parts) at = at?.kind === "folder" ? at.entries.get(part) : undefined;
     return at;
   }
+}
+
+/** The folder of that name, which is made where there is nothing. */
+function next({ entries }: Folder, { name, path }: { readonly name: string; readonly path: string }): Folder {
+  const found = entries.get(name) ?? { kind: "folder", entries: new Map() };
+  if (found.kind !== "folder") throw malformed(`has a path through what is no folder: ${path}`);
+  entries.set(name, found);
+  return found;
 }
 
 async function encoded(folder: Folder, add: (directory: Uint8Array) => Promise<Digest>): Promise<Digest> {

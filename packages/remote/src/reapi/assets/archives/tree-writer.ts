@@ -35,7 +35,7 @@ export interface TreeWriterOptions {
 /** Writes the files of one archive, and its tree. Everything throws `NotUnpacked`. */
 export class TreeWriter {
   readonly #options: TreeWriterOptions;
-  readonly #tree = new ArchiveTree();
+  readonly #tree: ArchiveTree;
   readonly #written = new Set<Digest>();
   readonly #pins: Pin[] = [];
   readonly #pending = new Set<Promise<void>>();
@@ -45,6 +45,7 @@ export class TreeWriter {
 
   constructor(options: TreeWriterOptions) {
     this.#options = options;
+    this.#tree = new ArchiveTree(() => options.meter.entry());
   }
 
   /** All blobs of the tree. */
@@ -102,7 +103,10 @@ export class TreeWriter {
   async finish(below: string): Promise<Digest> {
     await Promise.all(this.#pending);
     if (this.#failed !== undefined) throw this.#failed.error;
-    return await this.#tree.encode(below, async (bytes) => this.#kept(await this.#add(bytes)));
+    return await this.#tree.encode(below, async (bytes) => {
+      this.#options.meter.time();
+      return this.#kept(await this.#add(bytes));
+    });
   }
 
   /** Ends what is being written, and lets go of what was: it is collected like everything from now on. */

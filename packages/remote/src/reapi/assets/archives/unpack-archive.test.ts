@@ -237,3 +237,33 @@ test("the address tells the kind, whatever follows its path", () => {
   assert.equal(archiveKind("https://host/tool.zip/"), undefined);
   assert.equal(archiveKind("https://host/tool?file=a.tar"), undefined);
 });
+
+test("folders that paths lead through count as entries, and folders alone end in time, too", async () => {
+  const store = await memoryStore();
+  const deep = Array.from(
+    { length: 20 },
+    (_, number): TestEntry => ({ path: `${number}${"/a".repeat(100)}`, content: "" }),
+  );
+  const bytes = zipOf(deep);
+  assert.equal((await unpack(store, { bytes, kind: "zip", bounds: { entriesMax: 20 * 101 } })).kind, "unpacked");
+  assert.equal((await unpack(store, { bytes, kind: "zip", bounds: { entriesMax: 20 * 101 - 1 } })).kind, "too-large");
+  const folders = zipOf([{ path: "a/", type: "Directory" }]);
+  assert.equal((await unpack(store, { bytes: folders, kind: "zip", bounds: { timeoutMs: -1 } })).kind, "too-late");
+  const bounds = { signal: AbortSignal.abort() };
+  assert.equal((await unpack(store, { bytes: folders, kind: "zip", bounds })).kind, "stopped");
+});
+
+test("a tree's directories are written as long as somebody waits for them, and no longer", async () => {
+  const store = await memoryStore();
+  const stop = new AbortController();
+  const left = { adds: 2 };
+  const add: typeof store.blobs.add = async (fn, bytes) => {
+    if (left.adds-- === 0) stop.abort();
+    return await store.blobs.add(fn, bytes);
+  };
+  const open: typeof store.blobs.open = (digest) => store.blobs.open(digest);
+  const counting = { ...store, pin: store.pin.bind(store), blobs: { add, open } as typeof store.blobs };
+  const bytes = zipOf(Array.from({ length: 20 }, (_, number) => ({ path: `${number}/`, type: "Directory" as const })));
+  const outcome = await unpack(counting, { bytes, kind: "zip", bounds: { signal: stop.signal } });
+  assert.deepEqual([outcome.kind, left.adds], ["stopped", -1]);
+});

@@ -54,19 +54,25 @@ export class UnpackMeter {
 
   /** So many bytes have come out. @throws NotUnpacked */
   bytes(count: number): void {
-    const { bytesMax, timeoutMs, signal, clock } = this.#bounds;
     this.#bytes += count;
-    if (this.#bytes > bytesMax) throw tooLarge(`more than ${bytesMax} bytes`);
-    if (signal.aborted) throw new NotUnpacked({ kind: "stopped" });
-    if (clock.monotonicMs() > this.#dueMs) {
-      const message = `the archive could not be unpacked within ${timeoutMs} ms`;
-      throw new NotUnpacked({ kind: "too-late", message });
-    }
+    if (this.#bytes > this.#bounds.bytesMax) throw tooLarge(`more than ${this.#bounds.bytesMax} bytes`);
+    this.time();
   }
 
   /** Another file, folder or link has come out. @throws NotUnpacked */
   entry(): void {
     if (++this.#entries > this.#bounds.entriesMax) throw tooLarge(`more than ${this.#bounds.entriesMax} entries`);
+    this.time();
+  }
+
+  /** More is about to be done. @throws NotUnpacked when nobody waits for it any more */
+  time(): void {
+    const { timeoutMs, signal, clock } = this.#bounds;
+    if (signal.aborted) throw new NotUnpacked({ kind: "stopped" });
+    if (clock.monotonicMs() > this.#dueMs) {
+      const message = `the archive could not be unpacked within ${timeoutMs} ms`;
+      throw new NotUnpacked({ kind: "too-late", message });
+    }
   }
 }
 
