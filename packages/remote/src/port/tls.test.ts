@@ -119,7 +119,12 @@ test("a client that does not trust the server's authority says so", async () => 
 });
 
 test("a port that does not speak TLS is named as such, and how it is written", async () => {
-  const plain = createServer((socket) => socket.on("error", () => {}).resume().end("220 hello\r\n"));
+  const plain = createServer((socket) =>
+    socket
+      .on("error", () => {})
+      .resume()
+      .end("220 hello\r\n"),
+  );
   await new Promise<void>((resolve) => plain.listen(0, "127.0.0.1", resolve));
   const channel = channelTo(`127.0.0.1:${(plain.address() as AddressInfo).port}`, {});
   const answer = await channel.unary(ECHO, Buffer.from("x"));
