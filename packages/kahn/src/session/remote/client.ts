@@ -23,6 +23,7 @@ export async function executionRefused(
   { server, tier }: RemoteClient,
   otherwise: string,
 ): Promise<Problem | undefined> {
+  const or = `Or ${otherwise.charAt(0).toLowerCase()}${otherwise.slice(1)}.`;
   const next = `${otherwise}, or name a server that executes (\`kahn serve\` does).`;
   if (server === undefined) {
     return problem("remote-exec-unsupported", `${tier.name} is a plain HTTP cache, which runs nothing`, { next });
@@ -31,7 +32,7 @@ export async function executionRefused(
   if (!features.ok) {
     const { message, next: mend } = remoteProblem(server, features.problem);
     return problem("remote-exec-unavailable", `it cannot be asked to run anything: ${message}`, {
-      next: `${mend} ${otherwise}.`,
+      next: `${mend} ${or}`,
     });
   }
   switch (features.value.executes) {
@@ -41,7 +42,7 @@ export async function executionRefused(
       return problem("remote-exec-unsupported", `${server.name} does not run actions`, { next });
     case "denied":
       return problem("remote-exec-denied", `${server.name} runs actions, and not for these credentials`, {
-        next: `${server.credentials ?? "Check the credentials."} The right \`exec\` is needed (access.rules of \`kahn serve\`). ${otherwise}.`,
+        next: `${server.credentials ?? "Check the credentials."} The right \`exec\` is needed (access.rules of \`kahn serve\`). ${or}`,
       });
   }
 }
