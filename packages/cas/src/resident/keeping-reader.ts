@@ -27,15 +27,24 @@ export class KeepingReader implements BlobReader {
   async read(offset: number, lengthBytes: number, into?: Uint8Array): Promise<Result<Uint8Array, ResidentProblem>> {
     // Only a part, or one again: such a reading is as any.
     if (offset !== this.#filledBytes) {
-      this.#fill.end();
-      this.#filledBytes = Number.NaN;
+      this.#leave();
       return await this.#file.read(offset, lengthBytes, into);
     }
     const got = await this.#file.read(offset, lengthBytes, this.#fill.bytes.subarray(offset));
-    if (!got.ok) return got;
+    if (!got.ok) {
+      // What was hashed is over: the same bytes would be taken the next time.
+      this.#leave();
+      return got;
+    }
     this.#filledBytes += got.value.byteLength;
     if (this.#filledBytes === this.sizeBytes) this.#fill.keep();
     return got;
+  }
+
+  /** Keeps nothing of it. */
+  #leave(): void {
+    this.#fill.end();
+    this.#filledBytes = Number.NaN;
   }
 
   close(): void {
