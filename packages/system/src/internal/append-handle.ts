@@ -1,7 +1,7 @@
 /** A file open for appending. */
 import { closeSync, fdatasync, fdatasyncSync, fstatSync, ftruncateSync, openSync, write, writeSync } from "node:fs";
 import { type FileHandle, InvariantError } from "@kahn/core";
-import { guarded, refusal } from "./refusal.ts";
+import { closedLate, guarded, refusal } from "./refusal.ts";
 
 /** Opens for appending; creates the file when absent. */
 export function openAppendHandle(path: string): FileHandle {
@@ -70,7 +70,7 @@ class AppendHandle implements FileHandle {
     return new Promise((resolve, reject) => {
       call((error, value) => {
         this.#callsPending--;
-        if (this.#closed) this.#release();
+        if (this.#closed) closedLate(() => this.#release());
         if (error === null) resolve(value);
         else reject(refusal(error, operation, this.#path));
       });

@@ -1,7 +1,7 @@
 /** A file open for reading at any place. */
 import { closeSync, fstatSync, openSync, read } from "node:fs";
 import { InvariantError, type ReadHandle } from "@kahn/core";
-import { errnoOf, guarded, guardedOrAbsent, refusal } from "./refusal.ts";
+import { closedLate, errnoOf, guarded, guardedOrAbsent, refusal } from "./refusal.ts";
 
 /** Opens for reading; `undefined` when there is no such file. */
 export function openReadHandle(path: string): ReadHandle | undefined {
@@ -50,7 +50,7 @@ class OpenFile implements ReadHandle {
       // Throws what it does not take: only what it took is under way.
       read(this.#fd, into, 0, Math.min(into.byteLength, CALL_MAX_BYTES), position, (error, got) => {
         this.#readsPending--;
-        if (this.#closed) this.#release();
+        if (this.#closed) closedLate(() => this.#release());
         if (error === null) resolve(got);
         // `read` is the one call that libuv does not repeat when a signal interrupts it.
         else if (errnoOf(error) === "EINTR" && !this.#closed) resolve(this.#readOnce(position, into));

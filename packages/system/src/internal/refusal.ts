@@ -43,3 +43,12 @@ export function guardedOrAbsent<T>(operation: string, path: string, call: () => 
     throw refusal(error, operation, path);
   }
 }
+
+/** Closes what was given up while a call was under way. That a close is refused is told to nobody: whoever gave it up is gone. */
+export function closedLate(close: () => void): void {
+  try {
+    close();
+  } catch (error) {
+    if (!(error instanceof FileSystemError)) throw error;
+  }
+}
