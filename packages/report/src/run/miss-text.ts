@@ -41,7 +41,7 @@ export function missText({ code, name, detail }: MissReason): string {
     case "schema-changed":
       return "the key format of Kahn changed";
     case "entry-missing":
-      return "its result is no longer in the cache";
+      return "no cache that was asked has its result";
     case "not-stored":
       return "its last result was not stored";
     case "entry-corrupt":
