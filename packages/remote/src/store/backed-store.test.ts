@@ -115,6 +115,22 @@ test("nobody waits longer than seconds for a cache behind that says nothing, and
   await it.back.close();
 });
 
+// Whoever was told that a blob is there does not send it: a new action may well have the outputs of an old one.
+test("a result whose blobs are behind alone is complete here, and goes on", async () => {
+  const bytes = Buffer.from("behind");
+  const sent: Digest[] = [];
+  const it = await backed({ findMissing: async () => ok([]), read: async () => ok(bytes) }, undefined, async (each) => {
+    sent.push(each);
+    return ok(undefined);
+  });
+  assert.deepEqual(value(await it.back.blobs.findMissing([digestOf(bytes)])), []);
+  value(await it.back.actions.put(SCOPE, action, encodeActionResult(resultOf(bytes))));
+  assert.ok(value(await it.store.actions.get(SCOPE, action)) !== undefined);
+  await it.back.flush(1000);
+  assert.deepEqual(sent, [action]);
+  await it.back.close();
+});
+
 test("trouble behind while a result is being kept leaves no part of it as a result", async () => {
   const bytes = Buffer.from("right");
   const away = problem("store-remote", "gone", { next: "" });

@@ -1,15 +1,16 @@
 /**
  * A server's store with another cache behind it: what is not here is fetched from there, what is stored here is sent on.
  *
- * Method:    reading through makes a blob ours before it is given out. A result that was found behind is given out at
- *            once, and made ours with all that it names behind the answer (see `KeptResults`). Sending on is behind the
- *            answer, too, in order, blobs before the results that name them.
+ * Method:    reading through makes a blob ours before it is given out, and before a result that names it is stored here. A
+ *            result that was found behind is given out at once, and made ours with all that it names behind the answer (see
+ *            `KeptResults`). Sending on is behind the answer, too, in order, blobs before the results that name them.
  * Invariant: trouble behind never fails a request, and a cache behind that does not answer never holds one up for long: it
  *            is a miss, and is told. Layers of untrusted writers stay here. What waits to be sent is bounded; what has no
  *            room is dropped and counted.
  */
 import type { Clock, Digest, Problem, Random, Result, StoreProblem } from "@kahn/core";
 import {
+  decodeActionResult,
   digestAt,
   digestFunction,
   digestSizeBytes,
@@ -87,6 +88,8 @@ export function backedStore(options: BackedStoreOptions): BackedStore {
         return found.ok && found.value !== undefined ? found : ((await link.result(scope, action)) ?? found);
       },
       put: async (scope, action, bytes) => {
+        // What is only behind counts as there for whoever stores this, and did not come along.
+        await link.complete(action, bytes);
         const put = await store.actions.put(scope, action, bytes);
         if (put.ok && scope.overlay === undefined) link.send({ kind: "result", scope, action });
         return put;
@@ -246,6 +249,12 @@ class BackingLink {
     const bytes = encodeActionResult(result);
     if (this.#options.keep) this.#kept.keep({ scope, action, result, bytes });
     return ok({ result, bytes });
+  }
+
+  /** Makes what an encoded result names ours, as far as it can be had. */
+  async complete(action: Digest, bytes: Uint8Array): Promise<void> {
+    const result = decodeActionResult(bytes, digestFunction(action));
+    if (result.ok) await this.#kept.complete(result.value);
   }
 
   /** Makes a blob ours; several who want the same wait for one. False when it is not behind either. */

@@ -57,6 +57,20 @@ export class KeptResults {
     if (this.#running < RESULTS_AT_ONCE) void this.#work();
   }
 
+  /**
+   * Makes all that a result names ours; false when something cannot be had. Whoever was told that a blob is there, which is
+   * behind, does not send it.
+   */
+  async complete(result: ActionResult): Promise<boolean> {
+    for (let round = 0; round <= ROUNDS && !this.#isClosed; round++) {
+      const missing = await missingBlobs(this.#blobs, result);
+      if (!missing.ok) return false;
+      if (missing.value.length === 0) return true;
+      if (round === ROUNDS || !(await this.#fetchAll(missing.value))) return false;
+    }
+    return false;
+  }
+
   /** Begins nothing more. */
   close(): void {
     this.#isClosed = true;
@@ -78,15 +92,8 @@ export class KeptResults {
   }
 
   async #keepOne({ scope, action, result, bytes }: FoundResult): Promise<void> {
-    for (let round = 0; round <= ROUNDS && !this.#isClosed; round++) {
-      const missing = await missingBlobs(this.#blobs, result);
-      if (!missing.ok) return;
-      if (missing.value.length === 0) {
-        await this.#options.store.actions.put({ instance: scope.instance }, action, bytes);
-        return;
-      }
-      if (round === ROUNDS || !(await this.#fetchAll(missing.value))) return;
-    }
+    if (!(await this.complete(result))) return;
+    await this.#options.store.actions.put({ instance: scope.instance }, action, bytes);
   }
 
   async #fetchAll(digests: readonly Digest[]): Promise<boolean> {
