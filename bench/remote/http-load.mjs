@@ -30,9 +30,10 @@ function run() {
       answer = "";
       if (!isOver()) return send();
       socket.destroy();
-      resolve();
     });
     socket.on("error", reject);
+    // Some servers end a connection now and then.
+    socket.on("close", () => resolve(isOver() ? undefined : run()));
     function send() {
       const name = hex(serial) + hex(++sent);
       const lines = [

@@ -22,7 +22,8 @@ const CASES = [
   { name: "GET 1 MB", method: "GET", sizeBytes: 1_000_000, seconds: 2, redisRequests: 1000 },
   { name: "GET, none there", method: "MISS", sizeBytes: 0, seconds: 2, redisRequests: 0 },
   { name: "PUT 10 KB", method: "PUT", sizeBytes: 10_000, seconds: 2, redisRequests: 40_000 },
-  { name: "PUT 1 MB", method: "PUT", sizeBytes: 1_000_000, seconds: 3, redisRequests: 1000 },
+  // Not longer: all that is sent is kept, which may be in memory.
+  { name: "PUT 1 MB", method: "PUT", sizeBytes: 1_000_000, seconds: 1, redisRequests: 1000 },
 ];
 const CONNECTIONS = 16;
 const TICKS_PER_SECOND = 100;
