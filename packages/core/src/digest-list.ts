@@ -56,8 +56,8 @@ export function distinctDigests({ fn, keys, sizes }: DigestList, numbers: readon
 const NIBBLES = new Uint8Array(128);
 for (let value = 0; value < 16; value++) NIBBLES[value.toString(16).charCodeAt(0)] = value;
 
-/** Fills `into` with the bytes of lower-case hex that begin at a place of a text. */
-function readHex(text: string, from: number, into: Uint8Array): void {
+/** Fills `into` with the bytes of lower-case hex that begin at a place of a text, which has nothing else there. */
+export function readHex(text: string, from: number, into: Uint8Array): void {
   for (let byte = 0, at = from; byte < into.length; byte++, at += 2) {
     into[byte] = (NIBBLES[text.charCodeAt(at)]! << 4) | NIBBLES[text.charCodeAt(at + 1)]!;
   }

@@ -17,7 +17,7 @@ export {
   parseDigest,
 } from "./digest.ts";
 export type { DigestList } from "./digest-list.ts";
-export { digestAt, digestList, distinctDigests } from "./digest-list.ts";
+export { digestAt, digestList, distinctDigests, readHex } from "./digest-list.ts";
 export type {
   EventEnvelope,
   MissReason,
